@@ -31,7 +31,7 @@ type auditExportCmd struct {
 func (c *auditExportCmd) Run(env *environment) (err error) {
 	out := env.out
 	if c.Output != "" {
-		f, err := os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := createNew(c.Output)
 		if err != nil {
 			return err
 		}

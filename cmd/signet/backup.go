@@ -17,7 +17,7 @@ type backupCmd struct {
 
 // Run writes the backup. A file that is not complete is removed.
 func (c *backupCmd) Run(env *environment) (err error) {
-	f, err := os.OpenFile(c.To, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createNew(c.To)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,9 +22,7 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := yaml.NewDecoder(strings.NewReader(string(text)))
-	strict.KnownFields(true)
-	if err := strict.Decode(new(app.Config)); err != nil && !errors.Is(err, io.EOF) {
+	if err := app.DecodeYAML(text, new(app.Config)); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	values := map[string]yaml.Node{}

@@ -216,9 +216,9 @@ func TestComposeExample(t *testing.T) {
 	}
 }
 
-// firstCall returns the commands of the README's first call, and for each language, by the folder
+// firstCall returns the commands of the README's first call, those that end it, and for each language, by the folder
 // in examples, those that come before.
-func firstCall(t *testing.T) (calls string, languages map[string]string) {
+func firstCall(t *testing.T) (calls, end string, languages map[string]string) {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -231,21 +231,23 @@ func firstCall(t *testing.T) (calls string, languages map[string]string) {
 		commands, _, _ := strings.Cut(block, "```")
 		if after, ok := strings.CutPrefix(commands, "go build -o signet ./cmd/signet\n"); ok {
 			calls = after
+		} else if strings.HasPrefix(commands, "pkill ") {
+			end = commands
 		} else if _, path, ok := strings.Cut(commands, ": examples/"); ok {
 			language, _, _ := strings.Cut(path, "/")
 			languages[language] = commands
 		}
 	}
-	if calls == "" || len(languages) != 4 {
+	if calls == "" || end == "" || len(languages) != 4 {
 		t.Fatalf("the README has no first call: %q, %v", calls, languages)
 	}
-	return calls, languages
+	return calls, end, languages
 }
 
 // TestFirstCall types the first call of the README, in each language. Of the installation of
 // Python's packages it takes the result.
 func TestFirstCall(t *testing.T) {
-	calls, languages := firstCall(t)
+	calls, end, languages := firstCall(t)
 	signet, err := exec.LookPath("signet")
 	if err != nil {
 		t.Fatal(err)
@@ -285,12 +287,17 @@ func TestFirstCall(t *testing.T) {
 			port := ports.Replace("5156")
 			keys := ports.Replace("http://localhost:4000")
 			out, err := shell(
-				t, dir, commands+ports.Replace(calls),
+				t, dir, commands+ports.Replace(calls+end+`wait || true
+if curl -s http://127.0.0.1:4000/jwks || curl -s http://127.0.0.1:5156/; then
+	echo the servers have not ended
+	exit 1
+fi
+`),
 				"SIGNET_CONTROL="+ports.Replace("127.0.0.1:5157"), "PORT="+port,
 				"SIGNV3_CLIENT_JWKS_URL="+keys+"/jwks",
 				"SIGNV3_CLIENT_WEBHOOK_URL="+keys+"/webhook",
 			)
-			if err != nil || !strings.HasSuffix(out, "\n{}\n") ||
+			if err != nil || !strings.Contains(out, "\n{}\n") ||
 				!strings.Contains(out, `"http://127.0.0.1:`+port+`/sign/`) {
 				log, _ := os.ReadFile(filepath.Join(dir, "sandbox.log"))
 				t.Errorf("%v\n%s\n%s", err, out, log)

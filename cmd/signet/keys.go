@@ -32,7 +32,7 @@ func (c *keysNewCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createNew(c.Out)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -36,20 +37,26 @@ func (c *renewCmd) Run(env *environment) error {
 	}
 	failed := false
 	for _, file := range c.Files {
-		switch renewed, err := archive.Renew(env.ctx, file, time.Duration(c.Before)); {
-		case err != nil:
-			failed = true
-			fmt.Fprintf(env.out, "%s: FAILED: %v\n", file, err)
-		case renewed:
-			fmt.Fprintf(env.out, "%s: renewed\n", file)
-		default:
-			fmt.Fprintf(env.out, "%s: not due\n", file)
-		}
+		renewed, err := archive.Renew(env.ctx, file, time.Duration(c.Before))
+		failed = failed || err != nil
+		printRenewal(env.out, file, renewed, err)
 	}
 	if failed {
 		return errNotRenewed
 	}
 	return nil
+}
+
+// printRenewal prints what became of a file. Its name and its text may be a stranger's.
+func printRenewal(w io.Writer, file string, renewed bool, err error) {
+	result := "not due"
+	switch {
+	case err != nil:
+		result = "FAILED: " + printable(err.Error())
+	case renewed:
+		result = "renewed"
+	}
+	fmt.Fprintf(w, "%s: %s\n", printable(file), result)
 }
 
 // days is a duration that may be given in days.

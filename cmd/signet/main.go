@@ -107,6 +107,15 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
+// exitUsage is the exit status for arguments that make no sense (EX_USAGE of sysexits.h). It is
+// none of those with which a command reports what it found.
+const exitUsage = 64
+
+// usageError is the error of a command for an argument that the parser could not judge.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
 // run runs the program with its arguments and returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
@@ -123,17 +132,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "signet:", err)
-		return 2
+		return exitUsage
 	}
 	err = command.Run(&environment{ctx, args, getenv, out, errs})
 	if status := exitStatus(0); errors.As(err, &status) {
 		return int(status)
 	}
-	if err != nil {
-		fmt.Fprintln(errs, "signet:", err)
-		return 1
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(errs, "signet:", err)
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return 1
 }
 
 // newParser returns the parser of the command line into c.

@@ -21,7 +21,8 @@ var errPending = errors.New("migrations are pending")
 
 func (c *migrateCmd) Run(env *environment) error {
 	if !c.Check && !c.DryRun {
-		if err := app.Migrate(env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)); err != nil {
+		log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
+		if err := app.Migrate(env.ctx, c.Config, log); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
@@ -171,14 +172,11 @@ func (c *partyImportCmd) toggle(
 
 // readPartyFile reads a file of parties, which name each party once.
 func readPartyFile(name string) (file partyFile, err error) {
-	f, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return file, err
 	}
-	defer f.Close()
-	d := yaml.NewDecoder(f)
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
+	if err := app.DecodeYAML(text, &file); err != nil {
 		return file, fmt.Errorf("%s: %w", name, err)
 	}
 	seen := map[string]bool{}

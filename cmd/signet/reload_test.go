@@ -39,8 +39,7 @@ data: %s
 	party := func(name, scheme string) string {
 		return fmt.Sprintf(
 			"parties: [{client_id: a, name: %s, jwks_url: '%s://rp.test/j', redirect_url: 'https://rp.test/r'}]\n",
-			name,
-			scheme,
+			name, scheme,
 		)
 	}
 

@@ -143,13 +143,13 @@ type about struct {
 	ExchangeCode string `       help:"Exchange code from initiate." env:"SIGNET_EXCHANGE_CODE" required:""`
 }
 
-// status is a request's state as the calls of the API tell it.
+// status is a request's state as far as the calls of the API show it.
 type status struct {
 	RequestID string `json:"request_id"`
 	Status    string `json:"status"` // waiting, signed, expired or cancelled
 }
 
-// ask tells the state by the answer to a result call.
+// ask finds out the state from the answer to a result call.
 func ask(ctx context.Context, sdk *client.Client, a about) (status, error) {
 	_, err := sdk.Result(ctx, a.ID, a.ExchangeCode)
 	s := status{RequestID: a.ID}

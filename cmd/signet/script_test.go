@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -56,15 +59,19 @@ func scripts(dir string) testscript.Params {
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
-			// Ports of this script's own. Another process may take them in between, which has not
-			// been seen yet.
+			// Four ports of this script's own, below the range from which the system takes ports for
+			// outgoing connections.
 			for _, name := range []string{"LISTEN", "CONTROL", "KEYS", "HOOK"} {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
+				var l net.Listener
+				err := errors.New("no port tried")
+				for tries := 0; err != nil && tries < 100; tries++ {
+					l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+				}
 				if err != nil {
 					return err
 				}
+				defer l.Close()
 				env.Setenv(name, l.Addr().String())
-				l.Close()
 			}
 			tmp := env.Getenv("WORK") + "/tmp"
 			env.Setenv("TMPDIR", tmp)

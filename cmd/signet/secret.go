@@ -10,14 +10,14 @@ import (
 
 // secretCmd is the commands for the service's secrets and keys.
 type secretCmd struct {
-	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console, or the keys for OpenID Connect (oidc) or webhooks (webhook)."`
+	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment, console or signers, or the keys for OpenID Connect (oidc) or webhooks (webhook)."`
 	Encrypt  secretEncryptCmd  `cmd:"" help:"Encrypt the keys and secrets of a stopped service that are in plain files."`
-	Import   secretImportCmd   `cmd:"" help:"Bring existing keys and secrets into the token that keys names, while nodes run."`
+	Import   secretImportCmd   `cmd:"" help:"Bring existing keys and secrets into the token that keys names, or into the database, while nodes run."`
 	Password secretPasswordCmd `cmd:"" help:"Change the password of encrypted keys and secrets."`
 }
 
 type secretRotateCmd struct {
-	Name string `arg:"" help:"cookies, links, enrolment, console, oidc or webhook."`
+	Name string `arg:"" help:"cookies, links, enrolment, console, signers, oidc or webhook."`
 
 	configured
 }
@@ -70,7 +70,8 @@ func (c *secretImportCmd) Run(env *environment) error {
 		return app.ImportKeys(env.ctx, c.Config, password)
 	}
 	if c.Finish {
-		verb, do = "replaced", func() ([]string, error) { return app.FinishImport(env.ctx, c.Config) }
+		verb = "replaced"
+		do = func() ([]string, error) { return app.FinishImport(env.ctx, c.Config) }
 	}
 	files, err := do()
 	for _, f := range files {

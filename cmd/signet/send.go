@@ -131,8 +131,10 @@ func (c *webhookSendCmd) send(ctx context.Context, key client.Key, link string) 
 	}
 	r.Header.Set("Content-Type", "application/json")
 	poster := &http.Client{
-		Timeout:       time.Minute,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	resp, err := poster.Do(r)
 	if err != nil {

@@ -3,15 +3,12 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -82,14 +79,19 @@ func (*tokenExplainCmd) Help() string {
 	return "The exit status is 0 if nothing is wrong with the token, and 1 if something is."
 }
 
+// argument returns an argument, or the standard input if the argument is "-".
+func argument(arg string) (string, error) {
+	if arg != "-" {
+		return arg, nil
+	}
+	in, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+	return string(in), err
+}
+
 func (c *tokenExplainCmd) Run(env *environment) error {
-	text := c.Token
-	if text == "-" {
-		in, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
-		if err != nil {
-			return err
-		}
-		text = string(in)
+	text, err := argument(c.Token)
+	if err != nil {
+		return err
 	}
 	sent := strings.TrimSpace(text)
 	parts := strings.Split(strings.TrimPrefix(sent, "Bearer "), ".")
@@ -105,25 +107,31 @@ func (c *tokenExplainCmd) Run(env *environment) error {
 		}
 	}
 	call := callOf(claims)
-	if err := token.Judge(sent, call, time.Now()); err != nil {
+	wrong := func(err error) error {
 		fmt.Fprintf(env.out, "wrong, as a token for %s: %v\n", call, err)
 		if remedy := token.Advise(sent, call, token.FailedCheck(err), err.Error()); remedy != "" {
 			fmt.Fprintln(env.out, remedy)
 		}
 		return exitStatus(1)
 	}
+	if err := token.Judge(sent, call, time.Now()); err != nil {
+		return wrong(err)
+	}
 	if c.JWKS != "" {
-		if err := c.verify(env, sent); err != nil {
-			fmt.Fprintln(env.out, "wrong:", err)
-			return exitStatus(1)
+		jwks, err := c.readJWKS(env)
+		if err != nil {
+			return err
+		}
+		if err := token.JudgeSignature(env.ctx, sent, jwks); err != nil {
+			return wrong(err)
 		}
 		fmt.Fprintln(env.out, "The signature is that of the JWKS's key.")
 	}
-	_, err := fmt.Fprintf(env.out, "Nothing is wrong with it, as a token for %s.\n", call)
+	_, err = fmt.Fprintf(env.out, "Nothing is wrong with it, as a token for %s.\n", call)
 	return err
 }
 
-// callOf tells the call that a token is for by the claims that only this one has.
+// callOf returns the call that a token is for, by the claims that only this call has.
 func callOf(claims map[string]any) token.Call {
 	if _, ok := claims["exchange_code"]; ok {
 		return token.Result
@@ -134,52 +142,22 @@ func callOf(claims map[string]any) token.Call {
 	return token.Initiate
 }
 
-// verify checks the signature with the key that the token names.
-func (c *tokenExplainCmd) verify(env *environment, text string) error {
-	var raw []byte
-	var err error
-	if strings.HasPrefix(c.JWKS, "http://") || strings.HasPrefix(c.JWKS, "https://") {
-		r, err := http.NewRequestWithContext(env.ctx, http.MethodGet, c.JWKS, http.NoBody)
-		if err != nil {
-			return err
-		}
-		resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("the JWKS was answered with status %d", resp.StatusCode)
-		}
-		if raw, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
-			return err
-		}
-	} else if raw, err = os.ReadFile(c.JWKS); err != nil {
-		return err
+// readJWKS reads the file or URL.
+func (c *tokenExplainCmd) readJWKS(env *environment) ([]byte, error) {
+	if !strings.HasPrefix(c.JWKS, "http://") && !strings.HasPrefix(c.JWKS, "https://") {
+		return os.ReadFile(c.JWKS)
 	}
-	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(raw, &set); err != nil {
-		return errors.New("the JWKS is not understood")
-	}
-	jws, err := jose.ParseSignedCompact(
-		text, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512},
-	)
+	r, err := http.NewRequestWithContext(env.ctx, http.MethodGet, c.JWKS, http.NoBody)
 	if err != nil {
-		return errors.New("the token is not a JWS with ES256, ES384 or ES512")
+		return nil, err
 	}
-	kid := jws.Signatures[0].Header.KeyID
-	keys := set.Key(kid)
-	if len(keys) == 0 {
-		var known []string
-		for _, k := range set.Keys {
-			known = append(known, k.KeyID)
-		}
-		return fmt.Errorf("the JWKS has no key %q; it has %q", kid, known)
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
+	if err != nil {
+		return nil, err
 	}
-	for _, k := range keys {
-		if _, err := jws.Verify(k.Public()); err == nil {
-			return nil
-		}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the JWKS was answered with status %d", resp.StatusCode)
 	}
-	return fmt.Errorf("the signature is not that of the key %q", kid)
+	return io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -9,15 +10,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/pdf"
 )
 
 // verifyCmd checks the signatures of documents. It trusts only the given roots.
 type verifyCmd struct {
-	Files   []string  `arg:"" name:"file"     help:"Signed PDF."                                                                                                             type:"existingfile"`
+	Files   []string  `arg:"" name:"file"     help:"Signed PDF; - is the standard input."                                                                                    type:"path"`
 	Root    []string  `                       help:"Root that signers and timestamp authorities may chain to: a file of PEM or DER certificates, or a folder of such files."                     placeholder:"PATH"`
 	TSARoot []string  `       name:"tsa-root" help:"Root that timestamp authorities alone may chain to."                                                                                         placeholder:"PATH"`
 	Data    string    `                       help:"Data folder of a Signet whose own root is trusted."                                                                                          placeholder:"DIR"`
@@ -30,7 +35,8 @@ func (*verifyCmd) Help() string {
 	return `The exit status is 0 if all signatures passed, 1 if one failed (the document was changed, or
 a certificate was revoked), 2 if a verdict is not possible (such as for want of a root), 3 if
 a document has no signature, 4 if a file cannot be read as a PDF. With several files it is
-that of the worst: 1, 4, 2, 3, 0.`
+that of the worst: 1, 4, 2, 3, 0. It is 64 if an argument is wrong, such as a root that
+cannot be read; no document was judged then.`
 }
 
 // Exit statuses of verify.
@@ -48,8 +54,10 @@ var worst = []exitStatus{exitFailed, exitUnreadable, exitIndeterminate, exitUnsi
 // verdict is the report of one file, as --json prints it.
 type verdict struct {
 	File string `json:"file"`
-	// Error says why the file cannot be read; the rest is empty then.
-	Error string `json:"error,omitempty"`
+	// Error says why the file cannot be read; the rest is empty then. Reason is a code for it if
+	// the file is no PDF that can be verified.
+	Error  string     `json:"error,omitempty"`
+	Reason pdf.Reason `json:"reason,omitempty"`
 	pades.Summary
 
 	status exitStatus
@@ -66,10 +74,10 @@ func (c *verifyCmd) Run(env *environment) error {
 	}
 	var err error
 	if o.Roots, err = readRoots(roots); err != nil {
-		return err
+		return usageError{err}
 	}
 	if o.TSARoots, err = readRoots(append(roots, c.TSARoot...)); err != nil {
-		return err
+		return usageError{err}
 	}
 	all := make([]verdict, len(c.Files))
 	found := make(map[exitStatus]bool)
@@ -133,20 +141,23 @@ func verify(file string, o pades.VerifyOptions) verdict {
 		File: file, Summary: pades.Summary{Signatures: []pades.SignatureSummary{}},
 		status: exitUnreadable,
 	}
-	f, err := os.Open(file)
+	f := os.Stdin
+	if file != "-" {
+		var err error
+		if f, err = os.Open(file); err != nil {
+			v.Error = err.Error()
+			return v
+		}
+		defer f.Close()
+	}
+	doc, size, err := sized(f)
 	if err != nil {
 		v.Error = err.Error()
 		return v
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	report, err := pades.Verify(doc, size, o)
 	if err != nil {
-		v.Error = err.Error()
-		return v
-	}
-	report, err := pades.Verify(f, info.Size(), o)
-	if err != nil {
-		v.Error = err.Error()
+		v.Error, v.Reason = err.Error(), pdf.ReasonOf(err)
 		return v
 	}
 	v.Summary = report.Summary()
@@ -163,25 +174,46 @@ func verify(file string, o pades.VerifyOptions) verdict {
 	return v
 }
 
+// maxPiped bounds the memory for a document that is not in a file.
+const maxPiped = 1 << 30
+
+// sized returns a document that can be read at any offset, and its size. What comes through a pipe
+// is read into memory.
+func sized(f *os.File) (io.ReaderAt, int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.Mode().IsRegular() {
+		return f, info.Size(), nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxPiped+1))
+	if len(data) > maxPiped {
+		return nil, 0, errors.New("more than 1 GiB; save it as a file first")
+	}
+	return bytes.NewReader(data), int64(len(data)), err
+}
+
 // print writes the verdict as text: the three questions for each signature, the reasons, and what
 // to do next.
 func (v verdict) print(w io.Writer) {
+	file := printable(v.File)
 	switch v.status {
 	case exitUnreadable:
-		fmt.Fprintf(w, "%s: cannot be read: %s\n", v.File, v.Error)
+		fmt.Fprintf(w, "%s: cannot be read: %s\n", file, printable(v.Error))
 		return
 	case exitUnsigned:
-		fmt.Fprintf(w, "%s: has no signature\n", v.File)
+		fmt.Fprintf(w, "%s: has no signature\n", file)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s\n", v.File, indication(v.Indication, v.SubIndication))
+	fmt.Fprintf(w, "%s: %s\n", file, indication(v.Indication, v.SubIndication))
 	for _, p := range v.Problems {
-		fmt.Fprintf(w, "  problem: %s\n", p.Text)
+		fmt.Fprintf(w, "  problem: %s\n", printable(p.Text))
 	}
 	untrusted := false
 	for i, s := range v.Signatures {
 		printSignature(w, i+1, s)
-		untrusted = untrusted || !s.Trusted && s.Intact
+		untrusted = untrusted || s.Intact && hasProblem(s, pades.NoCertificateChainFound)
 	}
 	if untrusted {
 		fmt.Fprint(
@@ -189,6 +221,28 @@ func (v verdict) print(w io.Writer) {
 			"  To trust a signer give the root of its certificate, obtained from its owner: --root FILE\n",
 		)
 	}
+}
+
+// printable escapes characters that a terminal acts on, such as line breaks, escape sequences and
+// changes of direction. Names in a file are chosen by its author, and could print a better verdict
+// over the true one.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsGraphic(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+func hasProblem(s pades.SignatureSummary, subs ...pades.SubIndication) bool {
+	return slices.ContainsFunc(s.Problems, func(p pades.ProblemSummary) bool {
+		return slices.Contains(subs, p.SubIndication)
+	})
 }
 
 func indication(i pades.Indication, sub pades.SubIndication) string {
@@ -204,19 +258,26 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 		kind = "Document time stamp"
 	}
 	if s.Signer != nil {
-		name = s.Signer.Name
+		name = printable(s.Signer.Name)
 	}
 	if s.Issuer != nil {
-		issuer = ", certified by " + s.Issuer.Name
+		issuer = ", certified by " + printable(s.Issuer.Name)
 	}
 	fmt.Fprintf(
 		w, "  %d. %s by %s%s: %s\n", n, kind, name, issuer,
 		indication(s.Indication, s.SubIndication),
 	)
 	fmt.Fprintf(w, "     intact:  %s\n", map[bool]string{true: "yes", false: "NO"}[s.Intact])
-	trusted := "no root that is given leads to this certificate"
-	if s.Trusted {
-		trusted = "yes"
+	trusted := "yes"
+	switch {
+	case hasProblem(s, pades.Revoked, pades.RevokedNoPOE, pades.RevokedCANoPOE):
+		trusted = "NO, a certificate was revoked"
+	case !s.Trusted && hasProblem(s, pades.Expired, pades.NotYetValid, pades.OutOfBoundsNoPOE):
+		trusted = "NO, a certificate was not valid at the time"
+	case !s.Trusted && hasProblem(s, pades.NoCertificateChainFound):
+		trusted = "no root that is given leads to this certificate"
+	case !s.Trusted:
+		trusted = "NO"
 	}
 	fmt.Fprintf(w, "     trusted: %s\n", trusted)
 	fmt.Fprintf(w, "     later:   %s\n", later[s.Later])
@@ -237,12 +298,13 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	if s.Signer != nil {
 		fmt.Fprintf(w, "     serial:  %s, SHA-256 %s\n", s.Signer.Serial, s.Signer.SHA256)
 	}
-	fmt.Fprintf(w, "     fields:  %s (%d visible)\n", strings.Join(s.Fields, ", "), s.Places)
+	fields := printable(strings.Join(s.Fields, ", "))
+	fmt.Fprintf(w, "     fields:  %s (%d visible)\n", fields, s.Places)
 	for _, c := range s.Changes {
-		fmt.Fprintf(w, "     change:  %s\n", pades.Change(c))
+		fmt.Fprintf(w, "     change:  %s\n", printable(pades.Change(c).String()))
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintf(w, "     problem: %s\n", p.Text)
+		fmt.Fprintf(w, "     problem: %s\n", printable(p.Text))
 	}
 }
 

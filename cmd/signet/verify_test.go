@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/signet-sign/signet/pades"
 )
@@ -52,7 +55,13 @@ func TestVerifyExitStatus(t *testing.T) {
 		{"not a PDF", []string{"--root", root, text}, 4, "cannot be read"},
 		{"several", []string{"--root", root, intact, unsigned, text, failed}, 1, "TOTAL-PASSED"},
 		{"several without a failure", []string{"--root", root, unsigned, text}, 4, "has no signature"},
-		{"usage", []string{"--root", filepath.Join(dir, "absent"), intact}, 1, "no such file"},
+		{"absent root", []string{"--root", filepath.Join(dir, "absent"), intact}, 64, "no such file"},
+		{"root that is none", []string{"--tsa-root", text, intact}, 64, "letter.pdf"},
+		{"unknown flag", []string{"--rot", root, intact}, 64, "--rot"},
+		{"no file", []string{"--root", root}, 64, "file"},
+		{"no time", []string{"--at", "yesterday", intact}, 64, "yesterday"},
+		{"absent", []string{"--root", root, filepath.Join(dir, "absent"), intact}, 4, "TOTAL-PASSED"},
+		{"a folder", []string{"--root", root, dir, intact}, 4, "TOTAL-PASSED"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			status, out := runVerify(t, tc.args...)
@@ -60,6 +69,25 @@ func TestVerifyExitStatus(t *testing.T) {
 				t.Errorf("status %d, want %d and %q:\n%s", status, tc.status, tc.want, out)
 			}
 		})
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		doc, err := os.ReadFile(intact)
+		if err == nil {
+			err = os.WriteFile(pipe, doc, 0o600)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	if status, out := runVerify(t, "--root", root, pipe); status != 0 {
+		t.Errorf("from a pipe: status %d:\n%s", status, out)
+	}
+	if _, out := runVerify(t, "--json", text); !strings.Contains(out, `"reason": "not-a-pdf"`) {
+		t.Errorf("no reason:\n%s", out)
 	}
 	if _, out := runVerify(t, intact); strings.Contains(out, "changed") ||
 		!strings.Contains(out, "--root") {
@@ -82,7 +110,7 @@ func TestVerifyRoots(t *testing.T) {
 	write(t, der, string(block.Bytes))
 	write(t, filepath.Join(folder, "sub", "root.crt"), "Root of the cases\n"+string(text))
 	write(t, notes, "no certificate")
-	for path, want := range map[string]int{der: 0, folder: 0, notes: 1, filepath.Join(cases, "root.pem"): 0} {
+	for path, want := range map[string]int{der: 0, folder: 0, notes: 64, filepath.Join(cases, "root.pem"): 0} {
 		if status, out := runVerify(t, "--root", path, intact); status != want {
 			t.Errorf("%s: status %d, want %d:\n%s", path, status, want, out)
 		}
@@ -143,6 +171,70 @@ func TestVerifyJSON(t *testing.T) {
 	}
 	if last.Kind != "document-timestamp" || last.Level != "" {
 		t.Errorf("last: %+v", last)
+	}
+}
+
+// TestVerifyHostileNames prints names that would write lines of their own, or over others.
+func TestVerifyHostileNames(t *testing.T) {
+	const hostile = "A\n  1. Signature by B: TOTAL-PASSED\x1b[2K\r\u009b1A\u202egpj\u2028\xff"
+	v := verdict{File: hostile, status: exitFailed, Summary: pades.Summary{
+		Indication: pades.TotalFailed, Problems: []pades.ProblemSummary{{Text: hostile}},
+		Signatures: []pades.SignatureSummary{{
+			Kind: "signature", Signer: &pades.CertificateSummary{Name: hostile},
+			Issuer: &pades.CertificateSummary{Name: hostile}, Fields: []string{hostile},
+			Changes:  []pades.ChangeSummary{{Text: hostile}},
+			Problems: []pades.ProblemSummary{{Text: hostile}},
+		}},
+	}}
+	unreadable := verdict{File: hostile, Error: hostile, status: exitUnreadable}
+	unsigned := verdict{File: hostile, status: exitUnsigned}
+	var out strings.Builder
+	v.print(&out)
+	unreadable.print(&out)
+	unsigned.print(&out)
+	printRenewal(&out, hostile, false, errors.New(hostile))
+	printRenewal(&out, hostile, true, nil)
+	if n := strings.Count(out.String(), "\n"); n != 14 {
+		t.Errorf("%d lines", n)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && !unicode.IsGraphic(r) {
+			t.Errorf("%U is printed", r)
+		}
+	}
+	if !strings.Contains(out.String(), `A\n  1. Signature`) {
+		t.Error("a line break is not shown")
+	}
+	if got := printable("முத்து 陈翔 O’Neil (Ää)"); got != "முத்து 陈翔 O’Neil (Ää)" {
+		t.Errorf("an ordinary name became %q", got)
+	}
+}
+
+// TestVerifyTrusted prints why a certificate does not count.
+func TestVerifyTrusted(t *testing.T) {
+	for sub, want := range map[pades.SubIndication]string{
+		"":                            "trusted: NO\n",
+		pades.Revoked:                 "trusted: NO, a certificate was revoked",
+		pades.RevokedNoPOE:            "trusted: NO, a certificate was revoked",
+		pades.RevokedCANoPOE:          "trusted: NO, a certificate was revoked",
+		pades.Expired:                 "trusted: NO, a certificate was not valid at the time",
+		pades.NotYetValid:             "trusted: NO, a certificate was not valid at the time",
+		pades.OutOfBoundsNoPOE:        "trusted: NO, a certificate was not valid at the time",
+		pades.NoCertificateChainFound: "trusted: no root that is given leads to this certificate",
+	} {
+		v := verdict{Summary: pades.Summary{Signatures: []pades.SignatureSummary{{
+			Kind: "signature", Intact: true,
+			Problems: []pades.ProblemSummary{{SubIndication: sub}},
+		}}}}
+		var out strings.Builder
+		v.print(&out)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s:\n%s", sub, out.String())
+		}
+		hint := strings.Contains(out.String(), "--root")
+		if hint != (sub == pades.NoCertificateChainFound) {
+			t.Errorf("%s: asks for a root: %t", sub, hint)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/signet-sign/signet/api"
@@ -82,13 +81,9 @@ type webhookVerifyCmd struct {
 }
 
 func (c *webhookVerifyCmd) Run(env *environment) error {
-	text := c.Token
-	if text == "-" {
-		in, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
-		if err != nil {
-			return err
-		}
-		text = string(in)
+	text, err := argument(c.Token)
+	if err != nil {
+		return err
 	}
 	var body api.Webhook
 	if json.Unmarshal([]byte(text), &body) == nil && body.Token != "" {

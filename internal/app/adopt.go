@@ -60,6 +60,13 @@ func Adopt(
 	lost := &lost{
 		trust: audit.Trust{Key: a.audit.Signer.Key()}, trails: map[string][]request.Event{},
 		documents: map[[sha256.Size]byte]source{},
+		signed: func(id string) (bool, error) {
+			r, err := a.sign.Get(ctx, id)
+			if errors.Is(err, api.ErrNoRecord) {
+				return false, nil
+			}
+			return err == nil && r.State.Signed(), err
+		},
 	}
 	for _, name := range files {
 		if err := lost.read(name); err != nil {
@@ -85,51 +92,92 @@ func Adopt(
 	})
 }
 
-// lost is what the files tell of requests.
+// lost is the requests in the files that the database does not know as signed.
 type lost struct {
 	trust     audit.Trust
 	trails    map[string][]request.Event // of requests with a signed document, by request id
 	documents map[[sha256.Size]byte]source
+
+	// signed reports whether the database knows a request as signed.
+	signed func(id string) (bool, error)
 }
 
 // source reads a document of a file.
 type source func() ([]byte, error)
 
-// read reads a file of one of the three kinds.
-func (l *lost) read(name string) error {
-	text, err := os.ReadFile(name)
+// read reads a file of one of the three kinds. It does not hold an audit log in memory.
+func (l *lost) read(name string) (err error) {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	switch {
-	case bytes.HasPrefix(text, []byte("%PDF-")):
-		l.documents[sha256.Sum256(text)] = func() ([]byte, error) { return os.ReadFile(name) }
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head := make([]byte, len("%PDF-"))
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	switch head = head[:n]; {
+	case bytes.Equal(head, []byte("%PDF-")):
+		sum := sha256.New()
+		if _, err := io.Copy(sum, file); err != nil {
+			return err
+		}
+		l.documents[[sha256.Size]byte(sum.Sum(nil))] = func() ([]byte, error) {
+			return os.ReadFile(name)
+		}
 		return nil
-	case !bytes.HasPrefix(text, []byte("PK\x03\x04")):
-		return l.follow(text)
+	case !bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return l.follow(file)
 	}
-	bundle, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
-	if err != nil {
-		return err
-	}
-	signed, err := fs.ReadFile(bundle, "signed.pdf")
+	document := inBundle(name, "signed.pdf")
+	signed, err := document()
 	if err == nil {
-		l.documents[sha256.Sum256(signed)] = func() ([]byte, error) { return signed, nil }
+		l.documents[sha256.Sum256(signed)] = document
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	events, err := fs.ReadFile(bundle, audit.EvidenceFile)
+	events, err := inBundle(name, audit.EvidenceFile)()
 	if err != nil {
 		return err
 	}
-	return l.follow(events)
+	return l.follow(bytes.NewReader(events))
 }
 
-// follow keeps the trails of an audit log that tell of a signed document. Of a request that several
-// files tell of it keeps the longest.
-func (l *lost) follow(text []byte) error {
+// inBundle reads a file of an evidence bundle.
+func inBundle(bundle, file string) source {
+	return func() ([]byte, error) {
+		r, err := zip.OpenReader(bundle)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = r.Close() }() // it was only read
+		return fs.ReadFile(r, file)
+	}
+}
+
+// follow keeps the trails of an audit log that tell of a signed document which the database lacks.
+// Of a request that several files tell of it keeps the longest. While it reads it holds the trails
+// of requests that are open at that place of the log.
+func (l *lost) follow(file io.ReadSeeker) error {
 	trails := map[string][]request.Event{}
-	report, err := audit.Read(bytes.NewReader(text), l.trust, func(e audit.Entry) error {
+	report, err := audit.Read(file, l.trust, func(e audit.Entry) error {
+		_, begun := trails[e.RequestID]
+		switch kind := request.EventKind(e.Kind); {
+		case kind == request.EventCancelled || kind == request.EventExpired:
+			delete(trails, e.RequestID) // it is not signed any more
+			return nil
+		case begun:
+		case kind != request.EventInitiated && kind != request.EventSigned:
+			return nil // of a request that is left out, or of something else
+		default:
+			if known, err := l.signed(e.RequestID); err != nil || known {
+				return err
+			}
+		}
 		var d request.Detail
 		if e.Detail != "" {
 			if err := json.Unmarshal([]byte(e.Detail), &d); err != nil {
@@ -210,7 +258,10 @@ func (a *App) stored(
 		return nil, "", err
 	}
 	why = "no file has its document"
-	for _, key := range slices.DeleteFunc(keys, func(k string) bool { return !request.IsSigned(k) }) {
+	for _, key := range keys {
+		if !request.IsSigned(key) {
+			continue
+		}
 		b, err := a.sign.Documents.Open(ctx, key)
 		if errors.Is(err, vault.ErrNoKey) {
 			why = "the stored document is encrypted, and its key was in the lost database"

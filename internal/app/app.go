@@ -76,13 +76,15 @@ type App struct {
 
 	now func() time.Time
 	// the machine's clock, in a sandbox, whose own clock can be moved; nil in the service
-	wall    func() time.Time
-	free    func(path string) (bytes uint64, err error) // documents.FreeSpace, except in tests
-	log     *slog.Logger
-	metrics *obs.Metrics
-	tracer  *obs.Tracer // nil if there is no collector
-	health  *obs.Health
-	stop    chan struct{} // closed when a stop begins
+	wall func() time.Time
+	// documents.FreeSpace and documents.InMemory, except in tests
+	free     func(path string) (bytes uint64, err error)
+	inMemory func(path string) bool
+	log      *slog.Logger
+	metrics  *obs.Metrics
+	tracer   *obs.Tracer // nil if there is no collector
+	health   *obs.Health
+	stop     chan struct{} // closed when a stop begins
 
 	keys       *keydir.Dir
 	store      *store.Store
@@ -162,9 +164,7 @@ func (c *Config) complete(log *slog.Logger) error {
 		return err
 	}
 	if c.PublicURL == "" {
-		return errors.New(
-			"public_url: it is needed, because it stands in links and certificates",
-		)
+		return errors.New("public_url: it is needed, because it stands in links and certificates")
 	}
 	if c.TLS {
 		return errors.New(
@@ -181,7 +181,7 @@ func (c *Config) complete(log *slog.Logger) error {
 func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	c := &a.Config
 	a.stop = make(chan struct{})
-	a.free = documents.FreeSpace
+	a.free, a.inMemory = documents.FreeSpace, documents.InMemory
 	a.metrics = obs.NewMetrics()
 
 	if a.listener, err = listen("listen", c.Listen); err != nil {
@@ -278,7 +278,8 @@ func (a *App) openParties(ctx context.Context) error {
 		keys.RequireUse = true
 	default: // a relying party that is being developed is restarted with new keys
 		keys.RefetchUnknownKid, keys.RefetchFailed = true, true
-		keys.RefetchGap, keys.Penalty = time.Second, time.Second
+		keys.RefetchGap, keys.Penalty = 100*time.Millisecond, 100*time.Millisecond
+		keys.RefetchWaits, keys.Wall = true, a.wall
 	}
 	a.partyKeys = party.NewKeys(keys)
 	a.logProblems()
@@ -309,7 +310,8 @@ func (a *App) recordCalls(sandbox bool) {
 	}
 	a.calls = calllog.NewRecorder(calllog.Config{
 		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log,
-		Counted: a.metrics.Recorded, Refused: a.refused,
+		Unmetered: sandbox,
+		Counted:   a.metrics.Recorded, Refused: a.refused,
 		Registered: func(ctx context.Context, clientID string) bool {
 			_, err := a.parties.Party(ctx, clientID)
 			return err == nil
@@ -343,21 +345,9 @@ func (a *App) verifier() (*signer.Verifier, error) {
 	return nil, nil
 }
 
-// verification is what phones do with the verifier that there is.
-func (a *App) verification() signer.Verification {
-	if a.signers.Verifier == nil {
-		return signer.VerificationOff
-	}
-	return signer.Verification(a.Config.UserVerification)
-}
-
-// domain builds signers, requests and the worker.
+// domain builds signers, requests, webhooks and the calls of relying parties.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
-	links, err := a.keys.Ring("links", secretOverlap)
-	if err != nil {
-		return err
-	}
 	enrolment, err := a.keys.Ring("enrolment", secretOverlap)
 	if err != nil {
 		return err
@@ -366,57 +356,19 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	a.signers = &signer.Service{
-		Verifier: verifier,
-		Store:    a.store, Authority: a.authority, ChallengeSecrets: enrolment.Secrets,
-		Replay: a.store, Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox), Now: a.now,
-		Rand: rand.Reader, Log: a.log,
+	verification := signer.VerificationOff
+	if verifier != nil {
+		verification = signer.Verification(c.UserVerification)
 	}
-	stamps, err := newStamps(c, a.authority, a.signers, a.now)
-	if err != nil {
+	a.signers = &signer.Service{
+		Store: a.store, Authority: a.authority, Verifier: verifier, Verification: verification,
+		Replay: a.store, ChallengeSecrets: enrolment.Secrets,
+		Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox),
+		Now: a.now, Rand: rand.Reader, Log: a.log,
+	}
+	if err := a.requests(sandbox); err != nil {
 		return err
 	}
-	refused, err := request.ParseContent(c.RefuseContent, request.DefaultRefusedContent)
-	if err != nil {
-		return fmt.Errorf("refuse_content: %w", err)
-	}
-	warned, err := request.ParseContent(c.WarnContent, request.DefaultWarnedContent)
-	if err != nil {
-		return fmt.Errorf("warn_content: %w", err)
-	}
-	var offset func() time.Duration
-	if a.clock != nil {
-		offset = a.clock.offset
-	}
-	used := &usedStamps{Timestamper: stamps.source}
-	a.health = obs.NewHealth(a.subject(used.check).health()...)
-	var maxDocument int64
-	if sandbox && c.Strictness == strictnessReal {
-		maxDocument = 10_000_000 // docs/contract.md, 14.13
-	}
-	var clocks request.Clocks
-	if sandbox {
-		clocks = a.clocks
-	}
-	a.sign = request.New(request.Config{
-		MaxDocument: maxDocument, Clocks: clocks,
-		Initiated:   a.initiated,
-		ClockOffset: offset,
-		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
-		Timestamper: used, Revocation: stamps.evidence, Level: c.level(),
-		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots,
-		Known: stamps.known,
-		Now:   a.now, Rand: rand.Reader,
-		PublicURL: c.PublicURL, LinkSecrets: links.Secrets, SessionLifetime: c.SessionLifetime,
-		RenewBefore:   c.RenewBefore,
-		RefuseContent: refused, WarnContent: warned, SealTimeout: c.SealTimeout,
-		Stalled:    a.metrics.Stalled,
-		Strays:     a.metrics.Strays,
-		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground,
-		Certify: c.Certify, HanForms: pades.HanForms(c.HanForms), Log: a.log,
-		Sealed: a.metrics.Sealed,
-	})
-
 	keys, err := a.keys.KeyRing(webhookKey, webhookKeyDelay, secretOverlap)
 	if err != nil {
 		return err
@@ -424,9 +376,9 @@ func (a *App) domain(sandbox bool) error {
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Receivers: a.store,
 		Clients: &party.Clients{Policy: c.policy(webhook.Timeout), Wrap: a.tracedTransport},
-		Key:     func() crypto.Signer { return keys.Keys()[0] }, Now: a.now, Log: a.log,
-		Ladder: c.WebhookLadder,
-		Calls:  a.calls, Accepted: a.metrics.Announced,
+		Key:     func() crypto.Signer { return keys.Keys()[0] },
+		Ladder:  c.WebhookLadder, Calls: a.calls, Accepted: a.metrics.Announced,
+		Now: a.now, Log: a.log,
 	}
 	if a.faults != nil {
 		a.misbehave(sender)
@@ -438,18 +390,62 @@ func (a *App) domain(sandbox bool) error {
 	a.rpapi = &rpapi.API{
 		Requests: a.sign,
 		Verifier: token.NewVerifier(token.VerifierConfig{
-			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
-			Wall: a.wall, Lenient: c.LenientTokens, PublicURL: c.PublicURL, Local: sandbox,
+			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, PublicURL: c.PublicURL,
+			Local: sandbox, Lenient: c.LenientTokens, Explain: sandbox,
+			Now: a.now, Wall: a.wall,
 		}),
 		Keys:         func() ([]byte, error) { return webhookJWKS(keys.Keys()) },
 		Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
-		Tolerant: sandbox && c.Strictness != strictnessReal, Calls: a.calls,
-		Log: a.log, Answered: a.answered,
+		Tolerant: sandbox && c.Strictness != strictnessReal,
+		Calls:    a.calls, Answered: a.answered, Log: a.log,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
 			PartyBytes: int64(c.UploadMiBPerParty) << 20, Bytes: int64(c.UploadMiB) << 20,
 		},
 	}
+	return nil
+}
+
+// requests builds the operations on sign requests, and the checks of the health.
+func (a *App) requests(sandbox bool) error {
+	c := &a.Config
+	links, err := a.keys.Ring("links", secretOverlap)
+	if err != nil {
+		return err
+	}
+	stamps, err := newStamps(c, a.authority, a.signers, a.now)
+	if err != nil {
+		return err
+	}
+	refused, warned, err := c.content()
+	if err != nil {
+		return err
+	}
+	used := &usedStamps{Timestamper: stamps.source}
+	a.health = obs.NewHealth(a.subject(used.check).health()...)
+	config := request.Config{
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
+		Timestamper: used, Revocation: stamps.evidence, Level: c.level(),
+		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
+		Now: a.now, Rand: rand.Reader, Log: a.log,
+		PublicURL: c.PublicURL, LinkSecrets: links.Secrets,
+		SessionLifetime: c.SessionLifetime, SealTimeout: c.SealTimeout, RenewBefore: c.RenewBefore,
+		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground,
+		Certify: c.Certify, HanForms: pades.HanForms(c.HanForms),
+		RefuseContent: refused, WarnContent: warned,
+		Initiated: a.initiated, Stalled: a.metrics.Stalled, Strays: a.metrics.Strays,
+		Sealed: a.metrics.Sealed,
+	}
+	if a.clock != nil {
+		config.ClockOffset = a.clock.offset
+	}
+	if sandbox {
+		config.Clocks = a.clocks
+		if c.Strictness == strictnessReal {
+			config.MaxDocument = 10_000_000 // docs/contract.md, 14.13
+		}
+	}
+	a.sign = request.New(config)
 	return nil
 }
 
@@ -547,9 +543,7 @@ func listen(key, addr string) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf(
 			"%s: %w: another program has this port, such as MockPass or another sandbox; stop it, or choose another address with --%s",
-			key,
-			err,
-			key,
+			key, err, key,
 		)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)

@@ -19,6 +19,9 @@ import (
 // auditKey is the name of the audit log's key in Config.Change.
 const auditKey = "audit_key"
 
+// auditOrigin is the fact that the database records of the log's name.
+const auditOrigin = "audit_origin"
+
 // errAuditKey is the error for a keys folder that lacks the key of the audit log in the database.
 var errAuditKey = errors.New(
 	"the file audit.secret in the keys folder is not the key of the audit log in the database: " +
@@ -32,8 +35,7 @@ var errAuditKey = errors.New(
 func openAudit(
 	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
 ) (*audit.Log, error) {
-	const fact = "audit_origin"
-	origin, err := db.Recorded(ctx, fact)
+	origin, err := db.Recorded(ctx, auditOrigin)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func openAudit(
 		if err != nil || u.Host == "" {
 			return nil, errors.New("public_url: it is needed to name the audit log")
 		}
-		if origin, err = db.Record(ctx, fact, u.Host+"/audit", false); err != nil {
+		if origin, err = db.Record(ctx, auditOrigin, u.Host+"/audit", false); err != nil {
 			return nil, err
 		}
 	}

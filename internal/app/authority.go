@@ -226,9 +226,6 @@ func described(list []ca.Listed) (certs []AuthorityCertificate) {
 func ShowAuthority(
 	ctx context.Context, c Config,
 ) (certs []AuthorityCertificate, listEnd time.Time, err error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, time.Time{}, err
-	}
 	a, k, err := c.openAuthority(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -242,9 +239,6 @@ func ShowAuthority(
 func RotateAuthority(
 	ctx context.Context, c Config, part string,
 ) (_ []AuthorityCertificate, err error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, err
-	}
 	a, k, err := c.openAuthority(ctx)
 	if err != nil {
 		return nil, err
@@ -264,9 +258,6 @@ func AuthorityRequests(ctx context.Context, c Config, parts []string) (_ []byte,
 	var which []ca.Part
 	for _, p := range parts {
 		which = append(which, ca.Part(p))
-	}
-	if err := c.readSecrets(); err != nil {
-		return nil, err
 	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
@@ -307,9 +298,6 @@ func SignRequests(
 func InstallAuthority(
 	ctx context.Context, c Config, text []byte,
 ) (_ []*x509.Certificate, err error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, err
-	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return nil, err
@@ -329,9 +317,6 @@ func RevokeCertificate(
 ) (err error) {
 	code, err := ca.ParseReason(reason)
 	if err != nil {
-		return err
-	}
-	if err := c.readSecrets(); err != nil {
 		return err
 	}
 	a, k, err := c.openAuthority(ctx)

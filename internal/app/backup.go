@@ -161,7 +161,7 @@ func Restore(c Config, identities, in io.Reader) (err error) {
 			return fmt.Errorf("reading the backup: %w", err)
 		}
 	}
-	// The end of the encrypted text tells that nothing is missing.
+	// The end of the encrypted text shows that nothing is missing.
 	if _, err := io.Copy(io.Discard, opened); err != nil {
 		return fmt.Errorf("reading the backup: %w", err)
 	}

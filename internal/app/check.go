@@ -25,7 +25,7 @@ const (
 	Fault   Level = "fault"   // the service does not work
 )
 
-// Finding is what a check has found. It contains no secret.
+// Finding is the result of a check. It contains no secret.
 type Finding struct {
 	Check  string `json:"check"` // "database"
 	Level  Level  `json:"level"`
@@ -56,8 +56,9 @@ type subject struct {
 	log       *slog.Logger
 	listen    string // address of the public listener
 	free      func(path string) (bytes uint64, err error)
-	running   bool   // it is the service of this process
-	id        string // identity of the deployment; "" if it is not known
+	inMemory  func(path string) bool // whether a stop of the machine loses what is stored there
+	running   bool                   // it is the service of this process
+	id        string                 // identity of the deployment; "" if it is not known
 	store     *store.Store
 	documents documents.Store
 	keys      *keydir.Dir                     // nil until it is opened
@@ -93,9 +94,11 @@ type needs int
 const (
 	needsIdentity needs = 1 << iota // of a deployment that has one
 	needsStore
+	needsPartitions // a store that has them
 	needsDocuments
 	needsClock
 	needsStamps
+	needsProvider // of the keys, whose absence checkKeys reports
 )
 
 // check is one of the checks of a service.
@@ -109,32 +112,41 @@ type check struct {
 
 // checks are all checks of an open service, in the order of their findings.
 func checks() []check {
-	one := func(run func(context.Context, *subject) Finding) func(context.Context, *subject) []Finding {
+	type several = func(context.Context, *subject) []Finding
+	one := func(run func(context.Context, *subject) Finding) several {
 		return func(ctx context.Context, s *subject) []Finding { return []Finding{run(ctx, s)} }
 	}
 	return []check{
 		{"database", always, needsStore, false, one(checkDatabase)},
 		{"migrations", always, needsStore, false, one(checkSchema)},
+		{"partitions", always, needsPartitions, true, one(checkPartitions)},
 		{"facts", atStart | atDoctor, needsStore, false, checkFacts},
 		{"documents", always, needsDocuments, false, one(checkDocuments)},
+		{"document deletion", always, needsDocuments, true, one(checkSweep)},
 		{
-			"document keys", atStart | atDoctor, needsStore | needsIdentity, false,
-			one(checkDocumentKeys),
+			"document keys", atStart | atDoctor, needsStore | needsIdentity | needsProvider,
+			false, one(checkDocumentKeys),
 		},
 		{"keys", always, needsIdentity, false, checkKeys},
+		{
+			"secrets", atStart | atDoctor, needsIdentity | needsProvider, false, checkSecrets,
+		},
 		{"clock", always, needsClock, false, one(checkClock)},
 		{"timestamps", atReadiness, needsStamps, true, one(checkLastStamp)},
-		{"database server", atDoctor, needsStore, false, one(checkServer)},
+		{"database server", atDoctor, needsStore, false, checkServer},
 		{"disk", atDoctor, 0, false, one(checkDisk)},
 		{"owner", atDoctor, needsIdentity, false, one(checkOwner)},
 		{"certificates", atDoctor, needsIdentity, false, checkCertificates},
 		{"timestamps", atDoctor, needsIdentity, false, checkAuthorities},
-		{"signature", atDoctor, needsIdentity, false, one(checkSignature)},
-		{"login", atDoctor, 0, false, checkLogin},
+		{
+			"signature", atDoctor, needsIdentity | needsProvider, false, one(checkSignature),
+		},
+		{"login", atDoctor, needsProvider, false, checkLogin},
 		{"exposure", atDoctor, 0, false, checkExposure},
 		{"tls", atStart | atDoctor, 0, false, checkTLS},
 		{"tls", atDoctor, 0, false, checkACME},
-		{"proxy", atDoctor, needsIdentity, false, checkProxy},
+		{"proxy", atDoctor, needsIdentity | needsProvider, false, checkProxy},
+		{"traces", atDoctor, 0, false, checkCollector},
 		{"relying party", atDoctor, 0, false, checkParties},
 	}
 }
@@ -143,9 +155,17 @@ func checks() []check {
 func (c check) possible(s *subject) bool {
 	return (c.needs&needsIdentity == 0 || s.id != "") &&
 		(c.needs&needsStore == 0 || s.store != nil) &&
+		(c.needs&needsPartitions == 0 || s.store != nil && s.store.Partitioned()) &&
 		(c.needs&needsDocuments == 0 || s.documents != nil) &&
 		(c.needs&needsClock == 0 || s.clock != nil) &&
-		(c.needs&needsStamps == 0 || s.stamps != nil)
+		(c.needs&needsStamps == 0 || s.stamps != nil) &&
+		(c.needs&needsProvider == 0 || s.provided())
+}
+
+// provided reports whether the keys are not in a token or key management service that is away.
+func (s *subject) provided() bool {
+	_, err := s.openKeys()
+	return !errors.As(err, new(providerError))
 }
 
 // findings makes the check, and names its findings.

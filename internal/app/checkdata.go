@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -21,7 +22,12 @@ const (
 
 // checkDatabase looks whether the database answers, and is the one of the deployment.
 func checkDatabase(ctx context.Context, s *subject) Finding {
-	err := s.marked(ctx, s.store)
+	var err error
+	if s.id == "" { // a finding about the deployment says why
+		_, err = s.store.Mark(ctx)
+	} else {
+		err = s.marked(ctx, s.store)
+	}
 	remedy := "start the database, and set database to the one of the deployment"
 	if store.IsDenied(err) {
 		remedy = deniedRemedy
@@ -40,6 +46,17 @@ func checkSchema(ctx context.Context, s *subject) Finding {
 	return faulty(err, "restart the service, which migrates the database", "")
 }
 
+// checkPartitions looks whether the next requests get a partition of their month.
+func checkPartitions(ctx context.Context, s *subject) Finding {
+	err := s.store.CheckPartitions(ctx, s.now())
+	remedy := "a sweep makes them once an hour: see its error in the log, and docs/scaling.md, " +
+		"\"Partitions by month\""
+	if store.IsDenied(err) {
+		remedy = deniedRemedy
+	}
+	return faulty(err, remedy, "")
+}
+
 // databaseRemedy says what to do about a database that cannot be opened.
 func databaseRemedy(err error) string {
 	switch {
@@ -47,37 +64,99 @@ func databaseRemedy(err error) string {
 		return "start the newer release that migrated the database"
 	case store.IsDenied(err):
 		return deniedRemedy
+	case errors.Is(err, store.ErrPooled), store.IsRefusedByPooler(err):
+		return "set database_listen to the URL of the same database past the pooler"
 	case errors.Is(err, store.ErrOtherKind):
 		return "set data and database to those of the service"
+	}
+	if remedy := serverRemedies[store.ErrorCode(err)]; remedy != "" {
+		return remedy
 	}
 	return "start the database; check host, port, user, password and name in database, and what " +
 		"the server's pg_hba.conf allows"
 }
 
+// flaws says what each kind of flaw of the database's server means, and what to do.
+var flaws = map[store.FlawKind]struct {
+	level         Level
+	means, remedy string
+}{
+	store.FlawReadOnly: {
+		Fault, "no call can be answered",
+		"name the primary server in database, or several hosts with target_session_attrs=read-write",
+	},
+	store.FlawLosing: {
+		Fault, "a crash can lose changes that were acknowledged",
+		"set it to on for the server, and remove it from the URL in database",
+	},
+	store.FlawStandby: {
+		Fault, "commits wait, and calls are answered 503",
+		"start the standby; or, if it is lost, remove it from synchronous_standby_names " +
+			"(docs/operating.md, \"A synchronous standby\")",
+	},
+	store.FlawEncoding: {
+		Fault, "it lacks characters of names",
+		"make the database with ENCODING 'UTF8' before the first start, or dump it and restore it into one",
+	},
+	store.FlawHasty: {
+		Fault, "work of the service is cut off",
+		"reset it for the role and the database (ALTER ROLE ... RESET, ALTER DATABASE ... RESET) " +
+			"and in the URL in database",
+	},
+	store.FlawVacuum: {
+		Warning, "rows that were replaced stay, so the tables grow and calls get slower",
+		"set it to on (ALTER SYSTEM SET ..., SELECT pg_reload_conf()), or for a table " +
+			"ALTER TABLE ... RESET (autovacuum_enabled)",
+	},
+	store.FlawConnections: {
+		Warning, "a node without one answers 503",
+		"raise max_connections of the server, or the connection limit of the role or database, or use a pooler",
+	},
+}
+
+// serverRemedies say what to do about the codes (SQLSTATE) of a server that refuses a connection.
+var serverRemedies = map[string]string{
+	"28P01": serverLogin,
+	"28000": serverLogin,
+	"3D000": "make the database (CREATE DATABASE ... OWNER ...), or correct its name in database",
+	"53300": "raise max_connections of the server, or use a pooler",
+}
+
+const serverLogin = "set user and password in database, or database_password_file, to those of the " +
+	"role, and let the server's pg_hba.conf allow it from this machine"
+
 // checkServer looks whether the database takes changes, keeps them, and answers soon.
-func checkServer(ctx context.Context, s *subject) Finding {
+func checkServer(ctx context.Context, s *subject) []Finding {
 	server, err := s.store.Server(ctx)
+	return s.serverFindings(server, err)
+}
+
+func (s *subject) serverFindings(server store.Server, err error) (list []Finding) {
+	if err != nil {
+		return []Finding{faulty(err, databaseRemedy(err), "")}
+	}
+	for _, f := range server.Flaws {
+		if f.Kind == store.FlawConnections && s.config.DatabaseListen != "" {
+			continue // the pooler has them
+		}
+		known := flaws[f.Kind]
+		list = append(list, Finding{
+			Level: known.level, Text: fmt.Sprintf("%s: %s", f.Text, known.means),
+			Remedy: known.remedy,
+		})
+	}
 	text := fmt.Sprintf(
 		"%s, %s for a query", server.Version, server.Latency.Round(time.Microsecond),
 	)
 	switch {
-	case err != nil:
-		return faulty(err, databaseRemedy(err), "")
-	case server.ReadOnly:
-		return faulty(
-			fmt.Errorf("%s takes no changes", server.Version),
-			"name the primary server in database, or several hosts with target_session_attrs=read-write",
-			"",
-		)
-	case server.Losing != "":
-		return faulty(
-			fmt.Errorf("%s: a crash can lose changes that were acknowledged", server.Losing),
-			"set it to on for the server, and remove it from the URL in database", "",
-		)
 	case server.Latency > slowQuery:
-		return warning("run the database in the same data centre as the nodes", "%s", text)
+		return append(
+			list, warning("run the database in the same data centre as the nodes", "%s", text),
+		)
+	case len(list) == 0:
+		return []Finding{ok("%s", text)}
 	}
-	return ok("%s", text)
+	return list
 }
 
 // checkFacts compares the configuration with what all nodes of the deployment share.
@@ -117,11 +196,43 @@ func checkFacts(ctx context.Context, s *subject) (list []Finding) {
 const documentsRemedy = "mount the folder, make it writable for the service's user, or free space on " +
 	"its disk; of a bucket correct documents and its credentials"
 
+// bucketRemedies say what to do about the codes of an object store's answers.
+var bucketRemedies = map[string]string{
+	"AccessDenied": "grant the credentials the permission that the text names; docs/operating.md, " +
+		"\"Documents in an object store\", lists all",
+	"NoSuchBucket":                 "make the bucket, or correct its name in documents",
+	"InvalidAccessKeyId":           bucketCredentials,
+	"SignatureDoesNotMatch":        bucketCredentials,
+	"ExpiredToken":                 bucketCredentials,
+	"XAdminUserNotFound":           bucketCredentials, // of versitygw
+	"RequestTimeTooSkewed":         "synchronise the clocks of this machine and of the store's, as by chrony",
+	"PermanentRedirect":            "set region in documents to that of the bucket",
+	"AuthorizationHeaderMalformed": "set region in documents to that of the bucket",
+}
+
+const bucketCredentials = "set documents_credentials_file, or the environment, to credentials of the store"
+
+// storageRemedy returns the remedy for an error of the documents, and other for one of another
+// part.
+func storageRemedy(err error, other string) string {
+	if remedy := bucketRemedies[documents.ErrorCode(err)]; remedy != "" {
+		return remedy
+	}
+	return other
+}
+
+func documentsFinding(err error) Finding {
+	return faulty(err, storageRemedy(err, documentsRemedy), "")
+}
+
 // checkDocuments looks whether documents can be stored beside those of the deployment.
 func checkDocuments(ctx context.Context, s *subject) Finding {
-	return faulty(
-		errors.Join(s.marked(ctx, s.documents), s.documents.Check(ctx)), documentsRemedy, "",
-	)
+	return documentsFinding(errors.Join(s.marked(ctx, s.documents), s.documents.Check(ctx)))
+}
+
+// checkSweep looks whether documents that are no longer needed can be found and deleted.
+func checkSweep(ctx context.Context, s *subject) Finding {
+	return documentsFinding(s.documents.CheckSweep(ctx))
 }
 
 // checkDocumentKeys looks whether the keys of encrypted documents can be unwrapped.
@@ -142,7 +253,7 @@ func checkDocumentKeys(ctx context.Context, s *subject) Finding {
 	return faulty(err, "restore the keys folder from a backup", "")
 }
 
-// checkDisk looks how much space is free for the data folder.
+// checkDisk looks whether the data folder is on a disk, and how much of it is free.
 func checkDisk(_ context.Context, s *subject) Finding {
 	path := s.config.Data
 	if path == "" {
@@ -155,6 +266,11 @@ func checkDisk(_ context.Context, s *subject) Finding {
 	switch text := fmt.Sprintf("%.1f GiB are free for %s", float64(free)/(1<<30), path); {
 	case err != nil:
 		return faulty(err, "make the folder in data, or correct data", "")
+	case s.inMemory(path):
+		return faulty(
+			fmt.Errorf("%s is in memory (tmpfs): a restart of the machine loses all of it", path),
+			"set data to a folder on a disk, or mount one there", "",
+		)
 	case free < lowSpace:
 		return warning(
 			"free space, or enlarge the disk: below 64 MiB uploads are refused", "%s", text,
@@ -193,6 +309,12 @@ func checkOwner(_ context.Context, s *subject) Finding {
 		}
 	}
 	if len(others) == 0 {
+		if open := openToOthers(data); open != "" {
+			return warning(
+				"chmod 700 the folders and 600 the files in "+data,
+				"every user of this machine can change %s", open,
+			)
+		}
 		return ok("all files in %s have the owner of the folder", data)
 	}
 	return faulty(
@@ -203,6 +325,21 @@ func checkOwner(_ context.Context, s *subject) Finding {
 		"chown -R the folder to the service's user",
 		"",
 	)
+}
+
+// openToOthers returns the first of the folders and databases below data that every user of the
+// machine can write to; "" if there is none.
+func openToOthers(data string) string {
+	for _, name := range []string{
+		"", "keys", "authority", "documents", "signet.db", "signet.db-wal", "signet.db-shm",
+	} {
+		path := filepath.Join(data, name)
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+			return path
+		}
+	}
+	return ""
 }
 
 // checkClock compares the clock of this machine with the database's.

@@ -7,11 +7,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/keydir"
 )
@@ -28,7 +30,10 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 			return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
 		}
 	}
-	if keys, err := s.openKeys(); err == nil {
+	switch keys, err := s.openKeys(); {
+	case errors.As(err, new(providerError)):
+		return []Finding{faulty(err, providerRemedy, "")}
+	case err == nil:
 		if err := keys.Protection().Check(); err != nil {
 			err = fmt.Errorf("%s does not answer: %w", s.config.Keys, err)
 			return []Finding{faulty(err, "connect it, and look at its own log", "")}
@@ -40,18 +45,127 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 	}
 	for _, k := range keys {
 		_, err := s.existingKey(k)
-		remedy := "restore it from a backup"
-		if errors.Is(err, keydir.ErrPermissions) {
-			remedy = "chmod 600 " + filepath.Join(s.config.Data, k.folder, k.name+".key")
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: %s", err, remedy)
-		}
-		f := faulty(err, remedy, "")
-		f.Check = k.folder + "/" + k.name + ".key"
-		list = append(list, f)
+		list = append(list, s.keyFinding(k.folder, k.name+".key", err))
 	}
 	return list
+}
+
+const providerRemedy = "correct keys, and keys_password or its file (of a token the PIN); let " +
+	"this machine reach what keys names, and give this command the environment of the service, " +
+	"such as SOFTHSM2_CONF"
+
+// checkKeyProvider looks whether the token or key management service can be opened, before the
+// first start.
+func (c *Config) checkKeyProvider() Finding {
+	p, err := c.keyProvider()
+	if opened, ok := p.(io.Closer); ok && err == nil {
+		err = opened.Close()
+	}
+	return faulty(err, providerRemedy, "")
+}
+
+// keyFinding returns the finding about the file of a key or secret.
+func (s *subject) keyFinding(folder, file string, err error) Finding {
+	remedy := "restore it from a backup"
+	switch {
+	case errors.Is(err, keydir.ErrPermissions):
+		remedy = "chmod 600 " + filepath.Join(s.config.Data, folder, file)
+	case errors.Is(err, keydir.ErrNotProtected):
+		remedy = "stop all nodes and run signet secret encrypt, or remove keys and keys_password"
+	case errors.Is(err, keydir.ErrProtected), errors.Is(err, keydir.ErrPassword):
+		remedy = "set keys and keys_password, or its file, to those of the deployment"
+	case errors.Is(err, errAuditKey):
+		remedy = "restore keys/audit.secret from a backup; if it is lost, docs/operating.md, " +
+			"\"The audit log\", says what to do"
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, remedy)
+	}
+	f := faulty(err, remedy, "")
+	f.Check = folder + "/" + file
+	return f
+}
+
+// checkSecrets looks whether the secrets that a deployment has from its beginning can be read, and
+// whether that of the audit log is the one that has signed it. A secret that was rotated may have
+// successors only; without that of the signers older certificates cannot be checked.
+func checkSecrets(ctx context.Context, s *subject) (list []Finding) {
+	keys, err := s.openKeys()
+	if err != nil {
+		return []Finding{faulty(err, "restore the keys folder from a backup", "")}
+	}
+	authority, err := s.directory("authority")
+	if err != nil {
+		return []Finding{faulty(err, "restore the authority from a backup", "")}
+	}
+	for _, name := range []string{"cookies", "links", "enrolment"} {
+		_, err := keys.ExistingSecret(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			if next := successor(keys, name); next != "" {
+				_, err = keys.ExistingSecret(next)
+			}
+		}
+		f := s.keyFinding("keys", name+".secret", err)
+		if errors.Is(err, fs.ErrNotExist) && !s.started(ctx) {
+			f = Finding{Check: f.Check, Level: OK, Text: "a start makes it"}
+		}
+		list = append(list, f)
+	}
+	_, err = authority.ExistingSecret("signers")
+	return append(
+		list, s.keyFinding("keys", "audit.secret", s.checkAuditKey(ctx, keys)),
+		s.keyFinding("authority", "signers.secret", err),
+	)
+}
+
+// started reports whether a service has been started on the deployment, which records the public
+// URL, rather than only its authority made.
+func (s *subject) started(ctx context.Context) bool {
+	if s.store == nil || s.store.CheckSchema(ctx) != nil {
+		return true
+	}
+	recorded, err := s.store.Recorded(ctx, "public_url")
+	return err != nil || recorded != ""
+}
+
+// successor returns the name of a secret that was made by a rotation; "" if there is none.
+func successor(dir *keydir.Dir, name string) string {
+	files, _ := dir.List() // its error is that of the secret
+	for _, f := range files {
+		next, ok := strings.CutSuffix(f.Name, ".secret")
+		if ok && strings.HasPrefix(next, name+"-") {
+			return next
+		}
+	}
+	return ""
+}
+
+// checkAuditKey checks that the secret of the audit log can be read, and has signed the newest
+// checkpoint of the log, if there is one.
+func (s *subject) checkAuditKey(ctx context.Context, keys *keydir.Dir) error {
+	secret, unread := keys.ExistingSecret("audit")
+	missing := errors.Is(unread, fs.ErrNotExist)
+	if unread != nil && !missing || s.store == nil || s.store.CheckSchema(ctx) != nil {
+		return unread
+	}
+	origin, err := s.store.Recorded(ctx, auditOrigin)
+	if err != nil {
+		return err
+	}
+	newest, err := s.store.Newest(ctx)
+	switch {
+	case err != nil:
+		return err
+	case newest.Size == 0:
+		return unread
+	case missing:
+		return fmt.Errorf("%w: it is missing", errAuditKey)
+	}
+	signer, err := audit.NewSigner(origin, secret)
+	if err == nil && signer.Check(newest.Note) != nil {
+		err = fmt.Errorf("%w: it is another key", errAuditKey)
+	}
+	return err
 }
 
 // serviceKey is a private key of the service.
@@ -94,17 +208,25 @@ func (s *subject) openKeys() (_ *keydir.Dir, err error) {
 	return s.keys, err
 }
 
-// existingKey reads a key.
-func (s *subject) existingKey(k serviceKey) (crypto.Signer, error) {
+// directory opens the directory "keys" or "authority" with the protection of the keys.
+func (s *subject) directory(name string) (*keydir.Dir, error) {
 	keys, err := s.openKeys()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := s.config.directory(k.folder, s.store)
+	dir, err := s.config.directory(name, s.store)
 	if err != nil {
 		return nil, err
 	}
-	dir = dir.With(keys.Protection())
+	return dir.With(keys.Protection()), nil
+}
+
+// existingKey reads a key.
+func (s *subject) existingKey(k serviceKey) (crypto.Signer, error) {
+	dir, err := s.directory(k.folder)
+	if err != nil {
+		return nil, err
+	}
 	if k.name != webhookKey {
 		return dir.Existing(k.name, k.curve)
 	}
@@ -185,13 +307,9 @@ func (s *subject) authority() (*ca.Authority, error) {
 	c := s.config
 	o := c.authorityOptions(false, s.now)
 	o.Keep = true
-	keys, err := s.openKeys()
+	dir, err := s.directory("authority")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := c.directory("authority", s.store)
-	if err != nil {
-		return nil, err
-	}
-	return ca.OpenIn(dir.With(keys.Protection()), o)
+	return ca.OpenIn(dir, o)
 }

@@ -3,13 +3,16 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/store"
 )
 
 const (
@@ -44,18 +48,25 @@ func checkLogin(ctx context.Context, s *subject) (list []Finding) {
 func (s *subject) checkProvider(
 	ctx context.Context, key, caFile string, configured func(*login.Keys) login.Config,
 ) Finding {
+	var keys *login.Keys
 	dir, err := s.config.existingKeys(s.store)
-	if err != nil {
+	fresh := s.id == "" && errors.Is(err, fs.ErrNotExist) // before the first start
+	if err != nil && !fresh {
 		return faulty(err, "restore the folder of keys from a backup", "")
 	}
-	defer dir.Protection().Close()
-	keys, err := clientKeys(dir.ExistingKeyRing)
-	if err != nil {
-		return faulty(
-			err, "start the service, which makes its keys for OpenID Connect", "",
-		)
+	if !fresh {
+		defer dir.Protection().Close()
+		if keys, err = clientKeys(dir.ExistingKeyRing); err != nil {
+			return faulty(err, "start the service, which makes its keys for OpenID Connect", "")
+		}
 	}
 	c := configured(keys)
+	if fresh && c.ClientSecret == "" {
+		return warning(
+			"start the service, which makes them, register the JWKS at the provider, and run signet doctor again",
+			"the client of %s has no keys yet", host(c.Issuer),
+		)
+	}
 	if c.ClientID == "" {
 		return faulty(
 			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
@@ -68,7 +79,7 @@ func (s *subject) checkProvider(
 	c.Secrets, c.Now = func() [][]byte { return [][]byte{make([]byte, 32)} }, s.now
 	l, err := login.New(c)
 	if err != nil {
-		return faulty(err, "", "")
+		return faulty(err, fmt.Sprintf("correct the keys that begin with %s", key), "")
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -95,7 +106,15 @@ func (s *subject) checkProvider(
 			key,
 		)
 	case errors.Is(err, login.ErrProfile):
-		remedy = fmt.Sprintf("set %s_profile to what the provider offers", key)
+		remedy = fmt.Sprintf("set %[1]s_profile and %[1]s_encrypted to what the provider offers", key)
+	}
+	if errors.Is(err, login.ErrOffer) { // its list may not be complete
+		return warning(
+			fmt.Sprintf(
+				"set %[1]s_scopes, %[1]s_acr_values and the names of claims to what the provider offers, or let it offer them",
+				key,
+			), "%v", shown(err),
+		)
 	}
 	return faulty(shown(err), remedy, host(c.Issuer)+" answers, and accepts the client")
 }
@@ -119,6 +138,35 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 		list = append(list, warning(
 			"set trusted_proxies to the addresses of the proxy that ends TLS",
 			"limits and security events take the proxy's address for that of every client",
+		))
+	}
+	for _, p := range c.proxies() {
+		if p.Bits() == 0 {
+			list = append(list, warning(
+				"set trusted_proxies to the addresses of the proxies",
+				"%s trusts every client to say what its address is: limits and security events go by that", p,
+			))
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "https" &&
+		isLoopback(u.Hostname()) {
+		list = append(list, warning(
+			"set public_url before the first start to the name at which signers' phones reach the service",
+			"public_url is an address of this machine, which no phone can reach",
+		))
+	}
+	isAdmin := func(role string) bool { return strings.HasSuffix(role, "=admin") }
+	if c.ConsoleOIDCIssuer != "" && c.ConsolePassword == "" &&
+		!slices.ContainsFunc(c.ConsoleRoles, isAdmin) {
+		list = append(list, warning(
+			"give a value of console_role_claim the role admin in console_roles",
+			"no operator can be an admin, who registers relying parties",
+		))
+	}
+	if hosts := store.PlainHosts(c.Database); len(hosts) > 0 {
+		list = append(list, warning(
+			"add sslmode=verify-full to the URL in database, and sslrootcert if needed",
+			"the connection to the database at %s may be in clear text", strings.Join(hosts, ", "),
 		))
 	}
 	for _, r := range risks() {
@@ -146,8 +194,10 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		return nil
 	}
 	client := &http.Client{
-		Timeout:       callTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout: callTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 		Transport: &http.Transport{
 			DisableKeepAlives: true, Proxy: nil, ExpectContinueTimeout: callTimeout,
 		},
@@ -173,6 +223,13 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		))
 		return list
 	case !ours:
+		for _, a := range s.config.addresses() {
+			if err := ownAddress(ctx, a.addr); err != nil {
+				find(a.key, faulty(
+					err, "set "+a.key+" to an address of this machine, or :PORT for all", "",
+				))
+			}
+		}
 		find("listen", ok("no program has %s: the service does not run", s.listen))
 		if s.config.Control == "" {
 			return list
@@ -191,10 +248,13 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 	ours, err = s.serves(ctx, client, s.config.PublicURL, public.KeyID)
 	switch {
 	case err != nil:
-		find("public_url", faulty(
-			shown(err), "check DNS, the proxy and its certificate, and let this machine reach it",
-			"",
-		))
+		remedy := "check DNS, the proxy and its certificate, and let this machine reach it"
+		if errors.As(err, new(x509.UnknownAuthorityError)) {
+			remedy = "let the proxy send the certificates of the authorities between, too; if the " +
+				"authority is your own, add it to those of the system (update-ca-certificates), or " +
+				"name a file with it in the environment, SSL_CERT_FILE"
+		}
+		find("public_url", faulty(shown(err), remedy, ""))
 		return list
 	case !ours:
 		find("public_url", faulty(
@@ -204,6 +264,9 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		return list
 	}
 	find("public_url", ok("the service answers there"))
+	for _, f := range s.probe(ctx, *client) {
+		find("public_url", f)
+	}
 	if f := checkUploads(ctx, client, s.config.PublicURL); f.Level != "" {
 		find("public_url", f)
 	}
@@ -211,6 +274,48 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		find("public_url", f)
 	}
 	return list
+}
+
+// ownAddress returns an error unless this machine has the address of a listener.
+func ownAddress(ctx context.Context, addr string) error {
+	host := hostOf(addr)
+	if host == "" {
+		return nil
+	}
+	resolved, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return shown(err)
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	for _, text := range resolved {
+		ip := net.ParseIP(text)
+		if ip.IsUnspecified() || ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+			network, ok := a.(*net.IPNet)
+			return ok && network.IP.Equal(ip)
+		}) {
+			return nil
+		}
+	}
+	return fmt.Errorf("this machine does not have the address %s", host)
+}
+
+// checkCollector looks whether the collector of traces answers.
+func checkCollector(ctx context.Context, s *subject) []Finding {
+	if s.config.OTLPEndpoint == "" {
+		return nil
+	}
+	policy := s.config.policy(callTimeout)
+	policy.AllowPrivate = true // the operator chose the URL
+	if _, err := policy.Reach(ctx, s.config.OTLPEndpoint); err != nil {
+		return []Finding{warning(
+			"start the collector, or correct otlp_endpoint", "%s: %v", host(s.config.OTLPEndpoint),
+			shown(err),
+		)}
+	}
+	return []Finding{ok("the collector of traces answers")}
 }
 
 func scheme(tls bool) string {

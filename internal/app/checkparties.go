@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// checkParties fetches the keys of each relying party, and connects to its webhook's host.
+// checkParties fetches the keys of each relying party, and posts a body without a token to its
+// webhook.
 func checkParties(ctx context.Context, s *subject) []Finding {
 	configured, _, err := s.config.registered()
 	if err != nil {
@@ -81,10 +84,44 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 			d.Webhook.NotAfter.UTC().Format(time.DateOnly),
 		))
 	}
+	if p.WebhookURL != "" && d.WebhookErr == nil {
+		if f := s.checkReceiver(ctx, p); f.Level != OK {
+			find(f)
+		}
+	}
 	if len(list) == 0 {
-		find(ok("%d usable keys, and its webhook's host answers", len(d.Keys)))
+		find(ok("%d usable keys, and its webhook answers", len(d.Keys)))
 	}
 	return list
+}
+
+// checkReceiver posts a body without a token to a relying party's webhook. A receiver refuses it;
+// what answers otherwise would not get webhooks either.
+func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
+	const remedy = "correct webhook_url, or let the relying party receive POST requests there"
+	status, err := party.Diagnoser{Policy: s.config.policy(webhook.Timeout)}.Probe(ctx, p)
+	switch {
+	case err != nil:
+		return faulty(fmt.Errorf("its webhook: %w", shown(err)), remedy, "")
+	case status >= 300 && status < 400:
+		return faulty(
+			fmt.Errorf("its webhook answers %d, and redirects are not followed", status),
+			"set webhook_url to the URL to which it redirects", "",
+		)
+	case slices.Contains([]int{
+		http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone,
+		http.StatusNotImplemented,
+	}, status):
+		return faulty(
+			fmt.Errorf("its webhook answers %d to a POST: no receiver is there", status), remedy, "",
+		)
+	case status >= 500:
+		return warning(
+			"let the relying party look at its log", "its webhook answers %d to a POST without a token",
+			status,
+		)
+	}
+	return ok("its receiver answers")
 }
 
 // checkAuthorities looks when the authorities end that are trusted for a relying party's URLs.

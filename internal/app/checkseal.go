@@ -69,7 +69,7 @@ func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {
 	return list
 }
 
-// testDocument is what checkSignature signs.
+// testDocument is the document that checkSignature signs.
 //
 //go:embed test.pdf
 var testDocument []byte

@@ -302,9 +302,9 @@ type Config struct {
 	// ask again, and a login without a newer auth_time is refused. 0 is any.
 	OIDCMaxAge time.Duration `yaml:"oidc_max_age" name:"oidc-max-age" help:"Longest time since the login at the provider." placeholder:"DURATION"`
 
-	// Whether a phone asks for the owner's fingerprint, face or PIN (WebAuthn) for each signature:
-	// required, preferred (phones that can, from when they are set up) or off. The sandbox's
-	// software phones never do.
+	// Whether a phone asks for the owner's fingerprint, face or PIN (WebAuthn) for each signature,
+	// and each time it approves or removes a phone: required, preferred (phones that can, from when
+	// they are set up) or off. The sandbox's software phones never do.
 	UserVerification string `yaml:"user_verification" help:"Verify the phone's owner for each signature: required, preferred or off." default:"preferred" enum:"required,preferred,off"`
 
 	// How long a further phone of a person waits before it can sign, unless one of the person's
@@ -341,11 +341,12 @@ type Config struct {
 
 	// Kinds of content of an upload, separated by commas, or none: javascript, launch, open-action,
 	// additional-action, rich-media, external-stream, differs-in-print, box-over-field,
-	// embedded-file, portfolio, optional-content, hidden-annotation, xfa, empty-signature-field,
-	// certified-new-field. With one of RefuseContent the upload is refused; by default these are
-	// the first eight, which
-	// execute or change what is seen. Those of WarnContent the signer is shown before Proceed and
-	// on the phone; by default they are the rest. What is found stands in the trail in any case.
+	// changes-on-click, embedded-file, portfolio, optional-content, hidden-annotation, xfa,
+	// empty-signature-field, certified-new-field, submit-form, reset-form, other-document,
+	// unusual-link, web-link, menu-command. With one of RefuseContent the upload is refused; by
+	// default these are the first nine, which execute or change what is seen. Those of WarnContent
+	// the signer is shown before Proceed and on the phone; by default they are the rest without the
+	// last two. What is found stands in the trail in any case.
 	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." placeholder:"KIND,..."`
 	WarnContent   string `yaml:"warn_content"   help:"Kinds of content that the signer is warned of, separated by commas; none: no kind."    placeholder:"KIND,..."`
 
@@ -477,10 +478,8 @@ type PartyList []Party
 
 // ParseParties parses the list from the YAML text of a flag or environment variable.
 func ParseParties(text string) (PartyList, error) {
-	d := yaml.NewDecoder(strings.NewReader(text))
-	d.KnownFields(true)
 	var list PartyList
-	if err := d.Decode(&list); err != nil {
+	if err := DecodeYAML([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("parties: %w", err)
 	}
 	return list, nil

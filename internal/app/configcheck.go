@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -11,8 +12,11 @@ import (
 
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/pades"
 )
 
 // maxValidity is the longest lifetime of signers' certificates: three years, the limit of usual
@@ -31,8 +35,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("data %q: it is a file and must be a folder", c.Data)
 	case c.Control != "" && c.Control == c.Listen && !strings.HasSuffix(c.Control, ":0"):
 		return fmt.Errorf(
-			"control %q: it is the address of listen, and needs one of its own",
-			c.Control,
+			"control %q: it is the address of listen, and needs one of its own", c.Control,
 		)
 	case c.Database != "" && !isPostgres(c.Database):
 		// The value may contain a password.
@@ -65,7 +68,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("stop_timeout %s: it must be between 0s and 10m", c.StopTimeout)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
-	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):
+	case !slices.Contains(
+		[]calllog.Mode{"", calllog.None, calllog.Refused, calllog.All}, calllog.Mode(c.RecordCalls),
+	):
 		return fmt.Errorf("record_calls %q: it must be none, refused or all", c.RecordCalls)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
@@ -75,6 +80,17 @@ func (c *Config) check() error {
 		return fmt.Errorf(
 			"signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity,
 		)
+	}
+	if err := c.checkAddresses(); err != nil {
+		return err
+	}
+	if _, _, err := c.content(); err != nil {
+		return err
+	}
+	if signer.Verification(c.UserVerification) == signer.VerificationRequired {
+		if _, err := signer.NewVerifier(c.PublicURL); err != nil {
+			return fmt.Errorf("user_verification: public_url needs a host name: %w", err)
+		}
 	}
 	if min(c.RatePerParty, c.UploadsPerParty, c.Uploads, c.UploadMiBPerParty, c.UploadMiB) < 0 {
 		return errors.New(
@@ -151,6 +167,46 @@ func (c *Config) check() error {
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
 	return c.checkTSA()
+}
+
+// address is an address to listen on, and its key in the configuration.
+type address struct{ key, addr string }
+
+// addresses returns the addresses of the listeners that there are to be.
+func (c *Config) addresses() []address {
+	return slices.DeleteFunc([]address{
+		{"listen", c.Listen}, {"control", c.Control}, {"listen_http", c.ListenHTTP},
+	}, func(a address) bool { return a.addr == "" })
+}
+
+// checkAddresses returns an error for an address that cannot be listened on.
+func (c *Config) checkAddresses() error {
+	for _, a := range c.addresses() {
+		_, port, err := net.SplitHostPort(a.addr)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil {
+			return fmt.Errorf(
+				"%s %q: it must be an address and a port, such as 127.0.0.1:8080 or :8080", a.key,
+				a.addr,
+			)
+		}
+	}
+	return nil
+}
+
+// content returns the kinds of content of RefuseContent and WarnContent.
+func (c *Config) content() (refused, warned []pades.FindingCode, err error) {
+	refused, err = request.ParseContent(c.RefuseContent, request.DefaultRefusedContent)
+	if err != nil {
+		return nil, nil, fmt.Errorf("refuse_content: %w", err)
+	}
+	warned, err = request.ParseContent(c.WarnContent, request.DefaultWarnedContent)
+	if err != nil {
+		return nil, nil, fmt.Errorf("warn_content: %w", err)
+	}
+	return refused, warned, nil
 }
 
 // console reports whether the service has a console.

@@ -41,7 +41,9 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 	if a.wall == nil { // the service
 		c.Doctor = a.doctor
 	} else {
-		c.Control = func(r *http.Request) (*http.Response, error) { return serveLocally(elsewhere, r) }
+		c.Control = func(r *http.Request) (*http.Response, error) {
+			return serveLocally(elsewhere, r)
+		}
 	}
 	if err := a.operatorLogin(c); err != nil {
 		return err

@@ -231,8 +231,7 @@ func related(ctx context.Context, db *store.Store, docs request.Documents) error
 	}
 	return fmt.Errorf(
 		"%w: of the %d documents that were signed last none is stored: correct data, documents or database in the configuration, or restore them",
-		deployment.ErrMixed,
-		len(signed),
+		deployment.ErrMixed, len(signed),
 	)
 }
 
@@ -256,10 +255,7 @@ func (f fact) against(recorded string) error {
 	}
 	return fmt.Errorf(
 		"%s: it is %s on this node, and %s for the deployment: correct this node; or, to change it for all, stop them and start one with --change %s",
-		f.key,
-		f.value,
-		recorded,
-		f.key,
+		f.key, f.value, recorded, f.key,
 	)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -30,7 +31,10 @@ func (a *App) Diagnose(ctx context.Context) []Finding { return a.subject(nil).ru
 
 // stopped is a service that does not run in this process.
 func stopped(c *Config, log *slog.Logger) *subject {
-	return &subject{config: c, listen: c.Listen, now: time.Now, log: log, free: documents.FreeSpace}
+	return &subject{
+		config: c, listen: c.Listen, now: time.Now, log: log,
+		free: documents.FreeSpace, inMemory: documents.InMemory,
+	}
 }
 
 // examine opens the parts of a service that does not run in this process, and checks it.
@@ -73,15 +77,31 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		Log: s.log,
 	})
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist): // before the first start
+		if c.Database != "" {
+			for _, f := range s.serverFindings(store.ReadServer(ctx, c.databasePath())) {
+				find("database server", f)
+			}
+		}
+		if c.Keys != "" {
+			find("keys", c.checkKeyProvider())
+		}
 		folders, err := c.folders(ctx, nil)
 		if err != nil {
-			find("documents", faulty(err, documentsRemedy, ""))
+			find("documents", documentsFinding(err))
 			return list
 		}
 		none := deployment.None("the new database")
 		_, err = deployment.Check(ctx, none, folders...)
-		find("deployment", faulty(err, deploymentRemedy, "a start makes a new one"))
+		find("deployment", faulty(
+			err, c.deploymentRemedy(err), "a start makes a new one",
+		))
+		if c.Documents != "" && err == nil {
+			s.documents, err = c.openDocuments(ctx, documents.Options{Free: s.free})
+			if err != nil {
+				find("documents", documentsFinding(err))
+			}
+		}
 		return list
 	case err != nil:
 		find("database", faulty(err, databaseRemedy(err), ""))
@@ -97,7 +117,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	}
 	folders, err := c.folders(ctx, db)
 	if err != nil {
-		find("documents", faulty(err, documentsRemedy, ""))
+		find("documents", documentsFinding(err))
 		return list
 	}
 	checked, err := deployment.Check(ctx, db, folders...)
@@ -106,13 +126,13 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	if err == nil && checked.Old {
 		text = "a start gives it an identity"
 	}
-	find("deployment", faulty(err, deploymentRemedy, text))
+	find("deployment", faulty(err, c.deploymentRemedy(err), text))
 	if err != nil || checked.Old {
 		return list
 	}
 	s.documents, err = c.openDocuments(ctx, documents.Options{Free: s.free})
 	if err != nil {
-		find("documents", faulty(err, documentsRemedy, ""))
+		find("documents", documentsFinding(err))
 	}
 	return list
 }
@@ -130,5 +150,11 @@ func (s *subject) close() {
 	}
 }
 
-const deploymentRemedy = "correct data, documents or database in the configuration, or mount the " +
-	"folder that is missing"
+// deploymentRemedy says what to do about parts that are not of one deployment, or cannot be read.
+func (c *Config) deploymentRemedy(err error) string {
+	remedy := "correct data, documents or database in the configuration, or mount the folder that is missing"
+	if c.Documents != "" && errors.Is(err, request.ErrAway) {
+		remedy = "start the object store, and correct endpoint in documents"
+	}
+	return storageRemedy(err, remedy)
+}

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
@@ -23,10 +20,8 @@ type FaultList []fault.Rule
 
 // ParseFaults reads the list from the YAML of one flag or environment variable.
 func ParseFaults(text string) (FaultList, error) {
-	d := yaml.NewDecoder(strings.NewReader(text))
-	d.KnownFields(true)
 	var list FaultList
-	if err := d.Decode(&list); err != nil {
+	if err := DecodeYAML([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
 	return list, nil

@@ -20,7 +20,7 @@ import (
 func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
 		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
-		free: a.free, running: true,
+		free: a.free, inMemory: a.inMemory, running: true,
 		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
 		stamps: stamps,
 	}
@@ -63,10 +63,14 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 	return r
 }
 
-// quiet returns a logger that says once a minute that the database or the disk is unavailable.
+// quiet returns a logger that says once a minute that the database or the disk is unavailable, and
+// that a client asks about certificates that were not issued.
 func quiet(log *slog.Logger) *slog.Logger {
-	return slog.New(obs.Quiet(log.Handler(), func(err error) bool {
+	away := obs.Quiet(log.Handler(), func(err error) bool {
 		return errors.Is(err, request.ErrAway) || errors.Is(err, request.ErrNoRoom)
+	})
+	return slog.New(obs.Quiet(away, func(err error) bool {
+		return errors.Is(err, ca.ErrNotIssued)
 	}))
 }
 

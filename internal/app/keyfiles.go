@@ -111,18 +111,17 @@ type keyAccess struct {
 	keys   *keydir.Dir
 }
 
-// openKeyAccess opens the keys, which must exist. The secrets of c have been read.
+// openKeyAccess reads the secrets of c and opens the keys, which must exist.
 func (c *Config) openKeyAccess(ctx context.Context) (_ *keyAccess, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(c.checkData(), c.checkKeyFiles()); err != nil {
 		return nil, err
 	}
 	k := &keyAccess{config: c}
 	if c.KeyFiles == inDatabase {
-		k.db, err = store.Open(ctx, store.Options{
-			Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
-			Now: time.Now,
-		})
-		if err != nil {
+		if k.db, err = c.openKeyFiles(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -130,6 +129,14 @@ func (c *Config) openKeyAccess(ctx context.Context) (_ *keyAccess, err error) {
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
+}
+
+// openKeyFiles opens the database that has, or is to have, the files of keys.
+func (c *Config) openKeyFiles(ctx context.Context) (*store.Store, error) {
+	return store.Open(ctx, store.Options{
+		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
+		Now: time.Now,
+	})
 }
 
 // authority opens the directory of the authority, which must exist, with the protection of the
@@ -165,4 +172,101 @@ func (k *keyAccess) Close() (err error) {
 		err = errors.Join(err, k.db.Close())
 	}
 	return err
+}
+
+// importIntoDatabase copies the folders with keys and the authority into the database, each file
+// with its time, and returns the files. The folders stay. The identity of the deployment is copied
+// last, so that no node starts with a part of the files. The next call completes one that was
+// interrupted.
+func (c *Config) importIntoDatabase(ctx context.Context) (copied []string, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	if err := c.checkKeyFiles(); err != nil {
+		return nil, err
+	}
+	if c.Data == "" {
+		return nil, errors.New("data: it must be the folder with keys and authority")
+	}
+	folders := *c
+	folders.KeyFiles = inData
+	keys, err := folders.existingKeys(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
+	db, err := c.openKeyFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	want, err := db.Mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var files []keyFile
+	for _, name := range []string{"keys", "authority"} {
+		more, err := folders.readKeyFiles(ctx, name, want.ID, keys.Protection())
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	for _, identity := range []bool{false, true} {
+		for _, f := range files {
+			if (f.name == deployment.File) != identity {
+				continue
+			}
+			if err := db.ImportKeyFile(ctx, f.folder, f.name, f.data, f.changed); err != nil {
+				return copied, err
+			}
+			if !identity {
+				copied = append(copied, f.folder+"/"+f.name)
+			}
+		}
+	}
+	return copied, nil
+}
+
+// keyFile is a file of the folder "keys" or "authority".
+type keyFile struct {
+	folder, name string
+	data         []byte
+	changed      time.Time
+}
+
+// readKeyFiles reads the files of the folder "keys" or "authority", which must be those of a
+// deployment, with keys and secrets that the protection opens.
+func (c *Config) readKeyFiles(
+	ctx context.Context, folder, deploymentID string, protection *keydir.Protection,
+) (files []keyFile, err error) {
+	part, err := c.keyPart(folder, nil)
+	if err != nil {
+		return nil, err
+	}
+	if m, err := part.Mark(ctx); err != nil || m.ID == "" || m.ID != deploymentID {
+		return nil, errors.Join(
+			err, fmt.Errorf("%s is not of the deployment in the database", part),
+		)
+	}
+	dir, err := c.directory(folder, nil)
+	if err != nil {
+		return nil, err
+	}
+	dir = dir.With(protection)
+	list, err := dir.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range list {
+		if err := dir.CheckProtected(f.Name); err != nil {
+			return nil, err
+		}
+		data, err := dir.Read(f.Name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, keyFile{folder, f.Name, data, f.Changed})
+	}
+	return files, nil
 }

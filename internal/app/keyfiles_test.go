@@ -1,9 +1,15 @@
 package app
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // TestKeyFiles checks which configurations can have their keys in the database, and which then need
@@ -48,5 +54,61 @@ func TestKeyFiles(t *testing.T) {
 	if err := Restore(c, strings.NewReader(""), strings.NewReader("")); err == nil ||
 		!strings.Contains(err.Error(), "data: a folder") {
 		t.Errorf("a restore to nowhere: %v", err)
+	}
+}
+
+// TestKeysIntoDatabase imports the folders of a deployment into its database while a node uses them.
+// A node without the folders then starts with the same keys.
+func TestKeysIntoDatabase(t *testing.T) {
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	c := newClinic(t, cluster.Database(t))
+	other := newClinic(t, cluster.Database(t))
+	plain := newClinic(t, cluster.Database(t))
+	c.config.KeysPassword, other.config.KeysPassword = strong, strong
+	plain.start(false)
+	other.start(false)
+	a := c.start(true)
+
+	imported := func(config Config) ([]string, error) {
+		config.KeyFiles = "database"
+		return ImportKeys(t.Context(), config, "")
+	}
+	stranger := c.config
+	stranger.Data = other.config.Data
+	if _, err := imported(stranger); err == nil || !strings.Contains(err.Error(), "not of the deployment") {
+		t.Errorf("the folders of another deployment: %v", err)
+	}
+	plain.config.KeysPassword = strong
+	if _, err := imported(plain.config); err == nil || !strings.Contains(err.Error(), "signet secret encrypt") {
+		t.Errorf("plain folders: %v", err)
+	}
+	files, err := imported(c.config)
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	if again, err := imported(c.config); err != nil || len(again) != len(files) {
+		t.Errorf("again: %q, %v", again, err)
+	}
+
+	one, err := a.keys.Existing("webhook", elliptic.P256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := *c
+	next.config.KeyFiles = "database"
+	for _, folder := range []string{"keys", "authority"} { // the first node has read them
+		path := filepath.Join(c.config.Data, folder)
+		if err := os.Rename(path, path+"-away"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := next.start(true)
+	if !a.authority.Root().Equal(b.authority.Root()) {
+		t.Error("the node with keys in the database has another root")
+	}
+	two, err := b.keys.Existing("webhook", elliptic.P256())
+	if err != nil || !one.Public().(*ecdsa.PublicKey).Equal(two.Public()) {
+		t.Errorf("its key of webhooks: %v", err)
 	}
 }

@@ -24,7 +24,7 @@ func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
 	return p.Close()
 }
 
-// ReadSchema tells where the schema of the service's database is, and changes nothing.
+// ReadSchema returns the version of the schema of the service's database, and changes nothing.
 func ReadSchema(ctx context.Context, c Config) (store.Schema, error) {
 	if err := c.findDatabase(); err != nil {
 		return store.Schema{}, err

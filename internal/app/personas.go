@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
@@ -45,10 +43,8 @@ func ParsePersonas(text string) (PersonaList, error) {
 	case !strings.ContainsAny(text, ":\n"), !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("personas: %w", err)
 	}
-	d := yaml.NewDecoder(strings.NewReader(text))
-	d.KnownFields(true)
 	var list PersonaList
-	if err := d.Decode(&list); err != nil {
+	if err := DecodeYAML([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("personas: %w", err)
 	}
 	return list, nil

@@ -38,8 +38,11 @@ func (c *Config) existingKeys(db *store.Store) (*keydir.Dir, error) {
 // protected returns the directory of the keys with the protection that Keys names.
 func (c *Config) protected(dir *keydir.Dir) (*keydir.Dir, error) {
 	provider, err := c.keyProvider()
-	if err != nil || provider == nil {
-		return dir, err
+	switch {
+	case err != nil:
+		return nil, err
+	case provider == nil:
+		return dir, nil
 	}
 	return dir.With(keydir.Protect(dir, provider)), nil
 }
@@ -94,17 +97,19 @@ func opened(uri, password string, open func(uri, password string) (keydir.Module
 ) {
 	m, err := open(uri, password)
 	if err != nil {
-		return nil, fmt.Errorf("keys %s: %w", uri, err)
+		return nil, providerError{fmt.Errorf("keys %s: %w", uri, err)}
 	}
 	return m, nil
 }
 
+// providerError is the error of a token or a key management service that cannot be opened.
+type providerError struct{ error }
+
+func (e providerError) Unwrap() error { return e.error }
+
 // EncryptKeys encrypts the keys and secrets of a deployment that are in plain files, as Keys and
 // KeysPassword say, and returns their files. The service must be stopped.
 func EncryptKeys(ctx context.Context, c Config) (_ []string, err error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, err
-	}
 	if c.KeyFiles == inDatabase {
 		return nil, errors.New("key_files: keys in the database are always encrypted")
 	}
@@ -144,7 +149,13 @@ func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
 // ImportKeys brings the keys and secrets of a deployment under the protection that Keys and
 // KeysPassword say, and returns their files. Nodes with the earlier configuration go on, those with
 // this one use the imported files. password is that of the files; empty if they are plain.
+//
+// With the files in the database, as KeyFiles says, it copies the folders in Data there. These must
+// be encrypted as Keys and KeysPassword say.
 func ImportKeys(ctx context.Context, c Config, password string) ([]string, error) {
+	if c.KeyFiles == inDatabase {
+		return c.importIntoDatabase(ctx)
+	}
 	return c.importing(ctx, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
 		var from *keydir.Protection
 		if password != "" {
@@ -169,11 +180,8 @@ func FinishImport(ctx context.Context, c Config) ([]string, error) {
 func (c *Config) importing(
 	ctx context.Context, do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
 ) (files []string, err error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, err
-	}
 	if c.KeyFiles == inDatabase {
-		return nil, errors.New("key_files: keys in the database cannot be imported")
+		return nil, errors.New("key_files: an import into the database needs no end")
 	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
@@ -193,9 +201,6 @@ func (c *Config) importing(
 // ChangeKeysPassword encrypts the key of the protected keys under another password. Running nodes
 // go on; their configuration has to name it before their next start.
 func ChangeKeysPassword(ctx context.Context, c Config, password string) (err error) {
-	if err := c.readSecrets(); err != nil {
-		return err
-	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return err

@@ -25,158 +25,85 @@ type risk struct {
 
 // risks lists the settings that are refused.
 func risks() []risk {
+	const (
+		random   = "set a random one, as by openssl rand -base64 24"
+		fromThem = "let the provider make a random one"
+		inURL    = "set a random password, as by openssl rand -hex 24"
+		proxy    = "set an https:// URL, and let a proxy end TLS"
+		issuer   = "set the https:// URL of the issuer"
+	)
+	// unless makes a risk of a reason that holds unless the setting is safe.
+	unless := func(safe func(*Config) bool, why string) func(*Config) string {
+		return func(c *Config) string {
+			if safe(c) {
+				return ""
+			}
+			return why
+		}
+	}
 	list := []risk{
-		{
-			"control",
-			func(c *Config) string {
-				if !c.console() || c.Control == "" || c.ControlTLS ||
-					isLoopback(hostOf(c.Control)) {
-					return ""
-				}
-				return "operators' passwords and sessions would cross the network in clear text"
+		{"control", unless(
+			func(c *Config) bool {
+				return !c.console() || c.Control == "" || c.ControlTLS ||
+					isLoopback(hostOf(c.Control))
 			},
-			"set a loopback address, and let a proxy that ends TLS lead there, or set control_tls",
-		},
-		{
-			"public_url",
-			func(c *Config) string {
-				u, err := url.Parse(c.PublicURL)
-				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
-					return ""
-				}
-				return "documents and logins would cross the network in clear text"
-			},
-			"set an https:// URL, and let a proxy end TLS",
-		},
-		{
-			"oidc_issuer",
-			func(c *Config) string {
-				u, err := url.Parse(c.OIDCIssuer)
-				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
-					return ""
-				}
-				return "who can change the network's traffic could log in as any signer"
-			},
-			"set the https:// URL of the issuer",
-		},
-		{
-			"console_oidc_issuer",
-			func(c *Config) string {
-				u, err := url.Parse(c.ConsoleOIDCIssuer)
-				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
-					return ""
-				}
-				return "who can change the network's traffic could log in as any operator"
-			},
-			"set the https:// URL of the issuer",
-		},
-		{
-			"console_url",
-			func(c *Config) string {
-				u, err := url.Parse(c.ConsoleURL)
-				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
-					return ""
-				}
-				return "operators' sessions would cross the network in clear text"
-			},
-			"set an https:// URL, and let a proxy end TLS",
-		},
-		{
-			"console_oidc_client_secret",
-			func(c *Config) string { return weak(c.ConsoleOIDCClientSecret) },
-			"let the provider make a random one",
-		},
-		{
-			"metrics_token",
-			func(c *Config) string { return weak(c.MetricsToken) },
-			"set a random one, as by openssl rand -base64 24",
-		},
-		{
-			"console_password",
-			func(c *Config) string { return weak(c.ConsolePassword) },
-			"set a random one, as by openssl rand -base64 24",
-		},
-		{
-			"oidc_client_secret",
-			func(c *Config) string { return weak(c.OIDCClientSecret) },
-			"let the provider make a random one",
-		},
-		{
-			"database",
-			func(c *Config) string { return weak(passwordIn(c.Database)) },
-			"set a random password, as by openssl rand -hex 24",
-		},
-		{
-			"database_listen",
-			func(c *Config) string { return weak(passwordIn(c.DatabaseListen)) },
-			"set a random password, as by openssl rand -hex 24",
-		},
-		{
-			"database_password",
-			func(c *Config) string { return weak(c.DatabasePassword) },
-			"set a random one, as by openssl rand -hex 24",
-		},
-		{
-			"keys_password",
-			func(c *Config) string {
-				if strings.HasPrefix(c.Keys, "pkcs11:") {
-					return "" // a PIN, whose guesses the token counts
-				}
-				return weak(c.KeysPassword)
-			},
-			"set a random one, as by openssl rand -base64 24",
-		},
-		{
-			"documents",
-			func(c *Config) string {
+			"operators' passwords and sessions would cross the network in clear text",
+		), "set a loopback address, and let a proxy that ends TLS lead there, or set control_tls"},
+		{"public_url", unless(
+			func(c *Config) bool { return !crossesPlainly(c.PublicURL) },
+			"documents and logins would cross the network in clear text",
+		), proxy},
+		{"oidc_issuer", unless(
+			func(c *Config) bool { return !crossesPlainly(c.OIDCIssuer) },
+			"who can change the network's traffic could log in as any signer",
+		), issuer},
+		{"console_oidc_issuer", unless(
+			func(c *Config) bool { return !crossesPlainly(c.ConsoleOIDCIssuer) },
+			"who can change the network's traffic could log in as any operator",
+		), issuer},
+		{"console_url", unless(
+			func(c *Config) bool { return !crossesPlainly(c.ConsoleURL) },
+			"operators' sessions would cross the network in clear text",
+		), proxy},
+		{"documents", unless(
+			func(c *Config) bool {
 				at, err := documents.ParseLocation(c.Documents)
-				if err != nil || at.Endpoint.Scheme != "http" ||
-					isLoopback(at.Endpoint.Hostname()) {
-					return ""
-				}
-				return "documents would cross the network in clear text"
+				return err != nil || !crossesPlainly(at.Endpoint.String())
 			},
-			"set an https:// endpoint",
-		},
-		{
-			"documents_credentials",
-			func(c *Config) string {
-				_, secret, _ := strings.Cut(c.DocumentsCredentials, ":")
-				return weak(secret)
-			},
-			"let the object store make a random one",
-		},
-		{
-			"static_qr",
-			func(c *Config) string {
-				if !c.StaticQR {
-					return ""
-				}
-				return "a picture of the QR code could be sent on to a victim"
-			},
-			"remove the key: it is for automated tests",
-		},
-		{
-			"lenient_tokens",
-			func(c *Config) string {
-				if !c.LenientTokens {
-					return ""
-				}
-				return "a token that was seen once could be used again for ever"
-			},
-			"remove the key, and let the relying parties send exp and a jti that is used once",
-		},
+			"documents would cross the network in clear text",
+		), "set an https:// endpoint"},
+		{"static_qr", unless(
+			func(c *Config) bool { return !c.StaticQR },
+			"a picture of the QR code could be sent on to a victim",
+		), "remove the key: it is for automated tests"},
+		{"lenient_tokens", unless(
+			func(c *Config) bool { return !c.LenientTokens },
+			"a token that was seen once could be used again for ever",
+		), "remove the key, and let the relying parties send exp and a jti that is used once"},
+		{"console_oidc_client_secret", func(c *Config) string { return weak(c.ConsoleOIDCClientSecret) }, fromThem},
+		{"oidc_client_secret", func(c *Config) string { return weak(c.OIDCClientSecret) }, fromThem},
+		{"metrics_token", func(c *Config) string { return weak(c.MetricsToken) }, random},
+		{"console_password", func(c *Config) string { return weak(c.ConsolePassword) }, random},
+		{"database", func(c *Config) string { return weak(passwordIn(c.Database)) }, inURL},
+		{"database_listen", func(c *Config) string { return weak(passwordIn(c.DatabaseListen)) }, inURL},
+		{"database_password", func(c *Config) string { return weak(c.DatabasePassword) }, inURL},
+		{"keys_password", func(c *Config) string {
+			if strings.HasPrefix(c.Keys, "pkcs11:") {
+				return "" // a PIN, whose guesses the token counts
+			}
+			return weak(c.KeysPassword)
+		}, random},
+		{"documents_credentials", func(c *Config) string {
+			_, secret, _ := strings.Cut(c.DocumentsCredentials, ":")
+			return weak(secret)
+		}, "let the object store make a random one"},
 		{"tls_key", func(c *Config) string { return worldReadable(c.TLSKey) }, "chmod 600"},
-		{
-			"config",
-			func(c *Config) string {
-				if !holdsSecret(c.File) {
-					return ""
-				}
-				return worldReadable(c.File)
-			},
-			"chmod 640, or move the secrets to files of their own",
-		},
+		{"config", func(c *Config) string {
+			if !holdsSecret(c.File) {
+				return ""
+			}
+			return worldReadable(c.File)
+		}, "chmod 640, or move the secrets to files of their own"},
 	}
 	for i, f := range new(Config).secretFiles() {
 		list = append(list, risk{
@@ -185,6 +112,12 @@ func risks() []risk {
 		})
 	}
 	return list
+}
+
+// crossesPlainly reports whether what is exchanged with a URL can be read on a network.
+func crossesPlainly(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
 }
 
 // refuseRisks returns an error that names each risk of the configuration with its remedy. It logs

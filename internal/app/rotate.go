@@ -16,16 +16,13 @@ const (
 	cookieOverlap = 366 * 24 * time.Hour
 )
 
-// RotateSecret creates the next secret of cookies, links, enrolment or console, or the next keys of
-// the client of OpenID Connect providers (oidc), or of webhooks (webhook). It returns when running
-// nodes use them.
+// RotateSecret creates the next secret of cookies, links, enrolment or console, of the hashes in
+// signers' certificates (signers), or the next keys of the client of OpenID Connect providers
+// (oidc), or of webhooks (webhook). It returns when running nodes use them.
 func RotateSecret(ctx context.Context, c Config, name string) (after time.Duration, err error) {
-	names := []string{"cookies", "links", "enrolment", "console", "oidc", webhookKey}
+	names := []string{"cookies", "links", "enrolment", "console", "signers", "oidc", webhookKey}
 	if !slices.Contains(names, name) {
 		return 0, fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
-	}
-	if err := c.readSecrets(); err != nil {
-		return 0, err
 	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
@@ -39,6 +36,12 @@ func RotateSecret(ctx context.Context, c Config, name string) (after time.Durati
 		)
 	case webhookKey:
 		return webhookKeyDelay, k.keys.RotateKey(webhookKey)
+	case "signers":
+		dir, err := k.authority()
+		if err != nil {
+			return 0, err
+		}
+		return time.Minute, dir.Rotate(name)
 	}
 	return time.Minute, k.keys.Rotate(name)
 }
@@ -47,9 +50,6 @@ func RotateSecret(ctx context.Context, c Config, name string) (after time.Durati
 // wrapped, and returns its name. Running nodes use it from their next sweep on, within an hour, and
 // wrap the keys under older ones again.
 func RotateDocumentKey(ctx context.Context, c Config) (name string, err error) {
-	if err := c.readSecrets(); err != nil {
-		return "", err
-	}
 	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return "", err

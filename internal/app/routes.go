@@ -28,7 +28,7 @@ func (a *App) routes(mux *http.ServeMux) {
 		People:   a.people,
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
 		Streams:   a.streams(),
-		PublicURL: a.Config.PublicURL, Log: a.log, Verification: a.verification(),
+		PublicURL: a.Config.PublicURL, Log: a.log,
 	}).Routes(mux)
 	a.login.Routes(mux)
 	mux.Handle("GET "+clientKeysPath, a.clientKeys)
@@ -71,7 +71,7 @@ func (a *App) bounded(l net.Listener) net.Listener {
 	return server.Connections(l, c, a.Config.proxies())
 }
 
-// front is what the requests of a listener pass first. It finds the client's address, writes
+// front wraps the handler of a listener. It finds the client's address, writes
 // security events, and adds the headers for browsers.
 func (a *App) front(h http.Handler) http.Handler {
 	h = server.Proxied(a.security.Observe(h), a.Config.proxies())

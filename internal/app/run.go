@@ -44,7 +44,9 @@ func (a *App) Run(ctx context.Context) error {
 			return run()
 		})
 	}
-	public := a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer))
+	public := answerProbes(
+		a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)), a.security.Secret, time.Now,
+	)
 	finish(func() error {
 		return server.Serve(taking, a.secure(a.bounded(a.listener)), public, grace, a.log)
 	})

@@ -85,23 +85,8 @@ func (a *App) openSandbox(
 	if err != nil {
 		return err
 	}
-	c.Listen = sandboxListen(c.Listen, getenv)
-	if c.PublicURL == "" {
-		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
-	}
-	if c.Control == "" {
-		c.Control = SandboxControl
-	}
-	if c.Documents != "" {
-		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
-	}
-	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
-		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
-	}
-	if c.ControlToken == "" {
-		if err := loopback(c.Control); err != nil {
-			return err
-		}
+	if err := c.completeSandbox(getenv); err != nil {
+		return err
 	}
 	if c.Data == "" {
 		removeAbandoned(os.TempDir(), a.log)
@@ -115,9 +100,6 @@ func (a *App) openSandbox(
 	if err := a.openClocks(); err != nil {
 		return err
 	}
-	c.AllowPrivate = true
-	secret := rand.Text()
-	c.OIDCClientID, c.OIDCClientSecret, c.OIDCUINClaim, c.OIDCNameClaim = "signet", secret, "uin", "name"
 	if err := a.openFaults(); err != nil {
 		return err
 	}
@@ -145,35 +127,24 @@ func (a *App) openSandbox(
 		return err
 	}
 	provider := &sandbox.Provider{
-		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret,
-		RedirectURL: c.PublicURL + "/login/callback",
-		Key:         idpKey, Kit: a.kit, Now: a.now, Log: a.log,
-		Personas: people,
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
+		RedirectURL: c.PublicURL + "/login/callback", Key: idpKey, Personas: people,
+		Kit: a.kit, Now: a.now, Log: a.log,
 	}
 	demoKey, err := a.keys.Signer("sandbox-demo", elliptic.P256())
 	if err != nil {
 		return err
 	}
-	controlURL := a.ControlURL()
 	demo, err := sandbox.NewDemo(sandbox.DemoConfig{
-		PublicURL: c.PublicURL, BaseURL: local + "/api/v3", ClientID: demoClientID, Key: demoKey,
+		PublicURL: c.PublicURL, BaseURL: local + "/api/v3",
+		ConsoleURL: a.ControlURL() + console.Base,
+		ClientID:   demoClientID, Key: demoKey, Personas: people,
 		Kit: a.kit, Now: a.now, Rand: rand.Reader, Log: a.log,
-		ConsoleURL: controlURL + console.Base, Personas: people,
 	})
 	if err != nil {
 		return err
 	}
-	parties := append(a.configured, party.Party{
-		ClientID: demoClientID, Name: sandbox.DemoName,
-		JWKSURL: local + sandbox.DemoJWKSPath, RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
-		WebhookURL: local + sandbox.DemoWebhookPath,
-	})
-	if mock := mockParty(getenv); !slices.ContainsFunc(
-		parties, func(p party.Party) bool { return p.ClientID == mock.ClientID },
-	) {
-		parties = append(parties, mock)
-	}
-	if err := a.parties.Replace(c.policy(0), parties...); err != nil {
+	if err := a.sandboxParties(local, getenv); err != nil {
 		return err
 	}
 
@@ -184,7 +155,7 @@ func (a *App) openSandbox(
 	provider.Routes(mux)
 	demo.Routes(mux)
 	start := sandbox.NewStart(sandbox.StartConfig{
-		PublicURL: c.PublicURL, ControlURL: controlURL, MockBase: mockBase, Root: a.root,
+		PublicURL: c.PublicURL, ControlURL: a.ControlURL(), MockBase: mockBase, Root: a.root,
 		Environment: mockEnvironment(getenv), Personas: people,
 	}).Handler(a.kit, a.log)
 	mux.Handle("GET /{$}", start)
@@ -200,22 +171,72 @@ func (a *App) openSandbox(
 		return err
 	}
 	a.ownHost = public.Hostname()
+	return a.sandboxControl(clock, phones, start)
+}
 
-	controlMux := http.NewServeMux()
-	api := (&control.API{
-		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
-		Clock: clock, Clocks: a.clocks,
-		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
-		Parties: a.parties, Keys: a.partyKeys,
-	}).Handler()
-	controlMux.Handle("/", api)
-	if err := a.consoleRoutes(controlMux, start, api); err != nil {
-		return err
+// completeSandbox sets what a sandbox's configuration may lack and what a sandbox alone has, and
+// refuses what it cannot do.
+func (c *Config) completeSandbox(getenv func(string) string) error {
+	c.Listen = sandboxListen(c.Listen, getenv)
+	if c.PublicURL == "" {
+		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
+	}
+	if c.Control == "" {
+		c.Control = SandboxControl
+	}
+	if c.Documents != "" {
+		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
+	}
+	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
+		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
 	}
 	if c.ControlToken == "" {
-		a.controlHandler = server.LocalHost(controlMux)
-	} else { // no page of another site has the token, whatever name it makes this host have
-		a.controlHandler = control.Guard(c.ControlToken, controlMux)
+		if err := loopback(c.Control); err != nil {
+			return err
+		}
+	}
+	c.AllowPrivate = true
+	c.OIDCClientID, c.OIDCClientSecret = "signet", rand.Text()
+	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
+	return nil
+}
+
+// sandboxParties registers the relying parties of the configuration, the demo, and the one that
+// MockPass's environment variables describe. local is the URL at which this process reaches itself.
+func (a *App) sandboxParties(local string, getenv func(string) string) error {
+	c := &a.Config
+	parties := append(a.configured, party.Party{
+		ClientID: demoClientID, Name: sandbox.DemoName, JWKSURL: local + sandbox.DemoJWKSPath,
+		RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
+		WebhookURL:  local + sandbox.DemoWebhookPath,
+	})
+	mock := mockParty(getenv)
+	isMock := func(p party.Party) bool { return p.ClientID == mock.ClientID }
+	if !slices.ContainsFunc(parties, isMock) {
+		parties = append(parties, mock)
+	}
+	return a.parties.Replace(c.policy(0), parties...)
+}
+
+// sandboxControl builds the control listener's handler.
+func (a *App) sandboxControl(
+	clock *control.Clock, phones *control.SoftPhones, start http.Handler,
+) error {
+	mux := http.NewServeMux()
+	api := (&control.API{
+		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
+		Clock: clock, Clocks: a.clocks, Drain: a.worker.Drain, Recorder: a.calls,
+		CallStore: a.store, Parties: a.parties, Keys: a.partyKeys, Log: a.log,
+	}).Handler()
+	mux.Handle("/", api)
+	if err := a.consoleRoutes(mux, start, api); err != nil {
+		return err
+	}
+	if token := a.Config.ControlToken; token != "" {
+		// No page of another site has the token, whatever name it makes this host have.
+		a.controlHandler = control.Guard(token, mux)
+	} else {
+		a.controlHandler = server.LocalHost(mux)
 	}
 	return nil
 }
@@ -295,15 +316,13 @@ func mockParty(getenv func(string) string) party.Party {
 	}
 }
 
-// ShowRefusals has each refused call of a relying party written to w, for the developer at a
+// ShowRefusals has the refused calls of relying parties written to w, for the developer at a
 // terminal. It is to be called before Run.
 func (a *App) ShowRefusals(w io.Writer, colour bool) {
-	a.refusals = func(r calllog.Record) {
-		control.PrintRefusal(w, r, a.ControlURL(), colour)
-	}
+	a.refusals = control.NewRefusals(w, a.ControlURL(), colour, time.Now).Show
 }
 
-// initiated tells the clocks and the automatic signers of a sandbox of a new request.
+// initiated notifies the clocks and the automatic signers of a sandbox of a new request.
 func (a *App) initiated(r *request.Request) {
 	if a.automatic != nil {
 		if err := a.clocks.Arrived(r); err != nil {
@@ -366,9 +385,9 @@ func serveLocally(h http.Handler, r *http.Request) (*http.Response, error) {
 	}
 	h.ServeHTTP(w, in)
 	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1,
-		ProtoMinor: 1,
-		Header:     w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()),
+		Status: http.StatusText(w.status), StatusCode: w.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()),
 		Request: r,
 	}, nil
 }

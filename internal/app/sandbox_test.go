@@ -190,12 +190,7 @@ func TestSandboxListen(t *testing.T) {
 // TestMockAddress: MockPass's variables give the port and the public URL of a sandbox that is told
 // neither.
 func TestMockAddress(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
+	_, port, _ := net.SplitHostPort(freeAddress(t))
 	for name, c := range map[string]struct {
 		env    map[string]string
 		listen string // of the configuration

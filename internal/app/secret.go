@@ -20,7 +20,8 @@ type secretFile struct {
 func (c *Config) secretFiles() (list []secretFile) {
 	fields := map[string]*string{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		if s, ok := reflect.ValueOf(c).Elem().FieldByIndex(f.Index).Addr().Interface().(*string); ok {
+		s, ok := reflect.ValueOf(c).Elem().FieldByIndex(f.Index).Addr().Interface().(*string)
+		if ok {
 			fields[f.Tag.Get("yaml")] = s
 		}
 	}

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -87,7 +89,26 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 	case left < endingTLS:
 		return []Finding{warning(remedy, "%s: it ends soon", text)}
 	}
+	if incomplete(pair) {
+		return []Finding{warning(
+			"put the certificates of all CAs between into tls_certificate, after the server's",
+			"the file has no certificate of %s, which issued it: browsers that do not know this CA refuse it",
+			pair.Leaf.Issuer,
+		)}
+	}
 	return []Finding{ok("%s", text)}
+}
+
+// incomplete reports whether the file of a certificate has no other one, although a CA that this
+// machine does not trust has issued it.
+func incomplete(pair tls.Certificate) bool {
+	if len(pair.Certificate) > 1 || bytes.Equal(pair.Leaf.RawIssuer, pair.Leaf.RawSubject) {
+		return false
+	}
+	_, err := pair.Leaf.Verify(x509.VerifyOptions{
+		CurrentTime: pair.Leaf.NotAfter, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	return err != nil
 }
 
 // checkACME asks the ACME authority for its directory (RFC 8555, section 7.1.1).

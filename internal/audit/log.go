@@ -13,6 +13,9 @@ import (
 // Store keeps the log with the trails. All methods may run concurrently, also in several processes
 // with one database.
 type Store interface {
+	// Busy reports whether many callers write at this moment on this node.
+	Busy() bool
+
 	// Integrate gives the next indexes to up to limit events without an index, in the order of
 	// their times as far as the order of each trail allows. In the same transaction it writes the
 	// hashes and the checkpoint that sign returns for the new tree. It does nothing while another
@@ -58,6 +61,9 @@ const (
 	// interval is how often Run looks for events without an index.
 	interval = 400 * time.Millisecond
 
+	// maxDelay is how long Run leaves events without an index while many callers write.
+	maxDelay = 3 * time.Second
+
 	// atOnce bounds the work of one transaction to a few milliseconds, because changes of requests
 	// may share the transaction.
 	atOnce = 256
@@ -67,18 +73,22 @@ const (
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	last := time.Now()
 	for ctx.Err() == nil {
-		if err := l.Integrate(ctx); err != nil && ctx.Err() == nil {
-			l.Log.Error("integrating events into the audit log", "err", err)
+		if !l.Store.Busy() || time.Since(last) >= maxDelay {
+			if err := l.Integrate(ctx); err != nil && ctx.Err() == nil {
+				l.Log.Error("integrating events into the audit log", "err", err)
+			}
+			last = time.Now()
 		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return l.Integrate(last)
+	return l.Integrate(end)
 }
 
 // Integrate integrates all events that have no place in the log, unless another process does.

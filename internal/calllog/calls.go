@@ -108,13 +108,10 @@ func OfRequest(ctx context.Context, s Store, r *Recorder, requestID string) ([]R
 	if err := r.Flush(ctx); err != nil {
 		return nil, err
 	}
-	list, err := s.Calls(
-		ctx,
-		Filter{
-			RequestID: requestID,
-			Limit:     DefaultLimits.Request + DefaultLimits.RequestUnauthenticated,
-		},
-	)
+	list, err := s.Calls(ctx, Filter{
+		RequestID: requestID,
+		Limit:     DefaultLimits.Request + DefaultLimits.RequestUnauthenticated,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,10 @@ type Config struct {
 	Mode   Mode
 	Limits Limits
 
+	// Unmetered records as many calls as the queues hold. It is for the sandbox, whose callers are
+	// its developer's, and whose clock may stand.
+	Unmetered bool
+
 	// Registered reports whether a relying party is registered under a client id.
 	Registered func(ctx context.Context, clientID string) bool
 
@@ -132,7 +136,8 @@ func (r *Recorder) Record(rec Record, compact string) {
 	if !rec.Authentic {
 		queue, most = &r.unauthenticated, queueUnauthenticated
 	}
-	if len(*queue) >= most || !rec.Authentic && !r.limiter.AllowN(now, 1) {
+	metered := !rec.Authentic && !r.config.Unmetered
+	if len(*queue) >= most || metered && !r.limiter.AllowN(now, 1) {
 		r.dropped++
 		return
 	}
@@ -212,7 +217,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// tell passes on the records of refused calls.
+// tell passes the records of refused calls on.
 func (r *Recorder) tell(written []Record) {
 	if r.config.Refused == nil {
 		return
@@ -243,6 +248,9 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	}
 	rec.Description, rec.Reason = Scrub(brief(rec.Description, 300)), Scrub(brief(rec.Reason, 500))
 
+	if r.config.Unmetered {
+		return rec, true
+	}
 	b := limiterKey{rec.Party, rec.Authentic}
 	limiter := r.limiters[b]
 	if limiter == nil {

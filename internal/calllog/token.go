@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -252,17 +253,14 @@ func brief(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
-var (
-	// Text with a dot is matched anywhere. Text without a dot may be a part of a token and is
-	// matched only as a word, because a client id may contain these letters too.
-	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
-	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
-)
+// tokens matches text with a dot anywhere. Text without a dot may be a part of a token and is
+// matched only as a word, because a client id may contain these letters too.
+var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
 
 // Scrub removes from a text secret or personal data that callers may have put into it: tokens,
 // queries of URLs, and NRICs except their last four characters.
 func Scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
 	s = party.ShownText(s)
-	return uins.ReplaceAllStringFunc(s, func(uin string) string { return "•••••" + uin[5:] })
+	return signer.HideUINs(s)
 }

@@ -209,7 +209,7 @@ func read(t *testing.T, d request.Documents, key string) string {
 	return string(data)
 }
 
-// crash is the child: it dies at point.
+// crash is the child: it kills itself at point.
 func crash(t *testing.T, path, point string) {
 	d := open(t, documents.Options{Path: path, Fault: killAt(t, point)})
 	if _, err := d.Put(t.Context(), "r/a", strings.NewReader(strings.Repeat("new", 2000))); err != nil {

@@ -32,6 +32,10 @@ type Store interface {
 	// Check tries whether documents can be stored.
 	Check(ctx context.Context) error
 
+	// CheckSweep tries what only the deletion of documents needs: to list them, and to end uploads
+	// that were interrupted.
+	CheckSweep(ctx context.Context) error
+
 	// Close releases what the store holds. Open documents of a directory stay readable.
 	Close() error
 }

@@ -20,7 +20,7 @@ type Location struct {
 
 	Region string // "" is the one of the environment
 
-	// Encryption is what the store is told to encrypt new objects with; nil is what the bucket
+	// Encryption is the encryption of new objects that requests ask for; nil is what the bucket
 	// says.
 	Encryption encrypt.ServerSide
 }

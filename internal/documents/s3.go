@@ -52,6 +52,7 @@ type S3 struct {
 
 	mu     sync.Mutex
 	probed time.Time // when Check last wrote with success
+	swept  time.Time // when CheckSweep last succeeded
 }
 
 // Folders below the prefix, and the object with the deployment's identity.
@@ -417,34 +418,81 @@ func (s *S3) DeleteDiscarded(ctx context.Context, keys ...string) error {
 func (*S3) Room(context.Context) error { return nil }
 
 // Check implements [Store]. It writes, reads and deletes an object, and after a success not again
-// for ten seconds.
+// for ten seconds. An error names the permission that the request needs.
 func (s *S3) Check(ctx context.Context) error {
-	const often = 10 * time.Second
+	return s.seldom(&s.probed, 10*time.Second, func() error {
+		object, text := s.at.Prefix+probeFolder+rand.Text(), rand.Text()
+		if err := s.put(ctx, object, []byte(text), s.putOptions()); err != nil {
+			return fmt.Errorf("writing to %s (s3:PutObject): %w", s.at, err)
+		}
+		read, err := s.read(ctx, object, "", 0, int64(len(text)))
+		if err == nil && string(read.text) != text {
+			err = errors.New("what was written does not come back")
+		}
+		if err != nil {
+			return fmt.Errorf("reading from %s (s3:GetObject): %w", s.at, err)
+		}
+		if err := s.delete(ctx, []string{object}); err != nil {
+			return fmt.Errorf("deleting from %s (s3:DeleteObject): %w", s.at, err)
+		}
+		return nil
+	})
+}
+
+// CheckSweep implements [Store]. After a success it does nothing for a minute.
+func (s *S3) CheckSweep(ctx context.Context) error {
+	return s.seldom(&s.swept, time.Minute, func() error {
+		err := s.list(ctx, storedFolder, func(string, time.Time) bool { return false })
+		if err != nil {
+			return fmt.Errorf("listing %s (s3:ListBucket): %w", s.at, err)
+		}
+		listing, cancel := context.WithCancel(ctx)
+		defer cancel() // ends the list
+		err = retry(ctx, func() error {
+			for u := range s.core.ListIncompleteUploads(listing, s.at.Bucket, s.at.Prefix, true) {
+				return u.Err
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return fmt.Errorf(
+				"listing the uploads to %s (s3:ListBucketMultipartUploads): %w", s.at, err,
+			)
+		}
+		err = retry(ctx, func() error { // there is no such upload
+			return s.core.AbortMultipartUpload(
+				ctx, s.at.Bucket, s.at.Prefix+probeFolder+"upload", "none",
+			)
+		})
+		if err != nil && answer(err).StatusCode == http.StatusForbidden {
+			return fmt.Errorf(
+				"ending an upload to %s (s3:AbortMultipartUpload): %w", s.at, err,
+			)
+		}
+		return nil
+	})
+}
+
+// seldom calls try, unless it has succeeded less than the given time ago.
+func (s *S3) seldom(last *time.Time, every time.Duration, try func() error) error {
 	s.mu.Lock()
-	fresh := time.Since(s.probed) < often
+	fresh := time.Since(*last) < every
 	s.mu.Unlock()
 	if fresh {
 		return nil
 	}
-	object, text := s.at.Prefix+probeFolder+rand.Text(), rand.Text()
-	if err := s.put(ctx, object, []byte(text), s.putOptions()); err != nil {
-		return fmt.Errorf("writing to %s: %w", s.at, err)
-	}
-	read, err := s.read(ctx, object, "", 0, int64(len(text)))
-	if err == nil && string(read.text) != text {
-		err = errors.New("what was written does not come back")
-	}
-	if err != nil {
-		return fmt.Errorf("reading from %s: %w", s.at, err)
-	}
-	if err := s.delete(ctx, []string{object}); err != nil {
-		return fmt.Errorf("deleting from %s: %w", s.at, err)
+	if err := try(); err != nil {
+		return err
 	}
 	s.mu.Lock()
-	s.probed = time.Now()
+	*last = time.Now()
 	s.mu.Unlock()
 	return nil
 }
+
+// ErrorCode returns the code of an object store's answer in an error, such as AccessDenied; "" if
+// there is none.
+func ErrorCode(err error) string { return answer(err).Code }
 
 // Close ends idle connections.
 func (s *S3) Close() error {

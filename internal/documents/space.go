@@ -40,3 +40,9 @@ func (d *Dir) Check(ctx context.Context) error {
 	_, err = f.Write([]byte("probe"))
 	return errors.Join(err, f.Close(), d.root.Remove(name))
 }
+
+// CheckSweep implements [Store].
+func (d *Dir) CheckSweep(context.Context) error {
+	_, err := d.list(".")
+	return err
+}

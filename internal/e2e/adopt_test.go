@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,14 +15,76 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/documents/s3test"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
-// TestAdopt restores a database from before two documents were signed. The record of one is in it;
-// of the other it knows nothing. Both come back with what the audit log and the documents prove,
-// and nothing else does.
+// TestAdopt restores a database from before two documents were signed: it has the record of one and
+// not of the other. Both are restored with what the audit log and the documents prove, and nothing
+// else is.
 func TestAdopt(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		var backup []byte
+		testAdopt(t, func(*app.Config) {}, adoptBackup{
+			make: func(t *testing.T, c *app.Config) {
+				var err error
+				if backup, err = os.ReadFile(filepath.Join(c.Data, "signet.db")); err != nil {
+					t.Fatal(err)
+				}
+			},
+			restore: func(t *testing.T, c *app.Config) {
+				database := filepath.Join(c.Data, "signet.db")
+				for _, side := range []string{"-wal", "-shm"} {
+					_ = os.Remove(database + side)
+				}
+				if err := os.WriteFile(database, backup, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+		})
+	})
+	t.Run("PostgreSQL and a bucket", func(t *testing.T) {
+		var cluster pgtest.Cluster
+		t.Cleanup(cluster.Stop)
+		database := cluster.Database(t)
+		server := s3test.Start(t)
+		bucket := server.Bucket(t)
+		dump := filepath.Join(t.TempDir(), "signet.dump")
+		run := func(t *testing.T, program string, args ...string) {
+			t.Helper()
+			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", program, err, out)
+			}
+		}
+		testAdopt(t, func(c *app.Config) {
+			c.Database, c.Documents, c.DocumentsCredentials = database, bucket, server.Credentials
+		}, adoptBackup{
+			make: func(t *testing.T, _ *app.Config) {
+				run(t, tool(t, "pg_dump", "postgresql-client"), "--format=custom", "--file="+dump, "--dbname="+database)
+			},
+			restore: func(t *testing.T, _ *app.Config) {
+				// --clean alone cannot drop the keys of partitions
+				server, err := url.Parse(database)
+				if err != nil {
+					t.Fatal(err)
+				}
+				server.Path = "/postgres"
+				run(
+					t, tool(t, "pg_restore", "postgresql-client"), "--clean", "--create",
+					"--dbname="+server.String(), dump,
+				)
+			},
+		})
+	})
+}
+
+// adoptBackup backs the database up and restores it, while no service runs.
+type adoptBackup struct{ make, restore func(*testing.T, *app.Config) }
+
+func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
 	dir, files := filepath.Join(t.TempDir(), "data"), t.TempDir()
 	shop := partytest.Start(t)
 	r := shop.Registration()
@@ -34,6 +98,7 @@ func TestAdopt(t *testing.T) {
 				ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
 				WebhookURL: r.WebhookURL,
 			}}
+			edit(c)
 			config = *c
 		})
 		live(s.of(shop))
@@ -47,14 +112,10 @@ func TestAdopt(t *testing.T) {
 		}
 		return path
 	}
-	database := filepath.Join(dir, "signet.db")
 
 	var early, late api.Initiated
 	run(func(s *sandbox) { early = s.initiate(t) })
-	backup, err := os.ReadFile(database)
-	if err != nil {
-		t.Fatal(err)
-	}
+	database.make(t, &config)
 	var pdfs, signed []string
 	var log, evidence string
 	run(func(s *sandbox) {
@@ -83,12 +144,7 @@ func TestAdopt(t *testing.T) {
 	})
 	restore := func() {
 		t.Helper()
-		for _, side := range []string{"-wal", "-shm"} {
-			_ = os.Remove(database + side)
-		}
-		if err := os.WriteFile(database, backup, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		database.restore(t, &config)
 	}
 	adopt := func(files ...string) (app.Adopted, string) {
 		t.Helper()

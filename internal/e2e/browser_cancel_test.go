@@ -150,8 +150,7 @@ func TestCancelOnEveryPhoneScreen(t *testing.T) {
 		})()`)
 		phone.press("Approve")
 		phone.until(
-			"being under way",
-			`window.release && document.querySelector("[data-do=approve].busy")`,
+			"being under way", `window.release && document.querySelector("[data-do=approve].busy")`,
 		)
 		phone.refusesCancel(s, id, "Checked on this phone")
 		s.advance(t, "3m")
@@ -187,9 +186,10 @@ func TestCancelWhileSealing(t *testing.T) {
 	phone.scan(desk)
 	phone.press("Approve")
 	phone.sees("Approved")
-	desk.sees("Sealing the document")
+	// The step that waits for the authority, which only the sealing process can show.
+	desk.sees("Time stamp")
 	desk.shot("sealing")
-	desk.refusesCancel(s, id, "Sealing the document")
+	desk.refusesCancel(s, id, "Time stamp")
 	phone.sees("Your signature is being completed")
 	phone.open(phone.location().String()) // and so it is after a reload
 	phone.sees("Your signature is being completed")

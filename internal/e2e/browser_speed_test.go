@@ -81,8 +81,7 @@ func TestSpeed(t *testing.T) {
 			b.open(url)
 			b.until("drawing the first page", `performance.getEntriesByName("first page")[0]`)
 			drawn, err := eval[float64](
-				b,
-				`performance.getEntriesByName("first page")[0].startTime`,
+				b, `performance.getEntriesByName("first page")[0].startTime`,
 			)
 			if err != nil {
 				t.Fatal(err)

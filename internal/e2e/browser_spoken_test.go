@@ -173,14 +173,14 @@ func TestJourneyBySpeech(t *testing.T) {
 	}
 	b.key("\r")
 
-	page("Scan with your phone to sign")
+	page("Sign with your phone")
 	b.hears("image", "QR code for your phone")
 	b.tabTo("button", "Reject")
 	b.key("\r")
 	page("You rejected the request")
 	b.tabTo("button", "Get a new code")
 	b.key("\r")
-	page("Scan with your phone to sign")
+	page("Sign with your phone")
 	b.tabTo("button", "Approve")
 	b.key("\r")
 

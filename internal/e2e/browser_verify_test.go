@@ -1,14 +1,19 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,7 +113,7 @@ func (a authenticator) clone() {
 const attack = `
 const b64 = b => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 const raw = s => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0));
-const post = (path, body) => fetch(location.pathname + path, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
+const post = (path, body) => fetch(path.startsWith("/phone/") ? path : location.pathname + path, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
 const challenge = async () => (await post("/challenge", {})).json();
 const assertion = async (id, digest, uv) => {
 	const c = await navigator.credentials.get({publicKey: {challenge: digest, rpId: "localhost", allowCredentials: [{type: "public-key", id: raw(id)}], userVerification: uv}});
@@ -122,6 +127,12 @@ const key = () => new Promise(done => {
 const approve = async (c, a) => {
 	const s = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, (await key()).privateKey, raw(c.to_be_signed));
 	const answer = await post("/approve", {signature: b64(s), assertion: a});
+	return answer.status + " " + ((await answer.json()).error ?? "");
+};
+const start = async (act, id, by) => (await post("/phone/api/" + act + "-phone/start", {phone_id: id, by: by})).json();
+const confirm = async (act, id, by, c, a) => {
+	const s = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, (await key()).privateKey, raw(c.to_be_signed));
+	const answer = await post("/phone/api/" + act + "-phone", {phone_id: id, by: by, to_be_signed: c.to_be_signed, proof: b64(s), assertion: a});
 	return answer.status + " " + ((await answer.json()).error ?? "");
 };
 const digest = async c => crypto.subtle.digest("SHA-256", raw(c.to_be_signed));
@@ -264,6 +275,139 @@ func checkAssertion(t *testing.T, s *sandbox, id, toBeSigned string) {
 		return
 	}
 	t.Error("no approval in the trail")
+}
+
+// TestUserVerificationOfPhones checks that a phone that verifies its owner does so for exactly one
+// approval or removal of a phone, that nothing else is accepted, and that the trail has it.
+func TestUserVerificationOfPhones(t *testing.T) {
+	s := start(t, verifying(t, "preferred"), guarded)
+	own := newBrowser(t, 390, 844)
+	a := own.authenticator()
+	own.enrol(s)
+	fresh := newBrowser(t, 390, 844)
+	fresh.open(s.url + "/phone/enrol")
+	fresh.press("TAN XIAO HUI")
+	fresh.press("Create")
+	fresh.sees("Approve this phone")
+	own.open(s.url + "/phone/")
+	own.sees("A new phone waits")
+	own.until("knowing which it is", `document.querySelector("[data-approve-phone]:not([hidden])")`)
+	waits := own.read(`document.querySelector("[data-approve-phone]").dataset.approvePhone`)
+	by := own.read(`document.querySelector("[data-remove-phone]").dataset.removePhone`)
+	named := fmt.Sprintf("const waits = %q, by = %q;", waits, by)
+
+	refuses := func(name, script string) {
+		t.Helper()
+		if got := own.attack(named + script); got != "400 USER_VERIFICATION_FAILED" {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := own.attack(named + `return (await (await fetch("/phone/")).text()).includes("A new phone waits") ? "waits" : "can sign"`); got != "waits" {
+			t.Fatalf("%s: it %s", name, got)
+		}
+	}
+	refuses("no assertion", `return confirm("approve", waits, by, await start("approve", waits, by))`)
+	refuses("an empty assertion", `return confirm("approve", waits, by, await start("approve", waits, by), {})`)
+	refuses("another challenge", `const c = await start("approve", waits, by);
+		return confirm("approve", waits, by, c, await assertion(c.credential_id, crypto.getRandomValues(new Uint8Array(32)), "required"))`)
+	refuses("the assertion of another answer", `const c = await start("approve", waits, by), d = await start("approve", waits, by);
+		return confirm("approve", waits, by, c, await assertion(c.credential_id, await digest(d), "required"))`)
+	refuses("the assertion of a removal", `const c = await start("approve", waits, by), d = await start("remove", waits, by);
+		return confirm("approve", waits, by, c, await assertion(c.credential_id, await digest(d), "required"))`)
+	refuses("the flag set afterwards", `const c = await start("approve", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
+		const d = raw(x.response.authenticatorData); d[36] ^= 1; x.response.authenticatorData = b64(d); return confirm("approve", waits, by, c, x)`)
+	refuses("a removal without one", `return confirm("remove", by, by, await start("remove", by, by))`)
+	a.recognises(false)
+	refuses("no user verification", `const c = await start("approve", waits, by);
+		return confirm("approve", waits, by, c, await assertion(c.credential_id, await digest(c), "discouraged"))`)
+	own.press("It is mine: approve")
+	own.sees("could not check that it is you. Nothing was changed")
+	own.shot("unverified-phone")
+	a.recognises(true)
+	if got := own.attack(named + `const c = await start("approve", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
+		return await confirm("remove", waits, by, c, x)`); got != "400 SIGNATURE_INVALID" {
+		t.Errorf("an approval as a removal: %s", got)
+	}
+	own.press("It is mine: approve")
+	own.sees("It can sign now")
+
+	// The assertion of an approval is used once, and a copy of the credential is noticed.
+	if got := own.attack(named + `const c = await start("remove", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
+		const first = await confirm("remove", waits, by, c, x);
+		return first + " " + await confirm("remove", by, by, c, x)`); got != "200  400 SIGNATURE_INVALID" {
+		t.Errorf("a removal, and its assertion again: %s", got)
+	}
+	a.clone()
+	if got := own.attack(named + `const c = await start("remove", by, by);
+		return confirm("remove", by, by, c, await assertion(c.credential_id, await digest(c), "required"))`); got != "400 USER_VERIFICATION_FAILED" {
+		t.Errorf("a copy of the credential: %s", got)
+	}
+	checkConfirmations(t, s, waits, by)
+}
+
+// checkConfirmations checks what the trails of a phone that was approved, and then removed, by
+// another keep of the assertions.
+func checkConfirmations(t *testing.T, s *sandbox, id, by string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(s.app.Config.Data, "signet.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, query := range []string{
+		`SELECT kind, detail FROM phone_events WHERE phone_id = ? AND kind <> 'enrolled' ORDER BY id`,
+		`SELECT kind, detail FROM events WHERE request_id = 'phone/' || ? AND kind <> 'enrolled' ORDER BY seq`,
+	} {
+		rows, err := db.QueryContext(t.Context(), query, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kinds []string
+		for rows.Next() {
+			var kind string
+			var text []byte
+			var detail struct {
+				By            string
+				UserVerified  string `json:"user_verified"`
+				Authenticator string
+				Assertion     string
+			}
+			if err := rows.Scan(&kind, &text); err != nil {
+				t.Fatal(err)
+			}
+			kinds = append(kinds, kind)
+			var kept map[string]string
+			err := errors.Join(
+				json.Unmarshal(text, &detail), json.Unmarshal([]byte(detail.Assertion), &kept),
+			)
+			if err != nil || detail.By != by || detail.UserVerified != "webauthn" ||
+				detail.Authenticator == "" {
+				t.Fatalf("%s has %s: %v", kind, text, err)
+			}
+			act := map[string]string{"approved": "approval", "removed": "removal"}[kind]
+			prefix := "signet phone " + act + " v2\n" + id + "\n" + by + "\n"
+			message := decoded(t, kept["message"])
+			digest := sha256.Sum256(message)
+			var client struct{ Challenge string }
+			err = json.Unmarshal(decoded(t, kept["client_data"]), &client)
+			if err != nil || !bytes.HasPrefix(message, []byte(prefix)) ||
+				client.Challenge != base64.RawURLEncoding.EncodeToString(digest[:]) ||
+				kept["signature"] == "" || kept["public_key"] == "" {
+				t.Errorf("%s: %q, %+v, %v", kind, message, client, err)
+			}
+		}
+		if err := rows.Err(); err != nil || !slices.Equal(kinds, []string{"approved", "removed"}) {
+			t.Errorf("%s: %v, %v", query, kinds, err)
+		}
+	}
+}
+
+func decoded(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // TestUserVerificationRequired checks that a device that cannot verify its owner is not set up, and

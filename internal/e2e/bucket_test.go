@@ -24,7 +24,6 @@ import (
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -34,8 +33,6 @@ import (
 // log has a line or two, and everything works when the store is back. The data folder never has
 // documents.
 func TestBucket(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	server := s3test.Start(t)
 	party := partytest.Start(t)
 	c := config(party)

@@ -3,14 +3,23 @@ package e2e_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestCancel is the seed document, sentence by sentence, over HTTP.
@@ -116,6 +125,55 @@ func TestCancel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCancelAtOnce checks that of many concurrent cancels, also with one token and its jti, one is
+// answered 200, in each state that a cancel is possible in, and none while the signer signs.
+func TestCancelAtOnce(t *testing.T) {
+	s := start(t)
+	for name, prepare := range map[string]func(id string){
+		"created": func(string) {},
+		"locked":  func(id string) { s.must(t, id, alice, "open") },
+		"left":    func(id string) { s.must(t, id, alice, "open", "proceed", "leave") },
+		"session": func(id string) { s.must(t, id, alice, "open", "proceed") },
+		"expired": func(id string) { s.moved(t, `{"advance": "31m", "request_id": "`+id+`"}`) },
+	} {
+		in := s.initiate(t)
+		prepare(in.RequestID)
+		jws := s.party.Token(
+			token.Cancel, partytest.Claim("request_id", in.RequestID),
+			partytest.Claim("jti", uuid.NewString()),
+		)
+		answers := make([]answer, 16)
+		var callers sync.WaitGroup
+		for i := range answers {
+			callers.Go(func() {
+				answers[i] = do(
+					t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil,
+				)
+			})
+		}
+		callers.Wait()
+		cancelled, want := 0, 1
+		for _, a := range answers {
+			switch {
+			case a.is(200, "", ""):
+				cancelled++
+			case name == "session" && a.is(
+				400, "ACTIVE_SESSION_ONGOING",
+				"Request cannot be cancelled due to an active sign session",
+			) && a.header.Get("Retry-After") != "":
+				want = 0
+			case name == "session" || !a.is(
+				400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled",
+			):
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+		if cancelled != want {
+			t.Errorf("%s: %d answers are 200, want %d", name, cancelled, want)
+		}
+	}
 }
 
 // TestCancelOfAnotherParty needs two registered parties.
@@ -269,9 +327,121 @@ func TestCancelTokens(t *testing.T) {
 		t.Errorf("client_request alone, ES384: %d %s", a.status, a.body)
 	}
 	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES512"), partytest.Claim("client_request", s.party.ClientID))); !strings.Contains(
-		a.body,
-		"REQUEST_ALREADY_CANCELLED",
+		a.body, "REQUEST_ALREADY_CANCELLED",
 	) {
 		t.Errorf("both names, ES512: %d %s", a.status, a.body)
+	}
+}
+
+// cancelRaw cancels a new request over a connection of its own: it writes more headers, and the body
+// in parts with pauses, and with half closes its direction after that. The cancel must be answered
+// 200 without a body, and have its effect.
+func cancelRaw(t *testing.T, s *sandbox, headers string, parts []string, half bool) {
+	t.Helper()
+	in := s.initiate(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_, err = fmt.Fprintf(
+		conn, "POST /api/v3/sign-requests/cancel HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n%s\r\n",
+		conn.RemoteAddr(), s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)),
+		headers,
+	)
+	for _, part := range parts {
+		time.Sleep(50 * time.Millisecond)
+		if err == nil {
+			_, err = io.WriteString(conn, part)
+		}
+	}
+	if err == nil && half {
+		err = conn.(*net.TCPConn).CloseWrite()
+	}
+	if err != nil {
+		t.Errorf("%q, %q: writing: %v", headers, parts, err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Errorf("%q, %q: %v", headers, parts, err)
+		return
+	}
+	if resp.StatusCode != 200 || resp.ContentLength != 0 {
+		t.Errorf("%q, %q: %d, %d bytes", headers, parts, resp.StatusCode, resp.ContentLength)
+	}
+	if state := s.view(t, in.RequestID).State; state != "cancelled" {
+		t.Errorf("%q, %q: the request is %s", headers, parts, state)
+	}
+}
+
+// TestCancelWithBody checks that a cancel whose body comes late, or not at all, is made, also if the
+// connection ends with it.
+func TestCancelWithBody(t *testing.T) {
+	s := start(t)
+	const headers = "Content-Type: application/json\r\nContent-Length: 2\r\nConnection: "
+	for _, connection := range []string{"keep-alive\r\n", "close\r\n"} {
+		for _, parts := range [][]string{{"{", "}"}, {"{"}, nil} {
+			cancelRaw(t, s, headers+connection, parts, false)
+		}
+	}
+}
+
+// TestCancelHalfClosed checks that a cancel is made although its caller closes its direction of the
+// connection, which the HTTP server takes for the end of the caller.
+func TestCancelHalfClosed(t *testing.T) {
+	s := start(t)
+	for range 40 {
+		cancelRaw(t, s, "", nil, true)
+	}
+}
+
+// TestInitiateHalfClosed checks that a request is made although its caller closes its direction of
+// the connection after the document, and that a caller who closes it earlier gets none.
+func TestInitiateHalfClosed(t *testing.T) {
+	s := start(t)
+	doc := pdftest.Minimal()
+	post := func(body []byte) (status int, text string) {
+		t.Helper()
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		_, err = fmt.Fprintf(
+			conn, "POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"+
+				"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s",
+			conn.RemoteAddr(), s.party.Token(token.Initiate), len(doc), body,
+		)
+		if err == nil {
+			err = conn.(*net.TCPConn).CloseWrite()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return resp.StatusCode, string(answer)
+	}
+	for range 20 {
+		status, text := post(doc)
+		var in api.Initiated
+		if err := json.Unmarshal([]byte(text), &in); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+		if state := s.view(t, in.RequestID).State; state != "created" {
+			t.Errorf("the request is %s", state)
+		}
+	}
+	if status, text := post(doc[:len(doc)/2]); status != 400 {
+		t.Errorf("half of the document: %d %s", status, text)
 	}
 }

@@ -46,6 +46,10 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 		!strings.Contains(got.body, `href="`+s.control+`/console/"`) {
 		t.Errorf("the control listener's root does not lead to the console (%d)", got.status)
 	}
+	if got := browse(t, "GET", s.control+"/nothing"); got.status != http.StatusNotFound ||
+		!strings.Contains(got.body, "Page not found") {
+		t.Errorf("an address that is none gets %d %.60s", got.status, got.body)
+	}
 	in := s.initiate(t)
 	page := s.control + "/console/requests/" + in.RequestID
 	if got := browse(t, "GET", s.control+"/console/requests"); !strings.Contains(

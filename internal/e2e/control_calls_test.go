@@ -123,6 +123,7 @@ func TestControlCalls(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"": 4, mine + "&call=initiate": 2, mine + "&refused": 1, mine + "&limit=2": 2,
+		mine + "&refused=0": 3,
 		mine + "&before=" + strconv.FormatInt(all[0].ID, 10): 2, "?call=webhook": 0,
 	} {
 		if got := list(query); len(got) != want {
@@ -224,7 +225,11 @@ func TestControlToken(t *testing.T) {
 		{"/metrics", func(*http.Request) {}, 401},
 		{"/clock", func(r *http.Request) { r.Header.Set("Authorization", "Bearer wrong") }, 401},
 		{"/clock", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) }, 200},
-		{"/clock", func(r *http.Request) { r.Host = "sandbox:5157"; r.Header.Set("Authorization", "Bearer "+secret) }, 200},
+		{
+			"/clock",
+			func(r *http.Request) { r.Host = "sandbox:5157"; r.Header.Set("Authorization", "Bearer "+secret) },
+			200,
+		},
 		{"/console/", func(r *http.Request) { r.SetBasicAuth("any", secret) }, 200},
 		{"/console/", func(r *http.Request) { r.SetBasicAuth(secret, "any") }, 401},
 		{"/isalive", func(*http.Request) {}, 200},
@@ -242,6 +247,115 @@ func TestControlToken(t *testing.T) {
 		if _, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, nil); err == nil ||
 			!strings.Contains(err.Error(), "control") {
 			t.Errorf("control %q, token %q: %v", c.Control, c.ControlToken, err)
+		}
+	}
+}
+
+// TestControlMistakes checks that a call of the control listener that cannot mean what its author
+// thinks is refused with a reason, and changes nothing.
+func TestControlMistakes(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		reason             string
+	}{
+		{"POST", "/clock", `{"advance": "31m", "requestid": "` + in.RequestID + `"}`, 400, `unknown field "requestid"`},
+		{"POST", "/clock", `{"advance": 31}`, 400, `"advance" is a number and must be a string`},
+		{"POST", "/clock", `{"advance": "31m", "request_id": ""}`, 400, "an id is empty"},
+		{"POST", "/clock", `{"set": "tomorrow"}`, 400, `such as "2027-03-02T09:30:00Z"`},
+		{"POST", "/faults", `{"kind": "error", "request_id": ""}`, 400, "an id is empty"},
+		{"POST", "/faults", `{"kind": "slow", "delay": 3}`, 400, `"delay" is a number and must be a string`},
+		{"POST", "/signers", `{"do": "reject", "client_id": ""}`, 400, "an id is empty"},
+		{"POST", "/clock", `advance=31m`, 400, "invalid character"},
+		{"POST", "/clock", ``, 400, "there is no body"},
+		{"POST", "/clock", `{"advance": "31m", "client_id": "nope"}`, 404, "No relying party has this client_id"},
+		{"GET", "/clock?request_id=nope", "", 404, "No record found"},
+		{"POST", "/faults", `{"kind": "error", "requestId": "x"}`, 400, `unknown field "requestId"`},
+		{"POST", "/faults", `{"kind": "error", "client_id": "nope"}`, 404, "No relying party has this client_id"},
+		{"POST", "/faults", `{"kind": "error", "request_id": "nope"}`, 404, "No record found"},
+		{
+			"POST", "/faults", `{"kind": "webhook-lost", "call": "cancel"}`, 400,
+			"webhook-lost: the call cancel cannot have this fault",
+		},
+		{
+			"POST", "/faults", `{"kind": "download-expired", "call": "result"}`, 400,
+			"download-expired: the call result cannot have this fault",
+		},
+		{"POST", "/signers", `{"do": "reject", "client": "x"}`, 400, `unknown field "client"`},
+		{"POST", "/signers", `{"do": "reject", "client_id": "nope"}`, 404, "No relying party has this client_id"},
+		{
+			"POST", "/requests/" + in.RequestID + "/act",
+			`{"as": "S8979373D", "do": "open", "x": 1}`, 400, `unknown field "x"`,
+		},
+		{"GET", "/calls?call=initate", "", 400, "initiate"},
+		{"GET", "/calls?refused=maybe", "", 400, `"refused" is 1 or 0`},
+		{
+			"GET", "/calls?client-id=" + s.party.ClientID, "", 400,
+			`No parameter "client-id": the call takes client_id, call, refused, before, limit`,
+		},
+		{
+			"GET", "/requests?status=signed", "", 400,
+			`No parameter "status": the call takes client_id, state, text, limit`,
+		},
+		{"GET", "/requests?client_id=nope", "", 404, "No relying party has this client_id"},
+		{"GET", "/calls?client_id=nope", "", 404, "No relying party has this client_id"},
+		{
+			"GET", "/requests/" + in.RequestID + "?waitfor=signed", "", 400,
+			`No parameter "waitfor": the call takes wait, timeout`,
+		},
+		{"GET", "/clock?client_id=nope", "", 404, "No relying party has this client_id"},
+		{"GET", "/clock?requestid=" + in.RequestID, "", 400, `No parameter "requestid"`},
+		{"GET", "/clock?request_id=", "", 400, `"request_id" is empty`},
+		{"POST", "/clock?request_id=" + in.RequestID, `{"advance": "31m"}`, 400, "the call takes no parameters"},
+		{"DELETE", "/faults?client_id=" + s.party.ClientID, "", 400, "the call takes no parameters"},
+		{"DELETE", "/webhooks/x?wait=1", "", 400, "the call takes no parameters"},
+		{"PUT", "/clock", "{}", 405, "The call takes GET and POST"},
+		{"GET", "/reset", "", 405, "The call takes POST"},
+		{"DELETE", "/requests/" + in.RequestID, "", 405, "The call takes GET"},
+		{"GET", "/clocks", "", 404, "No such call; GET / lists them"},
+	} {
+		a := do(t, c.method, s.control+c.path, "", "application/json", strings.NewReader(c.body))
+		var refusal struct {
+			Description string `json:"error_description"`
+		}
+		if err := json.Unmarshal([]byte(a.body), &refusal); err != nil || a.status != c.status ||
+			!strings.Contains(refusal.Description, c.reason) {
+			t.Errorf("%s %s %s: %d %s, want %d %s", c.method, c.path, c.body, a.status, a.body, c.status, c.reason)
+		}
+		if got := a.header.Get("Allow"); (a.status == 405) != (got != "") {
+			t.Errorf("%s %s: Allow %q", c.method, c.path, got)
+		}
+	}
+	if now := s.clockOf(t, ""); time.Until(now).Abs() > time.Minute {
+		t.Errorf("the sandbox's clock shows %v", now)
+	}
+	for path, member := range map[string]string{"/faults": "rules", "/signers": "queue"} {
+		var v map[string]json.RawMessage
+		a := do(t, "GET", s.control+path, "", "", nil)
+		if err := json.Unmarshal([]byte(a.body), &v); err != nil || string(v[member]) != "[]" {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	if v := s.view(t, in.RequestID); v.State != "created" {
+		t.Errorf("the request is %s", v.State)
+	}
+}
+
+// TestManyDiagnostics checks that each refused call of a developer who makes many has a diagnosis,
+// also while the sandbox's clock is stopped.
+func TestManyDiagnostics(t *testing.T) {
+	s := start(t)
+	s.moved(t, `{"freeze": true}`)
+	for i := range 150 {
+		a := do(
+			t, "POST", s.url+"/api/v3/sign-requests/cancel",
+			s.party.Token(token.Cancel, partytest.NoClaim("exp")), "", nil,
+		)
+		id := a.header.Get("Signet-Diagnostics")
+		if d := do(t, "GET", s.control+"/diagnostics/"+id, "", "", nil); d.status != http.StatusOK {
+			t.Fatalf("refused call %d: %d %s", i+1, d.status, d.body)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestControlPages(t *testing.T) {
 	for form, shows := range map[*url.Values]string{
 		{"do": {"advance"}, "advance": {"soon"}}:                   "must be a duration",
 		{"do": {"set"}, "set": {"tomorrow"}}:                       "JSON",
-		{"do": {"advance"}, "advance": {"1s"}, "client_id": {"x"}}: "No record found",
+		{"do": {"advance"}, "advance": {"1s"}, "client_id": {"x"}}: "No relying party has this client_id",
 		{}: "must have one of",
 	} {
 		submit("/console/clock", 422, shows, *form)

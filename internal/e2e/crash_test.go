@@ -22,6 +22,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -44,8 +45,12 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// cluster is the PostgreSQL server of the tests that need no server of their own.
+var cluster pgtest.Cluster
+
 func TestMain(m *testing.M) {
 	code := m.Run()
+	cluster.Stop()
 	if built != "" {
 		_ = os.RemoveAll(built)
 	}
@@ -125,7 +130,7 @@ func (p *process) start(t *testing.T) time.Duration {
 	ended := make(chan struct{})
 	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(p.cmd)
 	p.ended = ended
-	for time.Since(begin) < 20*time.Second {
+	for time.Since(begin) < time.Minute { // a machine under load is slow
 		select {
 		case <-ended:
 			t.Fatal("the program ended")
@@ -152,7 +157,7 @@ func (p *process) kill() {
 	}
 }
 
-// call is a request that may meet a dead program; ok is false then.
+// call makes a request; ok is false if the program does not answer.
 func (p *process) call(
 	method, path, jws, kind string, body []byte,
 ) (status int, text string, ok bool) {
@@ -415,13 +420,7 @@ func TestSandboxDataIsNotForService(t *testing.T) {
 	}
 	data := p.args[len(p.args)-1]
 	out, err := exec.Command(
-		path,
-		"serve",
-		"--public-url",
-		"https://sign.example",
-		"--listen",
-		freeAddr(t),
-		"--data",
+		path, "serve", "--public-url", "https://sign.example", "--listen", freeAddr(t), "--data",
 		data,
 	).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "sandbox") {

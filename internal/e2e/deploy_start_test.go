@@ -96,6 +96,14 @@ func imageEnvironment(t *testing.T) map[string]string {
 	return env
 }
 
+// flushed returns a database of a server that flushes, as --check asks for before the first start.
+func flushed(t *testing.T) string {
+	t.Helper()
+	server := &pgtest.Cluster{Durable: true}
+	t.Cleanup(server.Stop)
+	return server.Database(t)
+}
+
 // TestComposeStarts starts each node of the compose file as a process with its environment, on one
 // database and one folder.
 func TestComposeStarts(t *testing.T) {
@@ -112,9 +120,7 @@ func TestComposeStarts(t *testing.T) {
 	if err := yaml.Unmarshal(text, &compose); err != nil {
 		t.Fatal(err)
 	}
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
-	secrets, data := secretFiles(t, cluster.Database(t)), filepath.Join(t.TempDir(), "data")
+	secrets, data := secretFiles(t, flushed(t)), filepath.Join(t.TempDir(), "data")
 	outside := map[string]string{"SIGNET_PUBLIC_URL": "https://sign.example.com"}
 	variable := regexp.MustCompile(`\$\{(\w+)(:[?-])?([^}]*)\}`)
 	for _, name := range []string{"node1", "node2", "node3"} {
@@ -151,9 +157,7 @@ func TestComposeStarts(t *testing.T) {
 
 // TestChartStarts starts a node with the configuration that the chart renders.
 func TestChartStarts(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
-	secrets, dir := secretFiles(t, cluster.Database(t)), t.TempDir()
+	secrets, dir := secretFiles(t, flushed(t)), t.TempDir()
 	d := &deployed{T: t, listen: freeAddr(t), control: freeAddr(t)}
 	replace := strings.NewReplacer(
 		`":8080"`,

@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/kms/kmstest"
 )
 
 // configKeys are the keys of the configuration.
@@ -276,8 +277,8 @@ func TestImage(t *testing.T) {
 		return run(nil, f[0], append(f[1:], args...)...)
 	}
 	run(
-		[]string{"BUILDER=" + builder, "BUILDAH_ISOLATION=chroot"}, "../../deploy/container/build",
-		"signet:test",
+		[]string{"BUILDER=" + builder, "BUILDAH_ISOLATION=chroot", "KMS=" + kmsProgram(t)},
+		"../../deploy/container/build", "signet:test",
 	)
 	user := buildah(
 		"inspect", "--type", "image", "--format", "{{.OCIv1.Config.User}}", "signet:test",
@@ -300,7 +301,18 @@ func TestImage(t *testing.T) {
 	}
 	listen, control := freeAddr(t), freeAddr(t)
 	c := exec.Command("/usr/bin/signet", "serve", "--public-url", "https://sign.test")
-	c.Env = []string{"SIGNET_DATA=/data", "SIGNET_LISTEN=" + listen, "SIGNET_CONTROL=" + control}
+	kmstest.NewAWS(t) // with whose keys the image's signet-kms makes the service start
+	c.Env = []string{
+		// As container runtimes set it. A chroot has no /proc, by which a program finds its folder.
+		"PATH=/usr/bin",
+		"SIGNET_DATA=/data", "SIGNET_LISTEN=" + listen, "SIGNET_CONTROL=" + control,
+		"SIGNET_KEYS=awskms:region=ap-southeast-1;decryption-key=" + kmstest.DecryptionKey,
+	}
+	for _, set := range os.Environ() {
+		if strings.HasPrefix(set, "AWS_") {
+			c.Env = append(c.Env, set)
+		}
+	}
 	c.Dir = "/"
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532},

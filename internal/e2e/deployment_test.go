@@ -17,15 +17,12 @@ import (
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestDeployment starts nodes whose parts or configurations are not those of one deployment. Each
 // is refused and leaves everything as it was.
 func TestDeployment(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	database, other := cluster.Database(t), cluster.Database(t)
 	data := t.TempDir()
 	base := app.Config{

@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +47,10 @@ func TestDiagnostics(t *testing.T) {
 		{
 			"milliseconds", initiate(octets, partytest.Claim("exp", s.now().UnixMilli())),
 			calllog.Initiate, token.CheckClaims, "initiate: claim exp: ", "Divide by 1000",
+		},
+		{
+			"s before r", s.upload(t, swapped(s.party.Token(token.Initiate)), pdftest.Minimal()),
+			calllog.Initiate, token.CheckSignature, "it verifies with r and s swapped", "Send r first",
 		},
 		{
 			"a form", initiate("application/x-www-form-urlencoded"),
@@ -129,4 +135,14 @@ func TestDiagnostics(t *testing.T) {
 			t.Errorf("the call's page (%d) lacks %q", page.status, text)
 		}
 	}
+}
+
+// swapped swaps the halves of a token's signature.
+func swapped(compact string) string {
+	at := strings.LastIndexByte(compact, '.') + 1
+	signature, _ := base64.RawURLEncoding.DecodeString(compact[at:])
+	half := len(signature) / 2
+	return compact[:at] + base64.RawURLEncoding.EncodeToString(
+		slices.Concat(signature[half:], signature[:half]),
+	)
 }

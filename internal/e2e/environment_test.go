@@ -29,7 +29,6 @@ import (
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -176,7 +175,7 @@ func attempted(t testing.TB, f func(t testing.TB)) bool {
 	return !a.failed.Load()
 }
 
-// known is what a client knows of a request.
+// known is what a client has been answered about a request.
 type known struct {
 	api.Initiated
 	cancels  int  // that were answered 200
@@ -315,8 +314,6 @@ func TestEnvironment(t *testing.T) {
 	if haproxy == "" {
 		return
 	}
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	database := cluster.Database(t)
 	front := newFront(t)
 	front.trust()

@@ -11,9 +11,9 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// points is where the child of the fault tests may be killed: it hears of every point that the
-// journey passes, by name. The points of storage itself come from store.FaultPoints and
-// documents.FaultPoints; the others stand between the domain and the interfaces that it uses.
+// points are where the child of the fault tests may be killed. pass is called with the name of each
+// point that the journey passes. Storage has its own points, store.FaultPoints and
+// documents.FaultPoints; the others are between the domain and the interfaces that it uses.
 type points struct {
 	mu   sync.Mutex
 	step string // of the journey

@@ -36,11 +36,11 @@ const shop = "shop"
 
 var signerAlice = signer.Person{UIN: alice, Name: "TAN XIAO HUI"}
 
-// journal is what the child has told, to its callers or to the world. A line is the system's before
-// the child goes on.
+// journal is the file of what the child has answered and sent. The child writes each line to the
+// system before it continues.
 const journal = "told"
 
-// TestFaultChild is the child: it takes four requests on their ways, and dies.
+// TestFaultChild is the child: it makes the calls of four requests, and kills itself.
 func TestFaultChild(t *testing.T) {
 	dir := os.Getenv(faultDir)
 	if dir == "" {
@@ -156,7 +156,7 @@ func appendTo(t *testing.T, name string) func(...string) {
 	}
 }
 
-// serial lets one caller through at a time; after a caller that dies in it, it lets none through.
+// serial runs f for one caller at a time, and for none after a call that does not return.
 func serial(f func(string)) func(string) {
 	turn := make(chan struct{}, 1)
 	return func(s string) {
@@ -193,8 +193,8 @@ func lines(t *testing.T, name string) []string {
 	return strings.Split(strings.TrimRight(string(b), "\n"), "\n")
 }
 
-// TestKillAtFaultPoints kills a process at every named point of the requests' ways, and holds what
-// is found afterwards against what the process had told.
+// TestKillAtFaultPoints kills a process at each named point of its work, and compares the data that
+// it leaves with what it had answered and sent.
 func TestKillAtFaultPoints(t *testing.T) {
 	template := t.TempDir()
 	w, err := openWorld(t.Context(), worldOptions{dir: template})

@@ -84,12 +84,10 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(
-		tsa.Config{
-			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: o.now,
-			Rand: rand.Reader,
-		},
-	)
+	stamps, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: o.now,
+		Rand: rand.Reader,
+	})
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}

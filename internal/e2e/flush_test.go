@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,11 +22,11 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestFlushed watches the program's system calls for what a power failure would leave. kill -9
-// cannot tell: what a dead program has written the system still has. At every moment the model of
-// the disk below knows what would be lost, and holds it against three rules: of what a party is
-// told, nothing; of a document, nothing once a record of it is committed; and a document goes only
-// once that is committed which ends it.
+// TestFlushed derives from the program's system calls what a power failure would leave. A test with
+// kill -9 cannot, because the system keeps what a killed program has written. After each call the
+// model of the disk below has what would be lost, and the test checks three rules: what a party was
+// answered is not lost; a document with a committed record is not lost; and a document is deleted
+// only after the change that ends it is committed.
 func TestFlushed(t *testing.T) {
 	trace := underStrace(t)
 	p := newProcess(t)
@@ -73,13 +74,10 @@ func TestFlushed(t *testing.T) {
 	until("the document is signed", func() bool { return p.state(t, signed) == "signed" })
 	p.kill()
 
-	trace.judge(
-		t,
-		map[string]int{
-			"initiates": 2, "cancels": 1, "commits": 6,
-			"documents placed": 3, "documents removed": 1,
-		},
-	)
+	trace.judge(t, map[string]int{
+		"initiates": 2, "cancels": 1, "commits": 6,
+		"documents placed": 3, "documents removed": 1,
+	})
 }
 
 // TestFlushedReplacement checks that a document that takes the place of another is on disk before
@@ -151,7 +149,7 @@ func (c systemCalls) read(t *testing.T) *disk {
 	}
 	d := &disk{
 		unflushed: map[string]int{}, placed: map[string]bool{}, pending: map[string]pendingCall{},
-		asked: map[string]string{}, counts: map[string]int{},
+		asked: map[string]question{}, counts: map[string]int{},
 	}
 	for line := range strings.Lines(string(trace)) {
 		if text, whole := strings.CutSuffix(line, "\n"); whole {
@@ -194,9 +192,23 @@ type disk struct {
 	unflushed map[string]int
 	placed    map[string]bool        // documents, by path
 	pending   map[string]pendingCall // by thread
-	asked     map[string]string      // by connection: what was read since the last answer
+	asked     map[string]question    // by connection: what was read since the last answer
 	logged    string                 // what was written to the database's log since the last commit
+	flushing  string                 // what a flush of the log makes durable when it returns
+	committed []commit
 	counts    map[string]int
+}
+
+// question is what a client has sent, from a line on.
+type question struct {
+	since int
+	text  string
+}
+
+// commit is what a flush of the database's log has made durable at a line.
+type commit struct {
+	at   int
+	text string
 }
 
 // pendingCall is a system call that has not returned.
@@ -211,6 +223,8 @@ var (
 	returned    = regexp.MustCompile(`^(.*)\) += (-?\d+)(.*)$`)
 	descriptor  = regexp.MustCompile(`^\w+\(\d+<(.*?)>`)
 	bytesRead   = regexp.MustCompile(`, "((?:[^"\\]|\\.)*)"`)
+	requestID   = regexp.MustCompile(`signv3-[0-9a-f-]{36}`)
+	tokenClaims = regexp.MustCompile(`Authorization: [\w-]+\.([\w-]+)\.`)
 	named       = regexp.MustCompile(`(?:\d+|AT_FDCWD)<([^>]*)>, "([^"]*)"`)
 )
 
@@ -270,33 +284,58 @@ func (d *disk) begin(text string) {
 		// Commits about other requests, and of the audit log, may come at any time.
 		d.counts["commits"]++
 		d.flushed("a commit", d.isRecorded)
-		d.logged = ""
+		d.flushing, d.logged = d.logged, ""
 	case name == "unlinkat" && isDocument(path) && !strings.Contains(text, "AT_REMOVEDIR"):
-		d.flushed("the removal of a document", isLog)
+		_, paths := inFolders(text)
+		d.onDisk("the removal of a document", 0, requestID.FindString(paths[0]), "cancelled")
 	case strings.HasPrefix(name, "renameat"):
 		if _, paths := inFolders(text); d.placed[paths[1]] {
 			d.counts["documents replaced"]++
 			d.flushed("a replacement", func(path string) bool { return path == paths[0] })
 		}
 	case name == "write" && strings.HasPrefix(path, "TCP:") && strings.Contains(text, `"HTTP/1.1 `):
-		asked, _, _ := strings.Cut(d.asked[path], " HTTP/1.1")
+		asked := d.asked[path]
 		delete(d.asked, path)
 		if !strings.Contains(text, `"HTTP/1.1 200 `) {
 			return
 		}
-		switch asked {
+		call, _, _ := strings.Cut(asked.text, " HTTP/1.1")
+		var change []string
+		switch call {
 		case "POST /api/v3/sign-requests/cancel":
 			d.counts["cancels"]++
+			change = []string{requestID.FindString(claims(asked.text)), "cancelled"}
 		case "POST /api/v3/sign-requests":
 			d.counts["initiates"]++
+			change = []string{requestID.FindString(text)}
 		default:
 			return
 		}
-		d.flushed(
-			"the answer to "+asked,
-			func(path string) bool { return isDocument(path) || isLog(path) },
-		)
+		d.onDisk("the answer to "+call, asked.since, change...)
+		d.flushed("the answer to "+call, isDocument)
 	}
+}
+
+// claims returns the claims of the token in a request.
+func claims(text string) string {
+	m := tokenClaims.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	decoded, _ := base64.RawURLEncoding.DecodeString(m[1])
+	return string(decoded)
+}
+
+// onDisk is the rule: before this moment, and after a line, a commit with these words has been
+// flushed. Commits about other requests, and of the audit log, may be under way.
+func (d *disk) onDisk(moment string, after int, words ...string) {
+	for _, c := range d.committed {
+		missing := func(word string) bool { return word == "" || !strings.Contains(c.text, word) }
+		if c.at > after && !slices.ContainsFunc(words, missing) {
+			return
+		}
+	}
+	d.fault("line %d, %s: no commit of %q has been flushed since line %d", d.now, moment, words, after)
 }
 
 // isRecorded reports whether a document, or one in a folder, is named by what the next commit makes
@@ -349,11 +388,19 @@ func (d *disk) call(text string, since int) {
 		}
 	case "read":
 		if m := bytesRead.FindStringSubmatch(text); m != nil && strings.HasPrefix(path, "TCP:") {
-			d.asked[path] += m[1] // the server may read one byte first
+			asked := d.asked[path] // the server may read one byte first
+			if asked.text == "" {
+				asked.since = d.now
+			}
+			asked.text += m[1]
+			d.asked[path] = asked
 		}
 	case "fsync", "fdatasync":
 		if at, ok := d.unflushed[path]; ok && at <= since {
 			delete(d.unflushed, path)
+		}
+		if isLog(path) {
+			d.committed = append(d.committed, commit{d.now, d.flushing})
 		}
 	case "openat":
 		if strings.Contains(text, "O_CREAT") {

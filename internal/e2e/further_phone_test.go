@@ -36,17 +36,27 @@ func furtherPhone(t *testing.T, s *sandbox, persona string) *phone {
 // approves has one phone approve another.
 func (p *phone) approves(t *testing.T, id string) answer {
 	t.Helper()
-	return p.call(t, "api/approve-phone", phoneapi.PhoneApproval{
-		PhoneID: id, By: p.id, Proof: p.signature(t, []byte("signet phone approval v1\n"+id)),
-	}, nil)
+	return p.confirms(t, "api/approve-phone", id)
 }
 
 // removes has one phone remove another, or itself.
 func (p *phone) removes(t *testing.T, id string) answer {
 	t.Helper()
-	return p.call(t, "api/remove-phone", phoneapi.PhoneApproval{
-		PhoneID: id, By: p.id, Proof: p.signature(t, []byte("signet phone removal v1\n"+id)),
-	}, nil)
+	return p.confirms(t, "api/remove-phone", id)
+}
+
+// confirms has one phone do something for another, and returns the first refusal.
+func (p *phone) confirms(t *testing.T, path, id string) answer {
+	t.Helper()
+	in := phoneapi.Confirmation{
+		ConfirmationStart: phoneapi.ConfirmationStart{PhoneID: id, By: p.id},
+	}
+	var c phoneapi.ConfirmationChallenge
+	if a := p.call(t, path+"/start", in.ConfirmationStart, &c); a.status != 200 {
+		return a
+	}
+	in.ToBeSigned, in.Proof = c.ToBeSigned, p.proof(t, c.ToBeSigned)
+	return p.call(t, path, in, nil)
 }
 
 // TestFurtherPhone checks that a thief of a login gets a phone that cannot sign, which the

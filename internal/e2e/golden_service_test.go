@@ -272,7 +272,7 @@ func (w *goldenWriter) dump() {
 }
 
 // startGolden runs today's service on a copy of a golden database. The shop signs with the key that
-// the database knows; the endpoint of its keys is gone.
+// is in the database; the URL of its keys does not answer.
 func startGolden(t *testing.T, c *goldenCopy, at time.Time) (*service, *sandbox) {
 	t.Helper()
 	s := startService(t, c.data, c.database, at, nil)

@@ -20,7 +20,6 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/store"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // goldenDir has a folder for each release, and in it one for each kind of database: what the
@@ -108,8 +107,6 @@ func eachGoldenOf(
 	t *testing.T, pattern string, test func(t *testing.T, open func(testing.TB) *goldenCopy),
 ) {
 	t.Helper()
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	folders, err := filepath.Glob(goldenDir + "/*/" + pattern + "/golden.json")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no golden database in %s: %v", goldenDir, err)
@@ -117,13 +114,13 @@ func eachGoldenOf(
 	for _, file := range folders {
 		folder := filepath.Dir(file)
 		t.Run(strings.TrimPrefix(filepath.ToSlash(folder), goldenDir+"/"), func(t *testing.T) {
-			test(t, func(t testing.TB) *goldenCopy { return openGolden(t, folder, &cluster) })
+			test(t, func(t testing.TB) *goldenCopy { return openGolden(t, folder) })
 		})
 	}
 }
 
 // openGolden makes a copy of the golden database in a folder.
-func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCopy {
+func openGolden(t testing.TB, folder string) *goldenCopy {
 	t.Helper()
 	c := &goldenCopy{folder: folder, data: t.TempDir()}
 	readJSON(t, filepath.Join(folder, "golden.json"), &c.golden)

@@ -23,7 +23,6 @@ import (
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/signer"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -34,8 +33,6 @@ func TestGoldenWrite(t *testing.T) {
 	if *goldenWrite == "" {
 		t.Skip("no -golden.write")
 	}
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	for _, kind := range []string{
 		onSQLite, onPostgres, servePrefix + onSQLite, servePrefix + onPostgres,
 	} {
@@ -57,7 +54,7 @@ func TestGoldenWrite(t *testing.T) {
 			}
 			folder := filepath.Join(goldenDir, *goldenWrite, kind)
 			w.write(folder)
-			c := openGolden(t, folder, &cluster)
+			c := openGolden(t, folder)
 			opened := c.store(t)
 			if missing := c.notStored(t, opened); len(missing) > 0 && !ofService {
 				t.Errorf("no record has the fields %q: the test has to do more", missing)

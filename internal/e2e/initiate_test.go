@@ -174,12 +174,10 @@ func TestInitiateRefuses(t *testing.T) {
 		{
 			"an existing signature below B-T",
 			pdftest.New(
-				pdftest.IndirectForm(
-					pdftest.Field{
-						Name: "old", Page: 1, Rect: "[300 600 400 660]",
-						Value: pdftest.Signature(""),
-					},
-				),
+				pdftest.IndirectForm(pdftest.Field{
+					Name: "old", Page: 1, Rect: "[300 600 400 660]",
+					Value: pdftest.Signature(""),
+				}),
 			),
 			nil,
 		},
@@ -478,8 +476,7 @@ func TestTokensOfOtherCalls(t *testing.T) {
 		{"cancel", "REQUEST_ALREADY_CANCELLED"},
 	} {
 		if a := calls[step.to](s.party.Token(token.Initiate, client, request, code)); !strings.Contains(
-			a.body,
-			step.want,
+			a.body, step.want,
 		) ||
 			step.want == "" && a.status != 200 {
 			t.Errorf("a token with all claims, sent to %s: %d %s", step.to, a.status, a.body)
@@ -516,8 +513,7 @@ func TestTokenIDs(t *testing.T) {
 	// Arguments that are refused use the token up as well: it was authentic.
 	used := partytest.Claim("jti", uuid.NewString())
 	if a := s.upload(t, s.party.Token(token.Initiate, used, partytest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(
-		t,
-		a,
+		t, a,
 	).Code != "CLIENT_SIDE_ERROR" {
 		t.Errorf("without doc_name: %d %s", a.status, a.body)
 	}
@@ -542,17 +538,33 @@ func TestTokenIDs(t *testing.T) {
 // gets to read why it was refused.
 func TestRefusedUploadIsHeard(t *testing.T) {
 	s := start(t)
+	const initiate = "/api/v3/sign-requests"
 	body := filled(8 << 20)
-	for name, jws := range map[string]string{
-		"no token":   "",
-		"no place":   s.party.Token(token.Initiate, partytest.NoClaim("sign_locations")),
-		"other call": s.party.Token(token.Cancel),
+	for name, c := range map[string]struct {
+		path, jws string
+		body      []byte
+		want      int
+	}{
+		"no token":    {initiate, "", body, 400},
+		"no place":    {initiate, s.party.Token(token.Initiate, partytest.NoClaim("sign_locations")), body, 400},
+		"other call":  {initiate, s.party.Token(token.Cancel), body, 400},
+		"too large":   {initiate, s.party.Token(token.Initiate), filled(api.MaxDocumentBytes), 400},
+		"wrong path":  {initiate + "/", s.party.Token(token.Initiate), body, 404},
+		"no base":     {"/sign-requests", s.party.Token(token.Initiate), body, 404},
+		"wrong call":  {initiate + "/x/signed-doc", s.party.Token(token.Initiate), body, 405},
+		"to cancel":   {initiate + "/cancel", s.party.Token(token.Initiate), body, 400},
+		"to the keys": {"/.well-known/keys.json", s.party.Token(token.Initiate), body, 405},
 	} {
-		if status := uploadDeaf(t, s.url, jws, body); status != 400 {
-			t.Errorf("%s: the client heard %d", name, status)
+		for _, header := range [][]string{nil, {"Connection: close"}} {
+			if status := uploadDeaf(t, s.url, c.path, c.jws, c.body, header...); status != c.want {
+				t.Errorf("%s %v: the client heard %d", name, header, status)
+			}
 		}
 	}
-	if status := uploadDeaf(t, s.url, s.party.Token(token.Initiate), filled(api.MaxDocumentBytes)); status != 400 {
-		t.Errorf("too large: the client heard %d", status)
+	for kind, want := range map[string]int{"error": 500, "unavailable": 503} {
+		s.inject(t, `{"kind": "`+kind+`", "call": "initiate", "count": 1}`)
+		if status := uploadDeaf(t, s.url, initiate, s.party.Token(token.Initiate), body); status != want {
+			t.Errorf("fault %s: the client heard %d", kind, status)
+		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// The model of one sign request, for the linearizability checker: what a single thread that did
-// everything one after the other would answer. It is written from the contract, not from the code.
-// Several next states are given where a background worker may or may not have come by, and where no
-// one knows whether a call that was cut off was done.
+// The model of one sign request, for the linearizability checker: the answers of a single thread
+// that makes all calls one after the other. It is written from the contract, not from the code. A
+// step has several next states if a background worker may have run before it, or if a connection
+// was cut, so that the call may have been made or not.
 
 // call is the input of an operation.
 type call struct {
@@ -21,8 +21,8 @@ type call struct {
 	step int // seconds that a clock moves
 }
 
-// outcome is what came back: an error's code, "" for success. An unknown outcome is that of a call
-// that was cut off; dropped if the node's side did it.
+// outcome is the code of a refusal, or "" for success. It is unknown if the connection was cut, and
+// dropped if the node's side cut it.
 type outcome struct {
 	code             string
 	unknown, dropped bool
@@ -30,7 +30,7 @@ type outcome struct {
 
 const modelNodes = 3
 
-// standing is where the request stands. It is a value, so that equal states are equal.
+// standing is the state of the request. It is a value, so that equal states are equal.
 type standing struct {
 	state    string // "" before initiate
 	signer   string
@@ -185,7 +185,7 @@ func (s standing) answer(in call) (after standing, codes []string) {
 		case s.state != "signed":
 			return after, []string{api.CodeNotSigned}
 		}
-		// the hour of access is not the matter here
+		// the model does not have the hour of access
 		return after, []string{"", api.CodeSignedAccessExpired}
 	}
 	panic("no such call: " + in.do)

@@ -67,10 +67,7 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 		base, path, body = n.control, "/clock", fmt.Appendf(nil, `{"advance":"%ds"}`, in.step)
 	default:
 		base, path, body = n.control, "/requests/"+r.RequestID+"/act", fmt.Appendf(
-			nil,
-			`{"as":%q,"do":%q}`,
-			in.who,
-			in.do,
+			nil, `{"as":%q,"do":%q}`, in.who, in.do,
 		)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
@@ -116,7 +113,7 @@ func (n *httpNode) token(c token.Call, edits ...partytest.Edit) string {
 		append(edits, partytest.Claim("iat", now), partytest.Claim("exp", now+120))...)
 }
 
-// clockOf asks a control listener for its time, relative to ours; a node that is down has no say.
+// clockOf returns the time of a control listener, or the test's own if the node does not answer.
 func clockOf(control string) func() time.Time {
 	return func() time.Time {
 		resp, err := http.Get(control + "/clock")
@@ -152,7 +149,7 @@ func newRecorder() *recorder {
 	}
 }
 
-// round begins a round: the model starts with clocks that agree, so it must hear how they stand.
+// round begins a round. The model starts with equal clocks, so it gets the differences as steps.
 func (r *recorder) round(number int) {
 	for n, ahead := range r.ahead {
 		r.addShared(number, call{do: "clock", node: n, step: ahead}, r.since(), outcome{})
@@ -205,8 +202,8 @@ func (r *recorder) check(t *testing.T) (broken []int) {
 	return broken
 }
 
-// history is all that happened to a request. A call that the one node dropped by its death was done
-// before that, or never: what a dead process had begun must not come to life in the next.
+// history is all that happened to a request. A call that the one node dropped when it was killed
+// took effect before that, or never: the next process must not complete it.
 func (r *recorder) history(request int) []porcupine.Operation {
 	ops := append(slices.Clone(r.all[request]), r.shared[request/roundSize]...)
 	if dead := r.deaths[request/roundSize]; dead > 0 {
@@ -233,9 +230,8 @@ func (r *recorder) tell(request int) string {
 	return b.String()
 }
 
-// live lets the roundSize requests of one round be used from all sides, through any node, until
-// their calls are used up. disturb runs beside it. cuts is the share of calls, in per mille, whose
-// connection is cut.
+// live makes all calls of the roundSize requests of one round, concurrently and through all nodes,
+// while disturb runs. cuts is the share of calls, in per mille, whose connection is cut.
 func (r *recorder) live(nodes []node, seed uint64, cuts int, disturb func(rng *rand.Rand)) {
 	r.round(int(seed))
 	var wg sync.WaitGroup
@@ -371,8 +367,8 @@ func TestLinearSQLite(t *testing.T) {
 			for i := range steps + 1 {
 				time.Sleep(time.Duration(rng.IntN(40)) * time.Millisecond)
 				if i == victim {
-					// a kill between two calls, or while requests are being made, would find
-					// nothing out
+					// a kill between two calls, or while requests are being made, would test
+					// nothing
 					for range 1000 {
 						if r.under.Load() > 0 {
 							break

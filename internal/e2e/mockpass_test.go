@@ -116,9 +116,7 @@ func TestMockPass(t *testing.T) {
 
 	// Cancel is newer than MockPass and has its path here all the same.
 	if a := do(t, "POST", base+"/sign-requests/cancel", compact(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(
-		400,
-		"DOCUMENT_ALREADY_SIGNED",
-		"Document has already been signed",
+		400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed",
 	) {
 		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
@@ -146,9 +144,7 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	// An unknown kid is not looked up again: the rule for rotation is to publish an hour ahead.
 	fetches := s.party.Fetches()
 	if a := s.upload(t, s.party.Token(token.Initiate, partytest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(
-		400,
-		"UNAUTHORIZED",
-		"Unauthorized.",
+		400, "UNAUTHORIZED", "Unauthorized.",
 	) {
 		t.Errorf("unknown kid: %d %s", a.status, a.body)
 	}

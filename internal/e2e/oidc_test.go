@@ -315,7 +315,7 @@ func TestFAPIMisconfigured(t *testing.T) {
 		{
 			"a claim that is not there",
 			func(c *app.Config) { c.OIDCUINClaim = "sub_attributes.uinfin" },
-			"accepts the client", `lacks a valid \"sub_attributes.uinfin\"`, http.StatusForbidden,
+			"the claim sub_attributes", `lacks a valid \"sub_attributes.uinfin\"`, http.StatusForbidden,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

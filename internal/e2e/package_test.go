@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/kms/kmstest"
 )
 
 // packageRoot is a folder that dpkg installs into.
@@ -103,9 +105,10 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kms := kmsProgram(t)
 	into := t.TempDir()
 	install := func(version string) {
-		p.run([]string{"BINARY=" + program}, "../../deploy/package/build", version, into)
+		p.run([]string{"BINARY=" + program, "KMS=" + kms}, "../../deploy/package/build", version, into)
 		packages, err := filepath.Glob(filepath.Join(into, "signet_"+version+"_*.deb"))
 		if err != nil || len(packages) != 1 {
 			t.Fatalf("the packages are %q, %v", packages, err)
@@ -122,6 +125,7 @@ func TestPackage(t *testing.T) {
 		gid  uint32
 	}{
 		{"usr/bin/signet", 0o755, 0, 0},
+		{"usr/bin/signet-kms", 0o755, 0, 0},
 		{"etc/signet", os.ModeDir | 0o750, 0, gid},
 		{"etc/signet/signet.yaml", 0o640, 0, gid},
 		{"etc/signet/secrets", os.ModeDir | 0o700, 0, 0},
@@ -149,12 +153,16 @@ func TestPackage(t *testing.T) {
 		fmt.Sprintf("--threshold=%d", mostExposed), "signet.service",
 	)
 
-	serve := func() {
+	serve := func(more ...string) {
+		t.Helper()
 		listen, control := freeAddr(t), freeAddr(t)
 		c := exec.Command(
-			p.path("usr/bin/signet"), "serve", "--config", p.path("etc/signet/signet.yaml"),
-			"--data", p.path("var/lib/signet"), "--listen", listen, "--control", control,
+			p.path("usr/bin/signet"), append([]string{
+				"serve", "--config", p.path("etc/signet/signet.yaml"), "--data",
+				p.path("var/lib/signet"), "--listen", listen, "--control", control,
+			}, more...)...,
 		)
+		c.Env = append(os.Environ(), "PATH=/nowhere") // signet-kms is beside signet
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 		c.Dir = "/"
 		var log bytes.Buffer
@@ -178,6 +186,14 @@ func TestPackage(t *testing.T) {
 	}
 	serve()
 
+	kmstest.NewAWS(t)
+	other := p.path("var/lib/signet/kms")
+	serve("--data", other, "--keys", "awskms:region=ap-southeast-1;decryption-key="+kmstest.DecryptionKey)
+	if key, err := os.ReadFile(filepath.Join(other, "keys", "webhook.key")); err != nil ||
+		!strings.Contains(string(key), "awskms") {
+		t.Errorf("the key of the service is %q, %v", key, err)
+	}
+
 	// An upgrade keeps what the operator has changed.
 	config := p.path("etc/signet/signet.yaml")
 	text, err := os.ReadFile(config)
@@ -199,4 +215,18 @@ func TestPackage(t *testing.T) {
 			t.Errorf("after the removal: %s: %v", path, err)
 		}
 	}
+}
+
+// kmsProgram returns the path of a signet-kms that is built for this machine.
+func kmsProgram(t *testing.T) string {
+	t.Helper()
+	kmstest.Program(t)
+	path, err := exec.LookPath("signet-kms")
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

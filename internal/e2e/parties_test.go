@@ -16,7 +16,6 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -195,8 +194,6 @@ func TestPartiesSurvive(t *testing.T) {
 // TestPartiesOnTwoNodes checks that what is done in the console of one node is in force on the
 // other.
 func TestPartiesOnTwoNodes(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	database, data := cluster.Database(t), t.TempDir()
 	node := func() *sandbox {
 		rp := partytest.Start(t)

@@ -423,9 +423,9 @@ func TestPhoneRefusals(t *testing.T) {
 	})
 }
 
-// TestLateApproval checks that the signer compares digits while the session ends and the relying
-// party cancels. The phone hears of it at once, and an approval that comes all the same is refused
-// and noted.
+// TestLateApproval ends the session and cancels the request while the signer compares the digits.
+// It checks that the phone is notified at once, but not one that was removed, and that a later
+// approval is refused and recorded.
 func TestLateApproval(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -443,8 +443,18 @@ func TestLateApproval(t *testing.T) {
 	}
 	states := p.states(t, session)
 	hears(t, states, "session")
+	lost := enrolled(t, s, alice)
+	watched := lost.states(t, session)
+	hears(t, watched, "session")
+	lost.post(t, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(t)
 	s.advance(t, "180s")
 	hears(t, states, "locked")
+	for state := range watched { // the stream ends
+		if state != "session" {
+			t.Errorf("a phone that was removed hears %q", state)
+			break
+		}
+	}
 	approval := phoneapi.Approval{Signature: p.signature(t, tbs)}
 	p.call(t, session+"/approve", approval, nil).refusedAs(
 		t, "after the session", 409, "NO_ACTIVE_SESSION",
@@ -470,7 +480,7 @@ func TestLateApproval(t *testing.T) {
 	}
 }
 
-// states listens to the phone's server-sent events.
+// states listens to the phone's server-sent events. The channel is closed when they end.
 func (p *phone) states(t *testing.T, session string) <-chan string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -489,6 +499,7 @@ func (p *phone) states(t *testing.T, session string) <-chan string {
 	}
 	states := make(chan string, 16)
 	go func() {
+		defer close(states)
 		lines := bufio.NewScanner(resp.Body)
 		for lines.Scan() {
 			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
@@ -503,7 +514,7 @@ func (p *phone) states(t *testing.T, session string) <-chan string {
 	return states
 }
 
-// hears waits a second for a state. The one before may be told again, as the trail grows.
+// hears waits a second for a state. The previous one may be sent again when the trail grows.
 func hears(t *testing.T, states <-chan string, want string) {
 	t.Helper()
 	deadline := time.After(time.Second)

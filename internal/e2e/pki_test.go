@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
+	"log/slog"
+	"math/big"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,13 +15,16 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/pki"
 )
 
-// openssl runs OpenSSL, the stranger whom relying parties will ask about our certificates. Without
-// it the test fails in CI and skips elsewhere.
+// openssl runs OpenSSL, with which relying parties may check our certificates. Without it the test
+// fails in CI and is skipped elsewhere.
 func openssl(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	path := tool(t, "openssl", "openssl")
@@ -175,5 +181,41 @@ func write(t *testing.T, dir, name string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOCSPLog checks that questions which anyone can ask do not fill the log, and that one about a
+// certificate that was not issued is in it.
+func TestOCSPLog(t *testing.T) {
+	log := new(lockedLog)
+	a := serveTo(t, partytest.Start(t), "", slog.New(slog.NewJSONHandler(log, nil)))
+	base := "http://" + a.Addr.String() + pki.Base
+	issuing, err := x509.ParseCertificate(
+		[]byte(do(t, "GET", base+ca.PathIssuing, "", "", nil).body),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(request []byte) {
+		t.Helper()
+		answer := do(
+			t, "POST", base+ca.PathOCSP, "", "application/ocsp-request",
+			bytes.NewReader(request),
+		)
+		if answer.status != 200 {
+			t.Errorf("OCSP: %d %s", answer.status, answer.body)
+		}
+	}
+	for n := range int64(20) {
+		ask([]byte("junk"))
+		other := &x509.Certificate{SerialNumber: big.NewInt(n + 1)}
+		question, err := ocsp.CreateRequest(other, issuing, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask(question)
+	}
+	if n := strings.Count(log.String(), "OCSP"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,12 +51,11 @@ func newFront(t *testing.T) *front {
 	}
 	for i := range f.nodes {
 		f.nodes[i] = freeAddr(t) // refuses connections
-		health := httptest.NewServer(http.HandlerFunc(
-			func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/readyz" || !f.ready[i].Load() {
-					w.WriteHeader(http.StatusServiceUnavailable)
-				}
-			}))
+		health := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" || !f.ready[i].Load() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
 		t.Cleanup(health.Close)
 		f.controls[i] = strings.TrimPrefix(health.URL, "http://")
 	}
@@ -104,7 +104,8 @@ func (f *front) run(program string, args ...string) (stop func()) {
 		f.Fatal(err)
 	}
 	stop = func() {
-		_ = c.Process.Signal(os.Interrupt)
+		// Programs that a shell has put in the background ignore SIGINT.
+		_ = c.Process.Signal(syscall.SIGTERM)
 		_ = c.Wait()
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {

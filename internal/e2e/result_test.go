@@ -225,11 +225,7 @@ func TestResultRepeated(t *testing.T) {
 		if again := get(in.RequestID); first.status != 200 || again.status != 200 ||
 			again.body != first.body {
 			t.Errorf(
-				"%s later: %d %s, want %d %s",
-				later,
-				again.status,
-				again.body,
-				first.status,
+				"%s later: %d %s, want %d %s", later, again.status, again.body, first.status,
 				first.body,
 			)
 		}

@@ -22,7 +22,6 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/pki"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -97,8 +96,6 @@ func signedBy(t *testing.T, data string, document []byte) (issuing, unit string)
 // certificates of the old issuing CA, and new phones get certificates of the new one, on both
 // nodes. After the old one is revoked, the phones enrol again.
 func TestRotateAuthority(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	database := cluster.Database(t)
 	first := newProcess(t)
 	nodes := []*process{first, first.sibling(t)}

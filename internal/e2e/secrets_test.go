@@ -197,12 +197,12 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 }
 
-// recorded is all that a sandbox, which has been stopped, has recorded of calls.
+// recorded is all that a program, which has been stopped, has recorded of calls.
 func recorded(t *testing.T, s *sandbox) string {
 	t.Helper()
 	db, err := store.Open(
 		t.Context(),
-		store.Options{Database: filepath.Join(s.app.Config.Data, "signet.db"), Kind: store.Sandbox},
+		store.Options{Database: filepath.Join(s.app.Config.Data, "signet.db"), Kind: store.AnyKind},
 	)
 	if err != nil {
 		t.Fatal(err)

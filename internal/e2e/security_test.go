@@ -11,6 +11,7 @@ import (
 
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 )
@@ -47,6 +48,7 @@ func TestSecurityEvents(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
 	c.TrustedProxies = []string{"127.0.0.0/8", "::1"}
+	guarded(&c)
 	log := new(lockedLog)
 	s := run(t, rp, c, nil, slog.New(slog.NewJSONHandler(log, nil)))
 
@@ -62,8 +64,22 @@ func TestSecurityEvents(t *testing.T) {
 	p.call(t, session+"/approve", phoneapi.Approval{Signature: "!junk"}, nil)
 	p.call(t, session+"/approve", phoneapi.Approval{Signature: p.approval(t, ch)}, nil)
 	s.settled(t, in.RequestID, "signed")
+	// A phone that waits stops none, because a thief may have set it up.
+	thief := furtherPhone(t, s, alice)
+	thief.post(t, "/phone/switch", nil)
+	thief.post(t, "/phone/stop", url.Values{"phone_id": {thief.id}})
 	p.post(t, "/phone/revoke", url.Values{"phone_id": {p.id}})
-	p.post(t, "/phone/revoke", url.Values{"phone_id": {"another"}})
+	stop := "/sign/" + in.RequestID + "/stop-phone"
+	desk.post(t, stop, url.Values{"phone_id": {p.id}})
+	// What a client says, and is not true, is not in the log: it may be any text.
+	const number = "S8116474F"
+	p.post(t, "/phone/revoke", url.Values{"phone_id": {number}})
+	p.post(t, "/phone/stop", url.Values{"phone_id": {number}})
+	desk.post(t, stop, url.Values{"phone_id": {number}})
+	p.call(t, "api/remove-phone", phoneapi.Confirmation{
+		ConfirmationStart: phoneapi.ConfirmationStart{PhoneID: number, By: number},
+	}, nil)
+	s.result(t, api.Initiated{RequestID: number})
 	for _, address := range []string{"198.51.100.7", "198.51.100.8"} {
 		for range 200 {
 			from(t, "GET", s.url+"/login/callback?state=secret-of-a-login", "", address)
@@ -95,22 +111,25 @@ func TestSecurityEvents(t *testing.T) {
 	}
 	const callback = "GET /login/callback"
 	approve := "POST /phone/sign/{request_id}/approve"
-	logins := 0
+	logins, enrolments := 0, 0
 	for _, e := range events {
 		if e.Action == "login" && e.Outcome == "success" && e.Person != "" && e.Method == "oidc" {
 			logins++
+		}
+		if e.Action == "enrolment" && e.Outcome == "success" && e.Actor != "" && e.Person != "" &&
+			e.Method == "oidc" && e.Route == "POST /phone/api/enrol" {
+			enrolments++
 		}
 		if e.Action == "approval" && e.RequestID != in.RequestID {
 			t.Errorf("an approval of request %q", e.RequestID)
 		}
 	}
-	if logins != 2 {
-		t.Errorf("%d good logins, want those of phone and desk", logins)
+	if logins != 3 || enrolments != 2 {
+		t.Errorf(
+			"%d good logins, %d enrolments, want those of two phones, and the login of the desk",
+			logins, enrolments,
+		)
 	}
-	one(securityEvent{
-		Action: "enrolment", Outcome: "success", Actor: "x", Person: "x", Method: "oidc",
-		Route: "POST /phone/api/enrol",
-	})
 	one(securityEvent{
 		Action: "approval", Outcome: "success", Actor: "x", Person: "x", Method: "phone",
 		Route: approve,
@@ -124,9 +143,28 @@ func TestSecurityEvents(t *testing.T) {
 		Route: "POST /phone/revoke",
 	})
 	one(securityEvent{
-		Action: "removal", Outcome: "failure", Actor: "x", Person: "x", Method: "oidc",
+		Action: "removal", Outcome: "failure", Person: "x", Method: "oidc",
 		Route: "POST /phone/revoke", Reason: "no phone of the person",
 	})
+	one(securityEvent{
+		Action: "removal", Outcome: "success", Actor: "x", Person: "x", Method: "oidc",
+		Route: "POST /sign/{request_id}/stop-phone",
+	})
+	one(securityEvent{
+		Action: "removal", Outcome: "failure", Actor: "x", Person: "x", Method: "phone",
+		Route: "POST /phone/stop", Reason: "no login",
+	})
+	one(securityEvent{ // those of /phone/stop and of the portal are counted
+		Action: "removal", Outcome: "failure", Method: "oidc", Route: "POST /phone/revoke",
+		Reason: "no phone of the person", Count: 2,
+	})
+	one(securityEvent{
+		Action: "removal", Outcome: "failure", Person: "x", Method: "oidc",
+		Route: "POST /phone/api/remove-phone", Reason: "PHONE_NOT_ENROLLED",
+	})
+	if strings.Contains(log.String(), number) {
+		t.Errorf("the log has a person's number:\n%s", log.String())
+	}
 	for _, address := range []string{"198.51.100.7", "198.51.100.8"} {
 		bad := securityEvent{
 			Action: "login", Outcome: "failure", Method: "oidc", Route: callback,
@@ -164,7 +202,7 @@ func TestConsoleSecurityEvents(t *testing.T) {
 	as := func(user, password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth(user, password) }
 	}
-	browse(t, "GET", base, as("mei.lin", "a wrong password, guessed"))
+	browse(t, "GET", base, as("S8116474F", "a wrong password, guessed"))
 	browse(t, "GET", base, as("mei.lin", password)) // a page that is read is no event
 	browse(t, "POST", base+"requests/signv3-x/cancel", as("mei.lin", password))
 	var got []string
@@ -174,7 +212,7 @@ func TestConsoleSecurityEvents(t *testing.T) {
 		}, ","))
 	}
 	want := []string{
-		"console_login,failure,wrong name or password,mei.lin,password,127.0.0.1,/console/",
+		"console_login,failure,wrong name or password,•••••474F,password,127.0.0.1,/console/",
 		"console,failure,,mei.lin,password,127.0.0.1,POST /console/requests/{request_id}/cancel",
 	}
 	if !slices.Equal(got, want) {

@@ -19,7 +19,6 @@ import (
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -33,8 +32,6 @@ func TestStraysOfAnotherDatabase(t *testing.T) {
 		func(t *testing.T) { testStraysOfAnotherDatabase(t, func() string { return "" }) },
 	)
 	t.Run("PostgreSQL", func(t *testing.T) {
-		var cluster pgtest.Cluster
-		t.Cleanup(cluster.Stop)
 		testStraysOfAnotherDatabase(t, func() string { return cluster.Database(t) })
 	})
 }

@@ -97,6 +97,27 @@ func get(t *testing.T, c *http.Client, url string) (*http.Response, string) {
 	return resp, string(body)
 }
 
+// initiateOver initiates a request at a service by an HTTP client, and returns the party's client.
+func initiateOver(
+	t *testing.T, by *http.Client, party *partytest.Party, service string,
+) (*client.Client, *api.Initiated) {
+	t.Helper()
+	rp, err := client.New(client.Config{
+		BaseURL: service + "/api/v3", ClientID: party.ClientID, HTTPClient: by,
+		Key: party.Key("ES256").Private, KeyID: party.Key("ES256").Kid,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := rp.Initiate(t.Context(), client.Request{
+		DocName: "Lease", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+	}, bytes.NewReader(pdftest.Minimal()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rp, in
+}
+
 // TestTLSFiles checks a service that ends TLS itself: relying parties call it over HTTP/2, the
 // control listener has the same certificate, port 80 leads browsers to https, and a certificate
 // that is replaced is used without a restart, but not one without its key.
@@ -128,19 +149,7 @@ func TestTLSFiles(t *testing.T) {
 	if resp.ProtoMajor != 2 || resp.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("the answer is of HTTP/%d with %v", resp.ProtoMajor, resp.Header)
 	}
-	rp, err := client.New(client.Config{
-		BaseURL: "https://sign.test/api/v3", ClientID: party.ClientID, HTTPClient: browser,
-		Key: party.Key("ES256").Private, KeyID: party.Key("ES256").Kid,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := rp.Initiate(t.Context(), client.Request{
-		DocName: "Lease", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
-	}, bytes.NewReader(pdftest.Minimal()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rp, in := initiateOver(t, browser, party, "https://sign.test")
 	if err := rp.Cancel(t.Context(), in.RequestID); err != nil {
 		t.Error(err)
 	}

@@ -15,14 +15,11 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/pkcs11/softhsm"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // TestTokenJourney signs documents on two nodes whose keys are in a token, rotates all keys, and
 // starts the nodes again. The documents and webhooks are valid, and no private key is in a file.
 func TestTokenJourney(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	database := cluster.Database(t)
 	uri := softhsm.New(t, "signet")("signet")
 	first := newProcess(t)

@@ -63,9 +63,9 @@ func pdfsig(t testing.TB, pdf []byte, fields int) {
 	}
 }
 
-// uploadDeaf initiates like a client that writes its whole request before it reads, and returns the
-// status; 0 if there was none.
-func uploadDeaf(t testing.TB, base, token string, body []byte) int {
+// uploadDeaf posts to a path like a client that writes its whole request before it reads, and
+// returns the status; 0 if there was none. header has further lines.
+func uploadDeaf(t testing.TB, base, path, token string, body []byte, header ...string) int {
 	t.Helper()
 	addr := strings.TrimPrefix(base, "http://")
 	conn, err := net.Dial("tcp", addr)
@@ -75,10 +75,12 @@ func uploadDeaf(t testing.TB, base, token string, body []byte) int {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	head := fmt.Sprintf(
-		"POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n",
-		addr,
-		len(body),
+		"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n",
+		path, addr, len(body),
 	)
+	for _, line := range header {
+		head += line + "\r\n"
+	}
 	if token != "" {
 		head += "Authorization: " + token + "\r\n"
 	}

@@ -130,9 +130,7 @@ func TestCancelContentType(t *testing.T) {
 	}
 	// The token is checked first: a caller without one is not told about headers.
 	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(
-		400,
-		"UNAUTHORIZED",
-		"Unauthorized.",
+		400, "UNAUTHORIZED", "Unauthorized.",
 	) {
 		t.Errorf("a bad token with text/plain: %d %s", a.status, a.body)
 	}

@@ -150,12 +150,10 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("its link: %d %s", a.status, a.body)
 	}
 
-	c, err := client.New(
-		client.Config{
-			BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID,
-			Key: s.party.Key("ES256").Private, KeyID: s.party.Key("ES256").Kid, Now: s.now,
-		},
-	)
+	c, err := client.New(client.Config{
+		BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID,
+		Key: s.party.Key("ES256").Private, KeyID: s.party.Key("ES256").Kid, Now: s.now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,8 +312,8 @@ func TestNoWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookAfterKill checks that if the program dies between two attempts, its successor makes
-// the rest.
+// TestWebhookAfterKill checks that if the program is killed between two attempts, the next process
+// makes the others.
 func TestWebhookAfterKill(t *testing.T) {
 	p := newProcess(t)
 	answer := atomic.Int64{}

@@ -10,15 +10,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // TestRotateWebhookKey rotates the key of webhooks under two nodes. Both publish the next key
 // before either signs with it, and then sign with it and publish the old one still. No webhook has
 // a key that the other node does not publish.
 func TestRotateWebhookKey(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	first := newProcess(t)
 	nodes := []*process{first, first.sibling(t)}
 	database := cluster.Database(t)

@@ -96,17 +96,26 @@ func (s *Sessions) Begin(ctx context.Context, one Session) (secret string, err e
 	return secret, s.Store.AddOperatorSession(ctx, one)
 }
 
-// Find returns the session with a secret, and notes that it was used. The error is [ErrNoSession]
-// if there is none or it is over.
-func (s *Sessions) Find(ctx context.Context, secret string) (Session, error) {
+// Peek returns the session with a secret. The error is [ErrNoSession] if there is none or it is
+// over.
+func (s *Sessions) Peek(ctx context.Context, secret string) (Session, error) {
 	found, err := s.Store.OperatorSession(ctx, sessionID(secret))
+	if err == nil && found.over(s.Now()) {
+		err = ErrNoSession
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return found, nil
+}
+
+// Find is Peek, and notes that the session was used.
+func (s *Sessions) Find(ctx context.Context, secret string) (Session, error) {
+	found, err := s.Peek(ctx, secret)
 	if err != nil {
 		return Session{}, err
 	}
 	now := s.Now()
-	if found.over(now) {
-		return Session{}, ErrNoSession
-	}
 	if now.Sub(found.Seen) >= seenEvery {
 		found.Seen = now
 		err = s.Store.SeeOperatorSession(ctx, found.ID, now)
@@ -138,6 +147,22 @@ func (s *Sessions) End(ctx context.Context, label string) error {
 		}
 	}
 	return nil
+}
+
+// EndOther ends the sessions of an operator whose role is not the given one, which a newer login
+// has given, or "" if it has given none.
+func (s *Sessions) EndOther(ctx context.Context, subject, role string) error {
+	all, err := s.Store.OperatorSessions(ctx)
+	var other []string
+	for _, one := range all {
+		if one.Subject == subject && one.Role != role {
+			other = append(other, one.ID)
+		}
+	}
+	if err != nil || len(other) == 0 {
+		return err
+	}
+	return s.Store.EndOperatorSessions(ctx, other...)
 }
 
 // Leave ends the session with a secret, if there is one.

@@ -13,7 +13,7 @@ import (
 func TestSessions(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
-	db := storetest.NewMemory()
+	db := storetest.Open(t)
 	s := &operator.Sessions{Store: db, Now: func() time.Time { return now }}
 	begin := func(name string) string {
 		t.Helper()

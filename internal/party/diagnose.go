@@ -2,6 +2,10 @@ package party
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/safehttp"
@@ -24,6 +28,29 @@ type Diagnosis struct {
 
 	Webhook    safehttp.Reached // result of connecting to the webhook's host, without a request
 	WebhookErr error
+}
+
+// Probe posts an empty JSON object to p's webhook, which each receiver has to refuse because it has
+// no token, and returns the status of the answer. The errors contain no URL.
+func (d Diagnoser) Probe(ctx context.Context, p *Party) (status int, err error) {
+	r, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, p.WebhookURL, strings.NewReader("{}"),
+	)
+	if err != nil {
+		return 0, errors.New("the URL cannot be parsed")
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "Signet doctor")
+	client := safehttp.NewClient(p.Policy(d.Policy))
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if err != nil {
+		if wrapped := new(url.Error); errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return 0, err
+	}
+	return answer.StatusCode, answer.Body.Close()
 }
 
 // KeyInfo is one key of a JWKS.

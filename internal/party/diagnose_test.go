@@ -26,6 +26,24 @@ func TestDiagnose(t *testing.T) {
 		t.Errorf("a healthy party: %+v", got)
 	}
 
+	redirects := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err != nil || r.Method != http.MethodPost ||
+			string(body) != "{}" || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s %q, %v", r.Method, r.Header, body, err)
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect)
+	}))
+	defer redirects.Close()
+	moved := healthy
+	moved.WebhookURL = redirects.URL + "/?secret=1"
+	if status, err := d.Probe(t.Context(), &moved); err != nil || status != 308 {
+		t.Errorf("a webhook that redirects: %d, %v", status, err)
+	}
+	moved.WebhookURL = "http://127.0.0.1:1/?secret=1"
+	if _, err := d.Probe(t.Context(), &moved); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a webhook that is away: %v", err)
+	}
+
 	const point = `"x":"WKn-ZIGevcwGIyyrzFoZNBdaq9_TsqzGl96oc0CWuis","y":"y77t-RvAHRKTsSGdIYUfweuOvwrvDD-Q3Hv5J0fSKbE"`
 	for _, test := range []struct {
 		name, jwks string

@@ -41,6 +41,9 @@ func (k *Key) curve() string { return k.Public.Curve.Params().Name }
 type keySet struct {
 	keys    []Key
 	ignored []string // why the other keys cannot be used, for the log
+
+	// up to maxOthers keys that earlier sets of the party had, for the explanation of refusals
+	withdrawn []Key
 }
 
 // parseKeySet parses a JWKS (RFC 7517). It ignores keys that are malformed or for another purpose.
@@ -97,6 +100,9 @@ func reason(err error) string {
 		return fmt.Sprintf("a member is of type %s and must be of type %s", wrong.Value, wrong.Type)
 	}
 	text := strings.TrimPrefix(err.Error(), "go-jose/go-jose: ")
+	if strings.Contains(text, "wrong length for") { // one key in 128 of PyJWT 2.6
+		text += ": leading zeros belong to it (RFC 7518, 6.2.1.2)"
+	}
 	return strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 }
 
@@ -104,6 +110,9 @@ func reason(err error) string {
 func parseKey(text []byte, requireUse bool) (Key, error) {
 	var jwk jose.JSONWebKey
 	if err := json.Unmarshal(text, &jwk); err != nil {
+		if mistake := coordinateMistake(text); mistake != "" {
+			err = errors.New(mistake)
+		}
 		return Key{}, err
 	}
 	var more struct {
@@ -147,7 +156,8 @@ func (s *keySet) count(kid string) int {
 	return n
 }
 
-// follow copies the times of last use of the keys that an older set also has.
+// follow copies the times of last use of the keys that an older set also has, and notes those that
+// only it has.
 func (s *keySet) follow(before *keySet) {
 	if before == nil {
 		return
@@ -158,6 +168,12 @@ func (s *keySet) follow(before *keySet) {
 				s.keys[i].Public.Equal(before.keys[j].Public) {
 				s.keys[i].used = before.keys[j].used
 			}
+		}
+	}
+	for _, old := range slices.Concat(before.keys, before.withdrawn) {
+		here := func(k Key) bool { return k.Public.Equal(old.Public) }
+		if len(s.withdrawn) < maxOthers && !slices.ContainsFunc(s.keys, here) {
+			s.withdrawn = append(s.withdrawn, old)
 		}
 	}
 }

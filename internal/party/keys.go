@@ -47,12 +47,20 @@ type KeysConfig struct {
 	// invent a kid. Default 1 min.
 	RefetchGap time.Duration
 
+	// RefetchWaits lets calls wait for the end of RefetchGap instead of using the old set. It is
+	// for the sandbox, in which a test may use a key as soon as it has published it.
+	RefetchWaits bool
+
 	Timeout  time.Duration // of one try; default 3 s
 	Tries    int           // default 3
 	Pause    time.Duration // between two tries; default 100 ms
 	Lifetime time.Duration // of a fetched set; default 1 h
 	// how long a failure is cached, so that a host that is down gets few requests; default 5 s
 	Penalty time.Duration
+
+	// Wall is the clock of RefetchGap and Penalty, which limit requests on the network. Now, which
+	// tests of the sandbox stop and move, has the ages of sets. Nil means Now.
+	Wall func() time.Time
 }
 
 // Fetch describes one fetch of a JWKS.
@@ -111,17 +119,21 @@ type entry struct {
 	set     *keySet
 	err     error
 	fetched time.Time // when the fetch began
-	until   time.Time // when it must no longer be used
+	until   time.Time // when it must no longer be used; by KeysConfig.Wall if err is set
 
 	// Guarded by Keys.mu.
-	renewable time.Time // when an unknown kid may cause the next fetch
+	renewable time.Time // when an unknown kid may cause the next fetch, by KeysConfig.Wall
 	renewal   *entry    // that fetch while it runs
+	failed    error     // why the newest fetch failed, after which set is still used
 }
 
 // NewKeys returns an empty cache.
 func NewKeys(config KeysConfig) *Keys {
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Wall == nil {
+		config.Wall = config.Now
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -140,6 +152,7 @@ type CachedKeys struct {
 	Keys      []KeyInfo
 	Ignored   []string // why the other keys of the JWKS cannot be used
 	Err       error    // why there are no keys; the next fetch is not before Until
+	Failed    error    // why the newest fetch failed, after which Keys are still used
 	FetchedAt time.Time
 	Until     time.Time
 }
@@ -148,11 +161,14 @@ type CachedKeys struct {
 func (k *Keys) Cached(p *Party) (found CachedKeys, ok bool) {
 	k.mu.Lock()
 	e := k.entries[sourceOf(p)]
+	if e != nil {
+		found.Failed = e.failed
+	}
 	k.mu.Unlock()
-	if e == nil || !e.ended() || e.stale(k.config.Now()) {
+	if e == nil || !e.ended() || k.stale(e) {
 		return CachedKeys{}, false
 	}
-	found = CachedKeys{Err: e.err, FetchedAt: e.fetched, Until: e.until}
+	found.Err, found.FetchedAt, found.Until = e.err, e.fetched, e.until
 	if e.set != nil {
 		found.Keys, found.Ignored = e.set.describe(), e.set.ignored
 	}
@@ -226,12 +242,19 @@ func (k *Keys) Offered(p *Party) string {
 	if more := len(cached.Keys) - most; more > 0 {
 		kids = append(kids, strconv.Itoa(more)+" more")
 	}
-	from := "is of the configuration"
+	from := "was given, not fetched"
 	if p.JWKS == "" {
 		age := k.config.Now().Sub(cached.FetchedAt).Round(time.Second)
 		from = "was fetched " + age.String() + " ago"
 	}
-	return "the JWKS " + from + ", its kids: " + strings.Join(kids, ", ")
+	text := "the JWKS " + from + ", its kids: " + strings.Join(kids, ", ")
+	if len(cached.Ignored) > 0 {
+		text += "; ignored are " + strings.Join(cached.Ignored[:min(len(cached.Ignored), most)], "; ")
+	}
+	if cached.Failed != nil {
+		text += "; a newer fetch failed: " + cached.Failed.Error()
+	}
+	return text
 }
 
 // current returns the entry to use now. It starts a fetch if there is none.
@@ -240,7 +263,7 @@ func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.entries[from]
-	if e != nil && !e.stale(k.config.Now()) {
+	if e != nil && !k.stale(e) {
 		return e
 	}
 	before := k.before(from)
@@ -260,20 +283,22 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	from := sourceOf(p)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch now := k.config.Now(); {
+	wait := old.renewable.Sub(k.config.Wall())
+	switch {
 	case old.renewal != nil:
 		return old.renewal
 	case k.entries[from] != old:
 		// Another call has renewed it. This may be nil after a renewal by an operator.
 		return k.entries[from]
-	case now.Before(old.renewable):
+	case wait > 0 && !k.config.RefetchWaits:
 		return nil
-	default:
-		old.renewable = now.Add(k.config.RefetchGap)
 	}
 	e := &entry{done: make(chan struct{})}
 	old.renewal = e
-	go k.fill(context.WithoutCancel(ctx), p, e, old.set, old)
+	go func() {
+		time.Sleep(wait) // not at all if it is not positive
+		k.fill(context.WithoutCancel(ctx), p, e, old.set, old)
+	}()
 	return e
 }
 
@@ -299,7 +324,7 @@ func (k *Keys) before(from source) (set *keySet) {
 // keys while they are valid. Keys that were there before keep the time of their last use. If it
 // succeeds, e takes the place of renewed, which may be nil, before a call can see the outcome.
 func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet, renewed *entry) {
-	start := k.config.Now()
+	start, began := k.config.Now(), k.config.Wall()
 	set, tries, err := k.fetch(ctx, p)
 	now := k.config.Now()
 	e.set, e.err, e.fetched = set, err, start
@@ -313,7 +338,7 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet, ren
 		// The server may have read the set at any time since the fetch began.
 		e.until = e.fetched.Add(k.config.Lifetime)
 	} else {
-		e.until = now.Add(k.config.Penalty)
+		e.until = k.config.Wall().Add(k.config.Penalty)
 	}
 
 	if k.config.OnFetch != nil {
@@ -325,9 +350,12 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet, ren
 	}
 
 	k.mu.Lock()
-	e.renewable = start.Add(k.config.RefetchGap)
+	e.renewable = began.Add(k.config.RefetchGap)
+	if e.set != nil {
+		e.failed = err
+	}
 	if renewed != nil {
-		renewed.renewal = nil
+		renewed.renewal, renewed.renewable, renewed.failed = nil, e.renewable, err
 		if from := sourceOf(p); e.err == nil && k.entries[from] == renewed {
 			k.entries[from] = e
 		}
@@ -374,8 +402,9 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 	defer cancel()
 	stored, ok, err := k.config.Store.LoadKeys(ctx, p.ClientID)
 	age := now.Sub(stored.FetchedAt)
-	if err == nil &&
-		(!ok || stored.URL != p.origin() || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
+	present := ok && stored.URL == p.origin() && stored.Epoch == p.KeysEpoch && age >= 0 &&
+		age < k.config.Lifetime
+	if err == nil && !present {
 		return nil, time.Time{}
 	}
 	var set *keySet
@@ -395,9 +424,8 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 // sweep removes stale entries, including those of parties that are gone. Each fetch calls it, with
 // mu held.
 func (k *Keys) sweep() {
-	now := k.config.Now()
 	for from, e := range k.entries {
-		if e.stale(now) {
+		if k.stale(e) {
 			delete(k.entries, from)
 		}
 	}
@@ -415,8 +443,15 @@ func (e *entry) ended() bool {
 
 // stale reports whether the entry must not be used. An entry whose fetch is running is not stale.
 // One that was fetched after now is stale, because the clock was set back.
-func (e *entry) stale(now time.Time) bool {
-	return e.ended() && (!now.Before(e.until) || now.Before(e.fetched))
+func (k *Keys) stale(e *entry) bool {
+	if !e.ended() {
+		return false
+	}
+	if e.err != nil {
+		return !k.config.Wall().Before(e.until)
+	}
+	now := k.config.Now()
+	return !now.Before(e.until) || now.Before(e.fetched)
 }
 
 // wait waits for the outcome or the end of ctx.

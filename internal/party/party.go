@@ -101,7 +101,9 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	}
 	_, err := p.Authorities()
 	note(FieldCA, err)
-	for f, u := range map[Field]string{FieldJWKS: p.JWKSURL, FieldRedirect: p.RedirectURL, FieldWebhook: p.WebhookURL} {
+	for f, u := range map[Field]string{
+		FieldJWKS: p.JWKSURL, FieldRedirect: p.RedirectURL, FieldWebhook: p.WebhookURL,
+	} {
 		if len(u) > maxURL {
 			note(f, fmt.Errorf("it is longer than %d bytes", maxURL))
 		}
@@ -145,7 +147,13 @@ func (p *Party) Validate(policy safehttp.Policy) error {
 	for _, f := range []struct {
 		field Field
 		words string
-	}{{FieldName, "name"}, {FieldJWKS, "JWKS URL:"}, {FieldRedirect, "redirect URL:"}, {FieldWebhook, "webhook URL:"}, {FieldCA, "CA:"}} {
+	}{
+		{FieldName, "name"},
+		{FieldJWKS, "JWKS URL:"},
+		{FieldRedirect, "redirect URL:"},
+		{FieldWebhook, "webhook URL:"},
+		{FieldCA, "CA:"},
+	} {
 		if err := found[f.field]; err != nil {
 			return fmt.Errorf("client %s: %s %w", p.ClientID, f.words, err)
 		}

@@ -31,9 +31,7 @@ func (r *Registrar) NeedsApproval(old, p Party) bool {
 
 // Propose stores the change to p for a second operator, in the place of an older proposal. subject
 // is the operator's at the identity provider. Errors are those of [Registrar.Edit].
-func (r *Registrar) Propose(
-	ctx context.Context, by, subject string, version int64, p Party,
-) error {
+func (r *Registrar) Propose(ctx context.Context, by, subject string, version int64, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
 	}
@@ -63,9 +61,7 @@ func (r *Registrar) Proposal(ctx context.Context, clientID string) (Proposal, []
 // Approve makes the change that another operator proposed at a time. The error is ErrOwnProposal if
 // subject proposed it, ErrNoProposal if it is not the party's proposal any more, or one of those of
 // [Registrar.Edit].
-func (r *Registrar) Approve(
-	ctx context.Context, by, subject, clientID string, at time.Time,
-) error {
+func (r *Registrar) Approve(ctx context.Context, by, subject, clientID string, at time.Time) error {
 	p, shown, err := r.Proposal(ctx, clientID)
 	switch {
 	case err != nil:
@@ -85,11 +81,11 @@ func (r *Registrar) Approve(
 	p.Disabled = old.Disabled
 	c := r.change(clientID, by, ChangeApproved)
 	c.Edits = shown
-	return r.then(ctx, r.Store.ChangeParty(ctx, p.Party, p.Version, c))
+	return r.then(ctx, r.Store.ApproveParty(ctx, p, c))
 }
 
 // Reject removes the change that an operator proposed at a time, who may be the one that rejects
-// it.
+// it. Of a rejection and an approval at one time, one succeeds.
 func (r *Registrar) Reject(ctx context.Context, by, clientID string, at time.Time) error {
 	return r.Store.RejectParty(ctx, clientID, at, r.change(clientID, by, ChangeRejected))
 }

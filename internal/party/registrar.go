@@ -55,7 +55,9 @@ type Store interface {
 	// Proposal returns the proposed change of a party, or ErrNoProposal.
 	Proposal(ctx context.Context, clientID string) (Proposal, error)
 
-	// RejectParty deletes the change that was proposed at a time; ErrNoProposal if there is none.
+	// ApproveParty is ChangeParty for a proposed change, and RejectParty deletes the one that was
+	// proposed at a time. The error is ErrNoProposal if it is not the party's proposal any more.
+	ApproveParty(ctx context.Context, p Proposal, c Change) error
 	RejectParty(ctx context.Context, clientID string, at time.Time, c Change) error
 
 	// PartyChanges lists the newest changes of a party, the latest first.

@@ -17,19 +17,20 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
 // operated is a registry with an operator before it.
 type operated struct {
 	*party.Registrar
-	store *storetest.Memory
+	store *store.Store
 	now   time.Time
 }
 
 func newOperated(t *testing.T, configured ...party.Party) *operated {
 	t.Helper()
-	o := &operated{store: storetest.NewMemory(), now: epoch}
+	o := &operated{store: storetest.Open(t), now: epoch}
 	registry, err := party.NewRegistry(safehttp.Policy{}, configured...)
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +117,49 @@ func TestFourEyes(t *testing.T) {
 	}
 }
 
+// TestRejectedWhileApproved checks that a change which is rejected while another operator approves
+// it is not made.
+func TestRejectedWhileApproved(t *testing.T) {
+	ctx := t.Context()
+	o := newOperated(t)
+	o.FourEyes = true
+	p := shop("a")
+	if err := o.Register(ctx, "mei", p); err != nil {
+		t.Fatal(err)
+	}
+	p.JWKSURL = "https://shop.example/jwks2"
+	if err := o.Propose(ctx, "mei", "1", 1, p); err != nil {
+		t.Fatal(err)
+	}
+	o.Store = &rejecting{Store: o.store, reject: func() {
+		if err := o.Reject(ctx, "lin", "a", o.now); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := o.Approve(ctx, "kim", "3", "a", o.now); !errors.Is(err, party.ErrNoProposal) {
+		t.Errorf("Approve: %v", err)
+	}
+	if got := o.found(t, "a").JWKSURL; got != shop("a").JWKSURL {
+		t.Errorf("after the rejection the JWKS URL is %s", got)
+	}
+	changes, err := o.store.PartyChanges(ctx, "a", 1)
+	if err != nil || changes[0].Kind != party.ChangeRejected {
+		t.Errorf("the trail is %+v, %v", changes, err)
+	}
+}
+
+// rejecting is a store in which a proposal is rejected when it was read.
+type rejecting struct {
+	*store.Store
+	reject func()
+}
+
+func (r *rejecting) Proposal(ctx context.Context, clientID string) (party.Proposal, error) {
+	p, err := r.Store.Proposal(ctx, clientID)
+	r.reject()
+	return p, err
+}
+
 // found is the party as calls find it.
 func (o *operated) found(t *testing.T, id string) party.Party {
 	t.Helper()
@@ -144,8 +188,7 @@ func TestRegistrar(t *testing.T) {
 
 	var invalid party.Invalid
 	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(
-		err,
-		&invalid,
+		err, &invalid,
 	) ||
 		len(invalid) != 4 {
 		t.Errorf("all that is wrong: %v, %v", invalid, err)
@@ -288,7 +331,7 @@ func TestConfigurationGoesFirst(t *testing.T) {
 
 // deaf is a store whose news are lost and that is away now and then.
 type deaf struct {
-	*storetest.Memory
+	*store.Store
 	away atomic.Bool
 }
 
@@ -298,15 +341,15 @@ func (d *deaf) Registrations(ctx context.Context) ([]party.Registration, map[str
 	if d.away.Load() {
 		return nil, nil, errors.New("the database is away")
 	}
-	return d.Memory.Registrations(ctx)
+	return d.Store.Registrations(ctx)
 }
 
 // TestRegistryFollows checks that another node's change is in force after the store's signal, and
 // without a signal after the next poll, and that nothing changes while the store is unavailable.
 func TestRegistryFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := storetest.NewMemory()
-		lost := &deaf{Memory: shared}
+		shared := storetest.Open(t)
+		lost := &deaf{Store: shared}
 		ctx, stop := context.WithCancel(t.Context())
 		var told, blind party.Registry
 		for r, s := range map[*party.Registry]party.Store{&told: shared, &blind: lost} {

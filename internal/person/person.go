@@ -1,5 +1,5 @@
-// Package person has what operators do for one person: see what is stored about the person, end the
-// wait of a phone, and have the person forgotten. Start at [Service.Do].
+// Package person implements what operators do for one person: see what is stored, end the wait of a
+// phone, and have the person forgotten. Start at [Service.Do].
 //
 // With FourEyes an act waits until a second operator approves it. Package signer changes phones,
 // package retention forgets; package operator has the sessions of operators, and their roles are
@@ -21,7 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Kind is what an operator does.
+// Kind is the kind of an operator's act.
 type Kind string
 
 // The kinds of acts.
@@ -30,7 +30,7 @@ const (
 	Forget Kind = "forget" // [retention.Forget]
 )
 
-// Act is what an operator does for a person, and why.
+// Act is one act of an operator for a person, with its reason.
 type Act struct {
 	Kind    Kind
 	UIN     string
@@ -47,24 +47,50 @@ type Proposal struct {
 	ID string // UUID
 	By Operator
 	At time.Time
+	// ClaimedUntil is not zero if an operator has approved the proposal: until then it is being
+	// carried out, and after it that has not ended, because the process has.
+	ClaimedUntil time.Time
 }
 
-// proposalLife is how long a proposal waits.
-const proposalLife = 7 * 24 * time.Hour
+// Claimed reports whether the proposal is being carried out.
+func (p Proposal) Claimed(now time.Time) bool { return now.Before(p.ClaimedUntil) }
+
+const (
+	proposalLife = 7 * 24 * time.Hour // how long a proposal waits
+	// claimLife is how long an approved proposal may take. After a crash it waits again from then
+	// on. To carry it out twice at one time does no harm.
+	claimLife = 10 * time.Minute
+)
 
 // Store keeps what is stored about people. All methods may be called concurrently, on any nodes.
 type Store interface {
 	retention.People
 
 	// ProposeForPerson stores a proposal in the place of the one for the same act, and deletes
-	// those that were made before a time.
+	// those that were made before a time and never claimed.
 	ProposeForPerson(ctx context.Context, p Proposal, before time.Time) error
 
-	// PersonProposals lists the proposals that were made since a time, oldest first.
+	// PersonProposals lists the proposals that were made since a time, and older ones that are
+	// claimed, oldest first.
 	PersonProposals(ctx context.Context, since time.Time) ([]Proposal, error)
 
-	// DropPersonProposal deletes a proposal, if there is one.
-	DropPersonProposal(ctx context.Context, id string) error
+	// ClaimProposal claims a proposal from now until a time. The error is ErrNoProposal if there is
+	// none, and ErrClaimed if another claim has not ended.
+	ClaimProposal(ctx context.Context, id string, now, until time.Time) error
+
+	// UnclaimProposal ends the claim until a time. It does nothing if there is none, because the
+	// proposal was replaced.
+	UnclaimProposal(ctx context.Context, id string, until time.Time) error
+
+	// RejectProposal deletes a proposal. The errors are those of ClaimProposal.
+	RejectProposal(ctx context.Context, id string, now time.Time) error
+
+	// ChangeProposedPhones is ChangePhones of signer.Store, and deletes a proposal in the same
+	// transaction. Without the proposal it changes nothing; the error is ErrNoProposal.
+	ChangeProposedPhones(
+		ctx context.Context, id, uin string,
+		change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+	) error
 }
 
 // Service does what operators ask for.
@@ -89,9 +115,11 @@ var (
 	)
 	ErrNoProposal  = errors.New("there is no such proposal")
 	ErrOwnProposal = errors.New("the operator has proposed it")
+	// ErrClaimed is the error for a proposal that is being carried out.
+	ErrClaimed = errors.New("another operator has approved it, and it is being carried out")
 )
 
-// About is what is stored about a person.
+// About is everything that is stored about a person.
 type About struct {
 	Phones []signer.Phone // oldest first
 	retention.Found
@@ -114,7 +142,7 @@ func (s *Service) Look(ctx context.Context, uin string) (a About, err error) {
 
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// Done is what came of an act.
+// Done is the outcome of an act.
 type Done struct {
 	Proposed bool // it waits for a second operator
 	retention.Forgotten
@@ -139,7 +167,10 @@ func (s *Service) Do(ctx context.Context, by Operator, a Act) (done Done, err er
 		return done, ErrReason
 	}
 	if !s.FourEyes {
-		return s.do(ctx, by.Name, a)
+		if a.Kind == Lift {
+			return done, lift(ctx, s.Signers, by.Name, a)
+		}
+		return s.forget(ctx, by.Name, a)
 	}
 	if err := s.check(ctx, a); err != nil {
 		return done, err
@@ -172,12 +203,34 @@ func (s *Service) check(ctx context.Context, a Act) error {
 	return nil
 }
 
-// do does an act. by is whom the trails name.
-func (s *Service) do(ctx context.Context, by string, a Act) (done Done, err error) {
-	if a.Kind == Lift {
-		person := signer.Person{UIN: a.UIN}
-		return done, s.Signers.Lift(ctx, person, a.PhoneID, by, a.Reason)
-	}
+// lift ends the wait of a phone. by is whom the trails name.
+func lift(ctx context.Context, signers *signer.Service, by string, a Act) error {
+	return signers.Lift(ctx, signer.Person{UIN: a.UIN}, a.PhoneID, by, a.Reason)
+}
+
+// liftProposed is lift for a proposal, which it takes in the same transaction.
+func (s *Service) liftProposed(ctx context.Context, by string, p Proposal) error {
+	signers := *s.Signers
+	signers.Store = taking{s.Signers.Store, s.Store, p.ID}
+	return lift(ctx, &signers, by, p.Act)
+}
+
+// taking is a store of phones whose changes take a proposal.
+type taking struct {
+	signer.Store
+	proposals Store
+	id        string
+}
+
+func (t taking) ChangePhones(
+	ctx context.Context, uin string,
+	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+) error {
+	return t.proposals.ChangeProposedPhones(ctx, t.id, uin, change)
+}
+
+// forget has a person forgotten. by is whom the trails name.
+func (s *Service) forget(ctx context.Context, by string, a Act) (done Done, err error) {
 	if err := s.Before(ctx); err != nil {
 		return done, err
 	}
@@ -189,7 +242,7 @@ func (s *Service) do(ctx context.Context, by string, a Act) (done Done, err erro
 	return done, s.After(ctx)
 }
 
-// Proposals lists the proposals that wait, oldest first.
+// Proposals lists the proposals that wait or are being carried out, oldest first.
 func (s *Service) Proposals(ctx context.Context) ([]Proposal, error) {
 	return s.Store.PersonProposals(ctx, s.now().Add(-proposalLife))
 }
@@ -208,9 +261,26 @@ func (s *Service) proposal(ctx context.Context, id string) (Proposal, error) {
 	return Proposal{}, ErrNoProposal
 }
 
+// forgetProposed is forget for a proposal, which it claims first. [retention.Forget] deletes it
+// last, so that after a crash it is there and can be approved again.
+func (s *Service) forgetProposed(ctx context.Context, by string, p Proposal) (Done, error) {
+	now := s.now()
+	until := now.Add(claimLife)
+	if err := s.Store.ClaimProposal(ctx, p.ID, now, until); err != nil {
+		return Done{}, err
+	}
+	done, err := s.forget(ctx, by, p.Act)
+	if err != nil {
+		unclaimed := s.Store.UnclaimProposal(context.WithoutCancel(ctx), p.ID, until)
+		err = errors.Join(err, unclaimed)
+	}
+	return done, err
+}
+
 // Approve does what another operator has proposed, and returns the proposal. The trails name both.
 // The error is ErrOwnProposal if the operator has proposed it, ErrNoProposal if it does not wait
-// any more, or one of the act, after which the proposal still waits.
+// any more, ErrClaimed, or one of the act, after which the proposal waits on. Of approvals and
+// rejections at one time one succeeds.
 func (s *Service) Approve(
 	ctx context.Context, by Operator, id string,
 ) (p Proposal, done Done, err error) {
@@ -220,19 +290,22 @@ func (s *Service) Approve(
 	if p.By.Subject == by.Subject || by.Subject == "" {
 		return p, done, ErrOwnProposal
 	}
-	if done, err = s.do(ctx, p.By.Name+", approved by "+by.Name, p.Act); err != nil {
-		return p, done, err
+	both := p.By.Name + ", approved by " + by.Name
+	if p.Kind == Lift {
+		return p, done, s.liftProposed(ctx, both, p)
 	}
-	return p, done, s.Store.DropPersonProposal(ctx, id)
+	done, err = s.forgetProposed(ctx, both, p)
+	return p, done, err
 }
 
-// Reject deletes a proposal, and returns it. The operator who made it may do so.
+// Reject deletes a proposal, and returns it. The operator who made it may do so. The error is
+// ErrNoProposal or ErrClaimed.
 func (s *Service) Reject(ctx context.Context, id string) (Proposal, error) {
 	p, err := s.proposal(ctx, id)
 	if err != nil {
 		return p, err
 	}
-	return p, s.Store.DropPersonProposal(ctx, id)
+	return p, s.Store.RejectProposal(ctx, id, s.now())
 }
 
 // plain reports whether a text may be a reason. The trails keep it, which name no person by number.

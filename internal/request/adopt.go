@@ -62,14 +62,11 @@ func (s *Service) Adopt(ctx context.Context, a Adoption, document Blob, by strin
 	if err != nil {
 		return err
 	}
-	name, err := s.secret()
+	key, err := s.newKey(r.ID, signedPrefix)
 	if err != nil {
 		return err
 	}
-	key := r.ID + "/" + signedPrefix + name
-	sum := sha256.New()
-	whole := io.NewSectionReader(document, 0, document.Size())
-	size, err := s.Documents.Put(ctx, key, io.TeeReader(whole, sum))
+	stored, err := s.put(ctx, key, io.NewSectionReader(document, 0, document.Size()))
 	if err != nil {
 		return err
 	}
@@ -78,10 +75,10 @@ func (s *Service) Adopt(ctx context.Context, a Adoption, document Blob, by strin
 			s.abandon(key, err)
 		}
 	}()
-	if !bytes.Equal(sum.Sum(nil), want) {
+	if !bytes.Equal(stored.SHA256, want) {
 		return errors.New("the document is not the one that its trail names")
 	}
-	doc := &SignedDocument{Document: Document{Key: key, Size: size, SHA256: want}}
+	doc := &SignedDocument{Document: stored}
 	approval, err := s.adoptable(ctx, r, doc, a.Events)
 	if err != nil {
 		return err

@@ -105,8 +105,13 @@ func (s *Service) PreparedDocument(
 	}, nil
 }
 
-// errNotAsked refuses a phone that signs or reads the document before it has got its challenge.
-var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
+// Refusals of a phone: one that signs or reads the document before it has got its challenge, one
+// with the id of an old session, and the sandbox's fault.
+var (
+	errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
+	errReplaced = api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+	errSilent   = api.ErrUnavailable.Because("injected fault: phones do not answer")
+)
 
 // scan checks that phone may take part in r's session.
 func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
@@ -114,7 +119,7 @@ func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
 		return err
 	}
 	if !equal(r.Session.ID, sessionID) {
-		return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+		return errReplaced
 	}
 	if phone.Revoked(s.now()) {
 		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
@@ -129,8 +134,6 @@ func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
 }
 
 func (s *Service) silent(sessionID string) bool { return s.Silent != nil && s.Silent(sessionID) }
-
-var errSilent = api.ErrUnavailable.Because("injected fault: phones do not answer")
 
 // sealing is the time for sealing a document while a timestamp authority answers. A phone whose
 // certificate ends earlier gets no new session.
@@ -159,7 +162,7 @@ func (s *Service) prepare(
 		return nil, err
 	}
 	defer original.Close()
-	turn, err := s.takeTurn(ctx, r.ClientID)
+	turn, err := s.parsing.take(ctx, r.ClientID)
 	if err != nil {
 		return nil, err
 	}
@@ -195,11 +198,10 @@ func (s *Service) prepare(
 	if err != nil {
 		return nil, err
 	}
-	name, err := s.secret()
+	key, err := s.newKey(r.ID, "prepared-")
 	if err != nil {
 		return nil, err
 	}
-	key := r.ID + "/prepared-" + name
 	if _, err := s.Documents.Put(ctx, key, bytes.NewReader(body)); err != nil {
 		return nil, err
 	}
@@ -225,23 +227,17 @@ func (s *Service) prepare(
 	return prepared, nil
 }
 
-// Approve accepts the phone's signature (raw r||s as WebCrypto makes it, or DER) over the
-// challenge. If it returns nil, the signature is on disk and a worker will seal the document, also
-// after a crash of this process. The same approval again has the same answer; any other is refused.
-func (s *Service) Approve(
-	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
-) error {
-	return s.ApproveVerified(ctx, id, sessionID, phone, signature, nil)
-}
-
 // VerifyUser checks that the person who holds the phone was verified for exactly this signature:
 // message is the DER of the CMS signed attributes.
 type VerifyUser func(message []byte) (signer.Assertion, error)
 
-// ApproveVerified is Approve for a phone that verifies its owner: the signature is accepted only if
-// verify returns no error, and the trail keeps the assertion. verify is not called for an approval
-// that was accepted before. If verify is nil, the person is not verified.
-func (s *Service) ApproveVerified(
+// Approve accepts the phone's signature (raw r||s as WebCrypto makes it, or DER) over the
+// challenge. If it returns nil, the signature is on disk and a worker will seal the document, also
+// after a crash of this process. The same approval again has the same answer; any other is refused.
+//
+// If verify is not nil, the signature is accepted only if verify returns no error, and the trail
+// keeps the assertion. It is not called for an approval that was accepted before.
+func (s *Service) Approve(
 	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
 	verify VerifyUser,
 ) error {
@@ -261,29 +257,14 @@ func (s *Service) ApproveVerified(
 	if err != nil {
 		return err
 	}
-	checked := false
+	// The expensive check comes before the transaction. It stays valid: the transaction requires
+	// this session, and a session's prepared document never changes.
+	checked := r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID)
 	detail := Detail{Phone: phone.ID}
-	if r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
-		// The expensive check comes before the transaction. It stays valid: the transaction
-		// requires this session, and a session's prepared document never changes.
-		p, err := s.prepared(ctx, r.Session.Prepared)
-		if err != nil {
+	if checked {
+		if err := s.checkSignature(ctx, r, cert, der, verify, &detail); err != nil {
 			return err
 		}
-		if err := p.VerifySignature(cert, der); err != nil {
-			return api.ErrSignatureInvalid.Because("%w", err)
-		}
-		if verify != nil {
-			a, err := verify(p.SignedAttributes(cert))
-			if err != nil {
-				return err
-			}
-			if detail.Assertion, err = a.JSON(); err != nil {
-				return err
-			}
-			detail.UserVerified, detail.Authenticator = "webauthn", a.AAGUID
-		}
-		checked = true
 	}
 
 	var refused error // a refusal with an event is committed, not rolled back
@@ -296,9 +277,7 @@ func (s *Service) ApproveVerified(
 		if err := s.scan(r, sessionID, phone); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
-				e.record(
-					now, EventApproveRefused, Detail{Phone: phone.ID, State: string(r.State)},
-				)
+				e.record(now, EventApproveRefused, Detail{Phone: phone.ID, State: string(r.State)})
 				return e, nil
 			}
 			return e, err
@@ -312,8 +291,7 @@ func (s *Service) ApproveVerified(
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{
 			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der,
-			At:     now,
-			SealBy: now.Add(s.SealTimeout),
+			At: now, SealBy: now.Add(s.SealTimeout),
 		}
 		if cert.NotAfter.Before(r.Approval.SealBy) { // no later timestamp would help
 			r.Approval.SealBy = cert.NotAfter.UTC()
@@ -325,6 +303,31 @@ func (s *Service) ApproveVerified(
 	return errors.Join(err, refused)
 }
 
+// checkSignature checks a signature over the document that was prepared in r's session, and the
+// person who made it. It adds the assertion to the detail.
+func (s *Service) checkSignature(
+	ctx context.Context, r *Request, cert *x509.Certificate, der []byte, verify VerifyUser,
+	d *Detail,
+) error {
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return err
+	}
+	if err := p.VerifySignature(cert, der); err != nil {
+		return api.ErrSignatureInvalid.Because("%w", err)
+	}
+	if verify == nil {
+		return nil
+	}
+	a, err := verify(p.SignedAttributes(cert))
+	if err != nil {
+		return err
+	}
+	d.UserVerified, d.Authenticator = signer.VerifiedByWebAuthn, a.AAGUID
+	d.Assertion, err = a.JSON()
+	return err
+}
+
 // Reject ends the session for the phone.
 func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer.Phone) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
@@ -332,9 +335,7 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 			return Effects{}, err
 		}
 		if !equal(r.Session.ID, sessionID) {
-			return Effects{}, api.ErrNoActiveSession.Because(
-				"the session was replaced by a newer one",
-			)
+			return Effects{}, errReplaced
 		}
 		if s.silent(sessionID) {
 			return Effects{}, errSilent

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/pades"
@@ -23,7 +22,7 @@ func (s *Service) Check(ctx context.Context, body io.Reader) (*pades.Report, err
 	if err != nil {
 		return nil, err
 	}
-	turn, err := s.takeTurn(ctx, strangers)
+	turn, err := s.parsing.take(ctx, strangers)
 	if err != nil {
 		return nil, err
 	}
@@ -37,24 +36,21 @@ func (s *Service) Check(ctx context.Context, body io.Reader) (*pades.Report, err
 
 // CheckSigned judges the signed document of a request, as the release did. A request without one
 // is api.ErrNoRecord.
-func (s *Service) CheckSigned(ctx context.Context, id string) (*pades.Report, error) {
-	for again := false; ; again = true {
+func (s *Service) CheckSigned(ctx context.Context, id string) (report *pades.Report, err error) {
+	err = twice(func() error {
 		r, err := s.Get(ctx, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !r.State.Signed() {
-			return nil, api.ErrNoRecord
+			return api.ErrNoRecord
 		}
-		var report *pades.Report
 		signed, err := s.Documents.Open(ctx, r.Signed.Key)
-		if err == nil {
-			report, err = s.verify(ctx, r.ClientID, signed)
-			err = errors.Join(err, signed.Close())
+		if err != nil {
+			return err
 		}
-		if errors.Is(err, fs.ErrNotExist) && !again {
-			continue // it was renewed after the read above
-		}
-		return report, err
-	}
+		report, err = s.verify(ctx, r.ClientID, signed)
+		return errors.Join(err, signed.Close())
+	})
+	return report, err
 }

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// EventAged records that the request was made older; detail: by.
-const EventAged EventKind = "aged"
-
 // Clocks are the clocks of single requests in a sandbox. Such a clock goes as the service's does,
 // unless it is stopped. What moves it otherwise is [Service.Age].
 type Clocks interface {

@@ -14,12 +14,16 @@ import (
 var DefaultRefusedContent = []pades.FindingCode{
 	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction,
 	pades.FindRichMedia, pades.FindExternalStream, pades.FindPrintContent, pades.FindOverField,
+	pades.FindChanges,
 }
 
-// DefaultWarnedContent is the other content that viewers may or may not show.
+// DefaultWarnedContent is content that viewers may or may not show, and what a click does without
+// changing what others see. Links to web pages and commands of viewers are in neither list: honest
+// documents have them, and a warning of everything warns of nothing.
 var DefaultWarnedContent = []pades.FindingCode{
 	pades.FindEmbeddedFile, pades.FindPortfolio, pades.FindOptionalContent, pades.FindHidden,
 	pades.FindXFA, pades.FindEmptySignature, pades.FindCertified,
+	pades.FindSubmit, pades.FindReset, pades.FindOtherDocument, pades.FindOddLink,
 }
 
 // contentNames describe what a document contains.
@@ -39,6 +43,13 @@ var contentNames = map[pades.FindingCode]string{
 	pades.FindExternalStream:  "content that is in another file",
 	pades.FindOverField:       "a form field below a place of the signature, beside earlier signatures",
 	pades.FindPrintContent:    "layers that are not the same on the screen and in print",
+	pades.FindChanges:         "an action that changes what is shown when it is clicked",
+	pades.FindSubmit:          "an action that sends what is filled in",
+	pades.FindReset:           "an action that empties the form",
+	pades.FindOtherDocument:   "links that open other documents",
+	pades.FindOddLink:         "links that are not to web pages",
+	pades.FindWebLink:         "links to web pages",
+	pades.FindMenu:            "actions that are commands of the viewer",
 }
 
 // ParseContent parses codes of findings, separated by commas. For "none" it returns none, and for
@@ -76,14 +87,10 @@ func (s *Service) warnings(findings []pades.Finding) (codes []string) {
 func (s *Service) checkContent(findings []pades.Finding) error {
 	for _, f := range findings {
 		if slices.Contains(s.RefuseContent, f.Code) {
-			return api.ErrClientSide(
-				fmt.Sprintf(
-					"The document contains %s (%s, %s), so that it could show different things to different people",
-					contentNames[f.Code],
-					f.Code,
-					f.Where,
-				),
-			)
+			return api.ErrClientSide(fmt.Sprintf(
+				"The document contains %s (%s, %s), so that it could show different things to different people",
+				contentNames[f.Code], f.Code, f.Where,
+			))
 		}
 	}
 	return nil

@@ -29,9 +29,7 @@ func TestRefusedContent(t *testing.T) {
 		pades.FindOpenAction: pdftest.New(
 			pdftest.Catalog("/OpenAction << /S /URI /URI (http://a.example) >>"),
 		),
-		pades.FindAction: annotation(
-			"/AA << /PO << /S /URI /URI (http://a.example) >> >>",
-		),
+		pades.FindAction:    annotation("/AA << /PO << /S /URI /URI (http://a.example) >> >>"),
 		pades.FindRichMedia: annotation("/A << /S /Rendition >>"),
 		pades.FindExternalStream: pdftest.New(
 			pdftest.Object(5000, pdftest.Stream("/F (elsewhere.bin)", "")),
@@ -50,6 +48,14 @@ func TestRefusedContent(t *testing.T) {
 				5000, "<< /Type /OCG /Name (layer) /Usage << /Print << /PrintState /OFF >> >> >>",
 			),
 		),
+		pades.FindChanges:       annotation("/A << /S /Hide /T (total) >>"),
+		pades.FindSubmit:        annotation("/A << /S /SubmitForm /F (http://a.example) >>"),
+		pades.FindReset:         annotation("/A << /S /ResetForm >>"),
+		pades.FindOtherDocument: annotation("/A << /S /GoToR /F (other.pdf) /D [0 /Fit] >>"),
+		pades.FindOddLink:       annotation("/A << /S /URI /URI (file:///a.exe) >>"),
+		pades.FindWebLink:       annotation("/A << /S /URI /URI (http://a.example) >>"),
+		pades.FindMenu:          annotation("/A << /S /Named /N /Print >>"),
+
 		pades.FindHidden: annotation("/F 2"),
 		pades.FindXFA:    pdftest.New(pdftest.Catalog("/AcroForm << /Fields [] /XFA [] >>")),
 		pades.FindEmptySignature: pdftest.New(
@@ -72,9 +78,11 @@ func TestRefusedContent(t *testing.T) {
 		return in.RequestID, nil
 	}
 	for code, doc := range docs {
-		if slices.Contains(request.DefaultRefusedContent, code) ==
-			slices.Contains(request.DefaultWarnedContent, code) {
-			t.Errorf("%s is not either refused or warned of", code)
+		refused := slices.Contains(request.DefaultRefusedContent, code)
+		warned := slices.Contains(request.DefaultWarnedContent, code)
+		allowed := code == pades.FindWebLink || code == pades.FindMenu
+		if refused && warned || allowed == (refused || warned) {
+			t.Errorf("%s is not either refused, warned of or allowed", code)
 		}
 		for name, policy := range map[string][]pades.FindingCode{
 			"default": request.DefaultRefusedContent, "alone": {code}, "none": nil,

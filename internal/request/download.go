@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// download is what the trail tells apart: a link, and a class of client that used it.
+// download is a link and a class of client that used it, which together have a line in the trail.
 type download struct {
 	id     string // of the request
 	exp    int64  // of the link, in Unix seconds

@@ -82,33 +82,38 @@ func (d *Detail) Members() iter.Seq2[string, *string] {
 // EventKind is the kind of an event.
 type EventKind string
 
-// The kinds of events.
+// The kinds of events, and the details that each has.
 const (
-	EventInitiated    EventKind = "initiated" // detail: client_id, pages, size, places, findings
-	EventOpened       EventKind = "opened"    // detail: acr, amr, auth_time
-	EventProceeded    EventKind = "proceeded" // detail: acr, amr, auth_time, ends_at
-	EventScanned      EventKind = "scanned"
-	EventSessionEnded EventKind = "session_ended" // detail: outcome
-	// detail: phone, user_verified, authenticator, assertion
+	EventInitiated    EventKind = "initiated"     // client_id, pages, size, places, findings
+	EventOpened       EventKind = "opened"        // acr, amr, auth_time
+	EventProceeded    EventKind = "proceeded"     // as opened, ends_at, seen, warned_of
+	EventScanned      EventKind = "scanned"       // phone
+	EventSessionEnded EventKind = "session_ended" // outcome
+	// phone, user_verified, authenticator, assertion
 	EventApproved       EventKind = "approved"
-	EventApproveRefused EventKind = "approve_refused" // detail: error
-	EventSigned         EventKind = "signed"
-	EventSealRetried    EventKind = "seal_retried" // detail: attempt, error
-	EventSealFailed     EventKind = "seal_failed"  // the request is stalled; detail: attempt, error
-	EventSealAgain      EventKind = "seal_again"   // detail: by
-	EventSealAborted    EventKind = "seal_aborted" // detail: by
-	EventRenewed        EventKind = "renewed"      // detail: sha256, until
-	EventRenewFailed    EventKind = "renew_failed" // detail: failures, error
+	EventApproveRefused EventKind = "approve_refused" // phone, state
+	EventSigned         EventKind = "signed"          // sha256
+	EventSealRetried    EventKind = "seal_retried"    // attempt, error
+	EventSealFailed     EventKind = "seal_failed"     // the request is stalled; attempt, error
+	EventSealAgain      EventKind = "seal_again"      // by
+	EventSealAborted    EventKind = "seal_aborted"    // by
+	EventRenewed        EventKind = "renewed"         // sha256, until
+	EventRenewFailed    EventKind = "renew_failed"    // failures, error
 	EventExpired        EventKind = "expired"
-	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
-	EventPurged         EventKind = "purged"    // detail: documents
-	// after the restore of an older database; detail: by
-	EventAdopted EventKind = "adopted"
-	EventWebhook EventKind = "webhook" // one attempt; detail: attempt, status or error
-	EventResult  EventKind = "result"
+	EventCancelled      EventKind = "cancelled"      // from; by, if an operator did it
+	EventPurged         EventKind = "purged"         // documents
+	EventAdopted        EventKind = "adopted"        // after the restore of an older database; by
+	EventWebhook        EventKind = "webhook"        // one attempt; attempt, status or error
+	EventResent         EventKind = "webhook_resent" // an operator requested the webhook again; by
+	EventResult         EventKind = "result"
+	EventEvidence       EventKind = "evidence"  // an operator took the evidence; by
+	EventShown          EventKind = "shown"     // an operator looked at the document; by
+	EventAged           EventKind = "aged"      // made older, in a sandbox; by
+	EventForgotten      EventKind = "forgotten" // the signer's identifiers were removed; by
+	EventErased         EventKind = "erased"    // left of an event with such an identifier
 
-	// The first use of a link by a class of client, before a byte is sent; detail: client, until.
+	// The first use of a link by a class of client, before a byte is sent: client, until.
 	EventDownloaded EventKind = "downloaded"
-	// Further uses, once the link has ended, by process; detail: client, until, count.
+	// Further uses, once the link has ended, by process: client, until, count.
 	EventDownloadedAgain EventKind = "downloaded_again"
 )

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"time"
 
 	"github.com/signet-sign/signet/pades"
 )
-
-// EventEvidence records that an operator took the evidence of a request; detail: by.
-const EventEvidence EventKind = "evidence"
 
 // Evidence is everything that is stored about a request.
 type Evidence struct {
@@ -41,27 +37,34 @@ func (e *Evidence) Close() error {
 // trail. It works in every state: only relying parties lose access to a signed document after an
 // hour.
 func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
-	err = s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
-		e.record(now, EventEvidence, Detail{By: by})
-		return e, nil
+	if err := s.note(ctx, id, EventEvidence, Detail{By: by}); err != nil {
+		return nil, err
+	}
+	err = twice(func() error {
+		e = new(Evidence)
+		err := s.collect(ctx, id, e)
+		if err != nil {
+			return errors.Join(err, e.Close())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	for again := false; ; again = true {
-		e = new(Evidence)
-		err := s.collect(ctx, id, e)
-		if err == nil {
-			return e, nil
-		}
-		err = errors.Join(err, e.Close())
-		if !errors.Is(err, fs.ErrNotExist) || again {
-			return nil, err
-		}
-		// It was sealed or renewed after the read above.
-	}
+	return e, nil
 }
 
+// twice calls read again if a document is missing that a record names: the request was sealed or
+// renewed between the two.
+func twice(read func() error) error {
+	err := read()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = read()
+	}
+	return err
+}
+
+// collect reads everything but the operator's event into e, which the caller closes.
 func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err error) {
 	if e.Request, err = s.Get(ctx, id); err != nil {
 		return err

@@ -398,7 +398,7 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	if e.answer != 0 {
 		s.held[op.name[len("phone ")]-'1'] = e.answer
 	}
-	// What has begun goes on by itself; only people and broken authorities have a choice.
+	// Work that has begun continues; only people and broken authorities have a choice.
 	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.late ||
 		op.name == "sweep"
 	if e.paused != 0 || op.job != "" {

@@ -379,12 +379,10 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(
-		tsa.Config{
-			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.now,
-			Rand: rand.Reader,
-		},
-	)
+	stamps, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.now,
+		Rand: rand.Reader,
+	})
 	must(err)
 	for i, person := range []int{0, 0} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -393,16 +391,13 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 			ca.Subject{UIN: w.people[person].UIN, Name: w.people[person].Name}, &key.PublicKey,
 		)
 		must(err)
-		w.phones = append(
-			w.phones,
-			explorePhone{
-				signer.Phone{ID: fmt.Sprint(i), UIN: w.people[person].UIN, Certificate: cert.Raw},
-				key,
-			},
-		)
+		w.phones = append(w.phones, explorePhone{
+			signer.Phone{ID: fmt.Sprint(i), UIN: w.people[person].UIN, Certificate: cert.Raw},
+			key,
+		})
 	}
 	w.service = New(Config{
-		Store: w, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
+		Store: w, Watcher: unwatched{}, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
 		Chain: authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: w.now, Rand: w, PublicURL: "http://sign.test",
 		LinkSecrets:     func() [][]byte { return [][]byte{make([]byte, 32)} },
@@ -560,7 +555,7 @@ func (w *world) operations(scope scope) []*operation {
 				return err
 			}},
 			&operation{name: name + " approves", do: func(_ *world, _ *Job, held heldAnswer) error {
-				return s.Approve(ctx, id, held.session, p.Phone, []byte(held.signature))
+				return s.Approve(ctx, id, held.session, p.Phone, []byte(held.signature), nil)
 			}},
 			&operation{
 				name: name + " rejects",
@@ -596,3 +591,8 @@ type noStamps struct{}
 func (noStamps) Timestamp(context.Context, []byte) ([]byte, error) {
 	return nil, errors.New("the authority is away")
 }
+
+// unwatched is a Watcher of requests that no page follows.
+type unwatched struct{ Watcher }
+
+func (unwatched) Signal(string) {}

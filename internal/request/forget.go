@@ -10,13 +10,6 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// EventForgotten records that an operator had the signer's identifiers removed; detail: by.
-const EventForgotten EventKind = "forgotten"
-
-// EventErased is what is left of an event whose detail contained an identifier of a signer who was
-// forgotten.
-const EventErased EventKind = "erased"
-
 // ErrInProgress is the error for a request that must not be forgotten or erased yet.
 var ErrInProgress = errors.New("the request is in progress")
 
@@ -70,6 +63,5 @@ func (r *Request) forget() {
 // certified reports whether der is the certificate of the approval.
 func (a *Approval) certified(der []byte) bool {
 	sum := sha256.Sum256(der)
-	return bytes.Equal(a.Certificate, der) ||
-		bytes.Equal(a.Certificate, sum[:])
+	return bytes.Equal(a.Certificate, der) || bytes.Equal(a.Certificate, sum[:])
 }

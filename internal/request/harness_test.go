@@ -91,13 +91,10 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	log := slog.New(slog.DiscardHandler)
-	w.store, err = store.Open(
-		t.Context(),
-		store.Options{
-			Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now,
-			Log: log,
-		},
-	)
+	w.store, err = store.Open(t.Context(), store.Options{
+		Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now,
+		Log: log,
+	})
 	must(err)
 	w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
 	must(err)
@@ -107,12 +104,10 @@ func newWorld(t testing.TB) *world {
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(
-		tsa.Config{
-			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
-			Rand: rand.Reader,
-		},
-	)
+	stamps, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
+		Rand: rand.Reader,
+	})
 	must(err)
 	w.signers = &signer.Service{
 		Store: w.store, Authority: authority,
@@ -283,7 +278,7 @@ func (w *world) scan(ctx context.Context, id string, p signer.Person) (*approval
 }
 
 func (w *world) send(ctx context.Context, a *approval) error {
-	return w.Approve(ctx, a.id, a.session, a.phone, a.signature)
+	return w.Approve(ctx, a.id, a.session, a.phone, a.signature, nil)
 }
 
 // approve scans and approves.

@@ -87,16 +87,14 @@ func (s *Service) Initiate(
 func (s *Service) receive(
 	ctx context.Context, party, key string, body io.Reader, locs []pades.Location,
 ) (*Document, []pades.Finding, error) {
-	sum := sha256.New()
-	limited := &limitedReader{r: body, left: s.MaxDocument}
-	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
+	doc, err := s.put(ctx, key, &limitedReader{r: body, left: s.MaxDocument})
 	if err != nil {
 		return nil, nil, err
 	}
-	if size == 0 {
+	if doc.Size == 0 {
 		return nil, nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
 	}
-	turn, err := s.takeTurn(ctx, party)
+	turn, err := s.parsing.take(ctx, party)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,7 +105,7 @@ func (s *Service) receive(
 	}
 	defer stored.Close()
 	parsed := &reading{Blob: stored}
-	in, err := pades.Inspect(ctx, parsed, size, locs, s.PDFLimits)
+	in, err := pades.Inspect(ctx, parsed, doc.Size, locs, s.PDFLimits)
 	if failure := parsed.failure(); failure != nil {
 		return nil, nil, failure
 	}
@@ -117,9 +115,21 @@ func (s *Service) receive(
 	if err := s.checkContent(in.Findings); err != nil {
 		return nil, nil, err
 	}
-	return &Document{
-		Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures,
-	}, in.Findings, nil
+	doc.Pages, doc.Signatures = in.Pages, in.Signatures
+	return &doc, in.Findings, nil
+}
+
+// newKey returns a key that no document of the request has. prefix begins the name in it.
+func (s *Service) newKey(id, prefix string) (string, error) {
+	name, err := s.secret()
+	return id + "/" + prefix + name, err
+}
+
+// put stores the contents of r and returns their key, size and digest.
+func (s *Service) put(ctx context.Context, key string, r io.Reader) (Document, error) {
+	sum := sha256.New()
+	size, err := s.Documents.Put(ctx, key, io.TeeReader(r, sum))
+	return Document{Key: key, Size: size, SHA256: sum.Sum(nil)}, err
 }
 
 // abandon deletes bytes after the change that was to name them in the record has failed with err.

@@ -29,7 +29,7 @@ type JobKind string
 // The kinds of jobs.
 const (
 	JobSeal    JobKind = "seal"    // seal the document with the phone's signature
-	JobWebhook JobKind = "webhook" // tell the relying party that the document is signed
+	JobWebhook JobKind = "webhook" // notify the relying party that the document is signed
 	// add a timestamp to the document before the certificate of the newest one ends
 	JobRenew JobKind = "renew"
 	JobPurge JobKind = "purge" // delete the stored documents that the request does not need

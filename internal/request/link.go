@@ -5,9 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"time"
@@ -31,7 +29,7 @@ func (s *Service) linkSince(id string, at time.Time) (url string, exp time.Time)
 // expired.
 func (s *Service) Follow(
 	ctx context.Context, id, expires, signature string,
-) (*Request, Blob, error) {
+) (r *Request, doc Blob, err error) {
 	exp, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil || !s.isLink(id, exp, signature) {
 		return nil, nil, api.ErrUnauthorized.Because("not a link of ours")
@@ -39,23 +37,17 @@ func (s *Service) Follow(
 	if s.now().After(time.Unix(exp, 0)) {
 		return nil, nil, api.ErrUnauthorized.Because("the link ended at %d", exp)
 	}
-	for again := false; ; again = true {
-		r, err := s.Get(ctx, id)
-		if err != nil {
-			return nil, nil, err
+	err = twice(func() (err error) {
+		if r, err = s.Get(ctx, id); err != nil {
+			return err
 		}
 		if !r.State.Signed() {
-			return nil, nil, api.ErrNotSigned
+			return api.ErrNotSigned
 		}
-		b, err := s.Documents.Open(ctx, r.Signed.Key)
-		if errors.Is(err, fs.ErrNotExist) && !again {
-			continue // it was renewed after the read above
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		return r, b, nil
-	}
+		doc, err = s.Documents.Open(ctx, r.Signed.Key)
+		return err
+	})
+	return r, doc, err
 }
 
 // isLink reports whether a signature was made with one of the secrets.

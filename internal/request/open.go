@@ -15,10 +15,7 @@ func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Reques
 	if r, err := s.Get(ctx, id); err != nil {
 		return nil, err
 	} else if r.Signer != nil && r.Signer.UIN == p.UIN {
-		if c := table[ActOpen][r.State]; c.refuse != nil {
-			return nil, c.refuse
-		}
-		return r, nil
+		return r, r.may(ActOpen)
 	}
 	var opened *Request
 	err := s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
@@ -48,8 +45,8 @@ func (s *Service) Document(
 	if err != nil {
 		return nil, nil, err
 	}
-	if c := table[ActOpen][r.State]; c.refuse != nil {
-		return nil, nil, c.refuse
+	if err := r.may(ActOpen); err != nil {
+		return nil, nil, err
 	}
 	b, err := s.Documents.Open(ctx, r.Document.Key)
 	return r, b, err
@@ -73,6 +70,14 @@ func (s *Service) SignedDocument(
 // Available reports whether the signed document may still be fetched.
 func (s *Service) Available(r *Request) bool { return r.resultAt(s.NowOf(r.ID)) == nil }
 
+// may returns the refusal of an action by the table, or nil.
+func (r *Request) may(action Action) error {
+	if c := table[action][r.State]; c.refuse != nil {
+		return c.refuse
+	}
+	return nil
+}
+
 // actBy checks that p is the signer, and then whether the table allows the action.
 func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
 	c := table[action][r.State]
@@ -82,13 +87,5 @@ func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
 		}
 		return c, api.ErrNoAccess
 	}
-	return c, c.refuseErr()
-}
-
-// refuseErr returns c.refuse as an error, without a typed nil.
-func (c cell) refuseErr() error {
-	if c.refuse == nil {
-		return nil
-	}
-	return c.refuse
+	return c, r.may(action)
 }

@@ -19,8 +19,7 @@ func TestPreparedFile(t *testing.T) {
 	zeros := strings.Repeat(",0", 31)
 	release := `"size":1,"sha256":[7` + zeros + `],"before":"YmVmb3Jl","after":"YWZ0ZXI=","hole":2,` +
 		`"byte_range":[0,3,4,5],"digest":[` + strings.TrimPrefix(
-		zeros,
-		",",
+		zeros, ",",
 	) + `,8],"appearances":6}`
 	text, err := encodePrepared(p)
 	if want := `{"v":1,` + release; string(text) != want || err != nil {

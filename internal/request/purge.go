@@ -125,10 +125,7 @@ func (s *Service) unknownSigned(
 	for _, key := range unknown {
 		s.Log.Error(
 			"keeping a signed document of a request that was not approved: is the database an old backup?",
-			"request_id",
-			r.ID,
-			"key",
-			key,
+			"request_id", r.ID, "key", key,
 		)
 	}
 	return unknown, nil
@@ -176,28 +173,10 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r, err := s.find(ctx, id)
-		if err != nil || r != nil && !r.State.Final() {
-			continue // an operation may be about to name what is stored
-		}
-		strays, err := s.Documents.Keys(ctx, id)
-		if err == nil {
-			r, err = s.find(ctx, id) // after the documents, as in Purge
-		}
+		strays, known, err := s.straysOf(ctx, id)
 		switch {
-		case err != nil:
-		case r == nil:
-			// A job deletes the documents of a request that was erased.
-			var jobs []Job
-			if jobs, err = s.Outbox.Jobs(ctx, id); len(jobs) > 0 {
-				continue
-			}
-		default:
-			strays, err = s.unneeded(ctx, r, strays)
-		}
-		switch {
-		case err != nil:
-		case r != nil:
+		case err != nil || len(strays) == 0:
+		case known:
 			err = s.Documents.Delete(ctx, strays...)
 		case slices.ContainsFunc(strays, IsSigned):
 			signed++
@@ -216,17 +195,40 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 	if kept > limit || signed > 0 {
 		s.Log.Error(
 			"keeping documents of requests that are not in the database: is it the wrong one, or an old backup? signet restore --check lists them",
-			"requests",
-			kept+signed,
-			"signed",
-			signed,
-			"stored",
-			len(ids),
-			"database_created_at",
-			created,
+			"requests", kept+signed, "signed", signed, "stored", len(ids),
+			"database_created_at", created,
 		)
 	}
 	return errors.Join(append(failed, s.emptyTrash(ctx))...)
+}
+
+// straysOf returns the keys of a request's documents that no job will delete, and whether the
+// database knows the request. It returns none while an operation may be about to name them.
+func (s *Service) straysOf(
+	ctx context.Context, id string,
+) (strays []string, known bool, err error) {
+	r, err := s.find(ctx, id)
+	if err != nil || r != nil && !r.State.Final() {
+		return nil, false, nil
+	}
+	keys, err := s.Documents.Keys(ctx, id)
+	if err != nil {
+		return nil, false, err
+	}
+	r, err = s.find(ctx, id) // after the documents, as in Purge
+	switch {
+	case err != nil:
+		return nil, false, err
+	case r != nil:
+		strays, err = s.unneeded(ctx, r, keys)
+		return strays, true, err
+	}
+	// A job deletes the documents of a request that was erased.
+	jobs, err := s.Outbox.Jobs(ctx, id)
+	if err != nil || len(jobs) > 0 {
+		return nil, false, err
+	}
+	return keys, false, nil
 }
 
 // trash moves the documents of an unknown request to the trash.

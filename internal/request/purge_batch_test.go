@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -19,8 +20,10 @@ type purgeWorld struct {
 	Outbox
 	Documents
 	jobs      []Job
+	busy      bool
 	leased    bool
 	settled   []Settlement
+	settledAt time.Time
 	settleErr error
 	requests  map[string]*Request
 	stored    map[string][]string
@@ -45,8 +48,10 @@ func (w *purgeWorld) Claim(
 	return due[:min(q.Jobs, len(due))], nil
 }
 
+func (w *purgeWorld) Busy() bool { return w.busy }
+
 func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {
-	w.settled = append(w.settled, settled...)
+	w.settled, w.settledAt = append(w.settled, settled...), time.Now()
 	return w.settleErr
 }
 
@@ -113,23 +118,18 @@ func (w *purgeWorld) Jobs(_ context.Context, requestID string) (of []Job, _ erro
 
 func newPurgeWorld() (*purgeWorld, *Worker) {
 	w := &purgeWorld{requests: map[string]*Request{}, stored: map[string][]string{}}
-	s := New(
-		Config{
-			Store: w, Outbox: w, Documents: w, Now: func() time.Time { return dawn },
-			Log: slog.New(slog.DiscardHandler),
-		},
-	)
+	s := New(Config{
+		Store: w, Outbox: w, Documents: w, Now: func() time.Time { return dawn },
+		Log: slog.New(slog.DiscardHandler),
+	})
 	return w, NewWorker(s, nil)
 }
 
 func (w *purgeWorld) add(id string, state State, due time.Time, keys ...string) {
-	w.jobs = append(
-		w.jobs,
-		Job{
-			ID: int64(len(w.jobs) + 1), RequestID: id, Kind: JobPurge, Status: JobPending,
-			DueAt: due,
-		},
-	)
+	w.jobs = append(w.jobs, Job{
+		ID: int64(len(w.jobs) + 1), RequestID: id, Kind: JobPurge, Status: JobPending,
+		DueAt: due,
+	})
 	w.requests[id] = &Request{
 		ID: id, State: state, Signed: &SignedDocument{Document: Document{Key: id + "/signed"}},
 	}
@@ -162,6 +162,27 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 			s.Job.Status != JobDone {
 			t.Errorf("%s ended with %+v", s.Job.RequestID, s)
 		}
+	}
+}
+
+// TestPurgesWaitForCallers checks that purges are made within a second, and that while many callers
+// change requests they wait, but no longer than maxPurgeDelay.
+func TestPurgesWaitForCallers(t *testing.T) {
+	for busy, want := range map[bool]time.Duration{false: purgeEvery, true: maxPurgeDelay} {
+		synctest.Test(t, func(t *testing.T) {
+			w, worker := newPurgeWorld()
+			w.busy = busy
+			w.add("a", StateCancelled, dawn, "a/original")
+			ctx, cancel := context.WithCancel(t.Context())
+			start := time.Now()
+			go worker.purges(ctx)
+			time.Sleep(2 * maxPurgeDelay)
+			cancel()
+			synctest.Wait()
+			if len(w.settled) != 1 || w.settledAt.Sub(start) != want {
+				t.Errorf("busy %v: %d purged after %v", busy, len(w.settled), w.settledAt.Sub(start))
+			}
+		})
 	}
 }
 

@@ -71,16 +71,16 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 			"failures", failures, "err", err,
 		)
 	} else {
-		s.Log.Error("ALARM: a signed document cannot be renewed", "request_id", job.RequestID, "failures", failures, "err", err)
+		s.Log.Error(
+			"ALARM: a signed document cannot be renewed", "request_id", job.RequestID,
+			"failures", failures, "err", err,
+		)
 	}
 	job.Retry(s.NowOf(job.RequestID).Add(wait), err)
-	return []Event{
-		{
-			At:     s.NowOf(job.RequestID),
-			Kind:   EventRenewFailed,
-			Detail: Detail{Failures: job.Payload, Error: err.Error()},
-		},
-	}
+	return []Event{{
+		At: s.NowOf(job.RequestID), Kind: EventRenewFailed,
+		Detail: Detail{Failures: job.Payload, Error: err.Error()},
+	}}
 }
 
 // renew returns until when the document is now verifiable, or zero if there is nothing to renew,
@@ -98,17 +98,16 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 		return until, err
 	}
 	defer old.Close()
-	turn, err := s.takeTurn(ctx, r.ClientID)
+	turn, err := s.parsing.take(ctx, r.ClientID)
 	if err != nil {
 		return until, err
 	}
 	defer turn.end()
 	update, err := pades.Renew(ctx, old, old.Size(), pades.RenewOptions{
 		ExtendOptions: pades.ExtendOptions{
-			Evidence: asking{s.Revocation, turn}, Known: s.Known,
+			Evidence: asking{s.Revocation, turn, nil}, Known: s.Known,
 			Timestamper: stamping{s.Timestamper, turn, r}, FieldName: id + "-timestamp",
-			Rand:   s.Rand,
-			Limits: s.PDFLimits, Memo: s.memo,
+			Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 		},
 		Verify: s.trust(), Before: s.RenewBefore, Others: true,
 	})
@@ -117,11 +116,10 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 		return until, err
 	}
 
-	name, err := s.secret()
+	key, err := s.newKey(id, signedPrefix)
 	if err != nil {
 		return until, err
 	}
-	key := id + "/" + signedPrefix + name
 	err = s.update(ctx, id, func(n *Request, _ time.Time) (Effects, error) {
 		if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key {
 			return Effects{}, errOvertaken
@@ -141,14 +139,9 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 			}
 			doc.At = n.Signed.At // the signature is the same
 			n.Signed = doc
-			e.record(
-				now,
-				EventRenewed,
-				Detail{
-					SHA256: fmt.Sprintf("%x", doc.SHA256),
-					Until:  doc.Until.UTC().Format(time.RFC3339),
-				},
-			)
+			e.record(now, EventRenewed, Detail{
+				SHA256: fmt.Sprintf("%x", doc.SHA256), Until: doc.Until.UTC().Format(time.RFC3339),
+			})
 			e.purge(now)
 			return e, nil
 		})
@@ -165,11 +158,10 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 func (s *Service) rewrite(
 	ctx context.Context, r *Request, key string, old Blob, update []byte,
 ) (*SignedDocument, error) {
-	was, sum := sha256.New(), sha256.New()
-	whole := io.MultiReader(
+	was := sha256.New()
+	stored, err := s.put(ctx, key, io.MultiReader(
 		io.TeeReader(io.NewSectionReader(old, 0, old.Size()), was), bytes.NewReader(update),
-	)
-	size, err := s.Documents.Put(ctx, key, io.TeeReader(whole, sum))
+	))
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +169,7 @@ func (s *Service) rewrite(
 		return nil, fmt.Errorf("%w: the stored document is not the one on record", errGate)
 	}
 	doc := *r.Signed
-	doc.Key, doc.Size, doc.SHA256, doc.Renewal = key, size, sum.Sum(nil), ""
+	doc.Key, doc.Size, doc.SHA256, doc.Renewal = key, stored.Size, stored.SHA256, ""
 	b, err := s.Documents.Open(ctx, key)
 	if err != nil {
 		return nil, err

@@ -31,12 +31,10 @@ func (w *world) restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	key, chain := authority.TSA()
-	w.Timestamper, err = tsa.New(
-		tsa.Config{
-			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
-			Rand: rand.Reader,
-		},
-	)
+	w.Timestamper, err = tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
+		Rand: rand.Reader,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type Request struct {
 	Outcome     Outcome // how the latest session ended without a signature
 }
 
-// Effects are what a change writes beside the request, in the same transaction.
+// Effects are the writes of a change beside the request, in the same transaction.
 type Effects struct {
 	Events []Event // lines of the audit trail; the store numbers them
 	Jobs   []Job   // of this request; the store gives them their ids

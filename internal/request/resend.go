@@ -6,9 +6,6 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// EventResent records that an operator has requested the webhook again; detail: by.
-const EventResent EventKind = "webhook_resent"
-
 // Errors of Resend. Operators see the texts.
 var (
 	ErrNoWebhookYet = &api.Error{
@@ -42,11 +39,9 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 		job.Status, job.DueAt = JobPending, s.NowOf(id)
 		// If a worker claims the job now, Settle does not change it, and the worker sends the
 		// webhook.
-		return s.Outbox.Settle(
-			ctx, Settlement{
-				Job: job, Events: []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}},
-			},
-		)
+		return s.Outbox.Settle(ctx, Settlement{
+			Job: job, Events: []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}},
+		})
 	}
 	return ErrNoWebhookYet
 }

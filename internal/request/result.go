@@ -30,7 +30,7 @@ func (s *Service) ResultSince(
 	if err := r.resultAt(s.NowOf(id)); err != nil {
 		return nil, err
 	}
-	if err := s.note(ctx, id, EventResult); err != nil {
+	if err := s.note(ctx, id, EventResult, Detail{}); err != nil {
 		return nil, err
 	}
 	url, exp := s.linkSince(r.ID, first)
@@ -39,7 +39,7 @@ func (s *Service) ResultSince(
 
 // resultAt returns nil if the signed document may be fetched at now.
 func (r *Request) resultAt(now time.Time) error {
-	if err := table[ActResult][r.State].refuseErr(); err != nil {
+	if err := r.may(ActResult); err != nil {
 		return err
 	}
 	if now.After(r.Signed.At.Add(api.ResultLifetime * time.Second)) {
@@ -49,9 +49,9 @@ func (r *Request) resultAt(now time.Time) error {
 }
 
 // note adds an event to the trail without another change.
-func (s *Service) note(ctx context.Context, id string, kind EventKind) error {
+func (s *Service) note(ctx context.Context, id string, kind EventKind, d Detail) error {
 	return s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
-		e.record(now, kind, Detail{})
+		e.record(now, kind, d)
 		return e, nil
 	})
 }

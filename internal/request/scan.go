@@ -26,7 +26,7 @@ const (
 )
 
 // ErrStaleCode is the error for a scanned value that is not accepted, or no longer.
-var ErrStaleCode = errors.New("sign: the scanned code is not a fresh one")
+var ErrStaleCode = errors.New("the scanned code is not a fresh one")
 
 // Code returns the value for the QR code of the present session, and how long it is the newest one.
 func (s *Service) Code(
@@ -47,8 +47,8 @@ func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	if c := table[ActApprove][r.State]; c.refuse != nil {
-		return nil, c.refuse
+	if err := r.may(ActApprove); err != nil {
+		return nil, err
 	}
 	newest := s.step(s.sharedNow()) + codesAhead
 	for back := range int64(codesAhead + 1 + codesOnTrust) {
@@ -66,10 +66,7 @@ func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Re
 	if err != nil {
 		return nil, err
 	}
-	if c := table[ActApprove][r.State]; c.refuse != nil {
-		return nil, c.refuse
-	}
-	return r, nil
+	return r, r.may(ActApprove)
 }
 
 // sharedNow returns the time of the clock that all nodes share, as far as this node knows it.

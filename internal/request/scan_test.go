@@ -127,7 +127,7 @@ func TestCodeIsNotTheSession(t *testing.T) {
 	) != api.CodeNoActiveSession {
 		t.Errorf("challenge with a code in place of the session: %v", err)
 	}
-	if err := w.Approve(t.Context(), id, value, ph.Phone, bytes.Repeat([]byte{1}, 64)); code(
+	if err := w.Approve(t.Context(), id, value, ph.Phone, bytes.Repeat([]byte{1}, 64), nil); code(
 		err,
 	) != api.CodeNoActiveSession {
 		t.Errorf("approve with a code in place of the session: %v", err)

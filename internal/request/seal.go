@@ -3,7 +3,6 @@ package request
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -121,14 +120,12 @@ var ErrNotSealing = &api.Error{
 // attempt or is stalled. A stalled one gets a new time limit. by names the operator in the trail.
 func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
-		c := table[ActSealAgain][r.State]
-		if c.refuse != nil {
-			return e, c.refuse
+		if err := r.may(ActSealAgain); err != nil {
+			return e, err
 		}
-		r.State = c.to
-		r.Approval.SealBy, r.Approval.NextTry, r.Approval.Tries = now.Add(
-			s.SealTimeout,
-		), time.Time{}, 0
+		r.State = table[ActSealAgain][r.State].to
+		a := r.Approval
+		a.SealBy, a.NextTry, a.Tries = now.Add(s.SealTimeout), time.Time{}, 0
 		e.record(now, EventSealAgain, Detail{By: by})
 		e.Enqueue(JobSeal, now)
 		return e, nil
@@ -139,8 +136,8 @@ func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 // again if the request has not expired. by names the operator in the trail.
 func (s *Service) Abort(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
-		if c := table[ActAbort][r.State]; c.refuse != nil {
-			return e, c.refuse
+		if err := r.may(ActAbort); err != nil {
+			return e, err
 		}
 		e.record(now, EventSealAborted, Detail{By: by})
 		e.add(r.endSession(ActAbort, OutcomeFailed, now))
@@ -193,6 +190,8 @@ func (s *Service) seal(ctx context.Context, r *Request) error {
 
 // finish writes the signed document and then reads and verifies it as any verifier would.
 func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, error) {
+	s.enter(r.ID, PhaseStamp)
+	defer s.enter(r.ID, "")
 	original, err := s.Documents.Open(ctx, r.Document.Key)
 	if err != nil {
 		return nil, err
@@ -206,7 +205,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	if err != nil {
 		return nil, err
 	}
-	turn, err := s.takeTurn(ctx, r.ClientID)
+	turn, err := s.parsing.take(ctx, r.ClientID)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +221,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 		Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}
 	if s.Level > pades.LevelT {
-		o.Evidence = asking{s.Revocation, turn}
+		o.Evidence = asking{s.Revocation, turn, func() { s.enter(r.ID, PhaseProve) }}
 	}
 	appended, _, err := pades.Seal(ctx, original, p, r.Approval.Signature, o)
 	turn.end()
@@ -230,21 +229,19 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 		return nil, err
 	}
 
-	name, err := s.secret()
+	s.enter(r.ID, PhaseCheck)
+	key, err := s.newKey(r.ID, signedPrefix)
 	if err != nil {
 		return nil, err
 	}
-	key := r.ID + "/" + signedPrefix + name
-	sum := sha256.New()
-	size, err := s.Documents.Put(ctx, key, io.TeeReader(io.MultiReader(
-		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended)), sum))
+	doc := &SignedDocument{Name: cert.Subject.CommonName}
+	doc.Document, err = s.put(ctx, key, io.MultiReader(
+		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended),
+	))
 	if err != nil {
 		return nil, err
 	}
-	doc := &SignedDocument{
-		Document: Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: r.Document.Pages},
-		Name:     cert.Subject.CommonName,
-	}
+	doc.Pages = r.Document.Pages
 	if err := s.gate(ctx, r, doc, p, cert); err != nil {
 		s.discard(key)
 		return nil, err

@@ -1,13 +1,80 @@
 package request_test
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/pades"
 )
+
+// phasesSeen notes the step of the sealing at each call of the two sources of a signature's proofs.
+type phasesSeen struct {
+	request.Timestamper
+	pades.EvidenceSource
+	note func()
+}
+
+func (p phasesSeen) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
+	p.note()
+	return p.Timestamper.Timestamp(ctx, imprint)
+}
+
+func (p phasesSeen) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
+	p.note()
+	return p.EvidenceSource.Evidence(ctx, certs)
+}
+
+// TestSealPhases checks the step that the service names while it calls others, that those who watch
+// the request are told of it, and that no step stays when the document is signed or failed.
+func TestSealPhases(t *testing.T) {
+	w := newWorld(t)
+	id := w.initiate(t).RequestID
+	if _, err := w.Open(t.Context(), id, alice); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Proceed(t.Context(), id, alice, request.SeenUnasked); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.approve(t.Context(), id, alice); err != nil {
+		t.Fatal(err)
+	}
+	changed, stop := w.store.Watch(id)
+	defer stop()
+	var seen []request.SealPhase
+	stamps, proofs := w.Timestamper, w.Revocation
+	sources := phasesSeen{stamps, proofs, func() {
+		seen = append(seen, w.SealPhase(id))
+		select {
+		case <-changed:
+		default:
+			if n := len(seen); n < 2 || seen[n-1] != seen[n-2] {
+				t.Errorf("no watcher is told of the step %q", seen[n-1])
+			}
+		}
+	}}
+	w.Timestamper, w.Revocation = sources, sources
+	if err := w.worker.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen = slices.Compact(seen)
+	if want := []request.SealPhase{request.PhaseStamp, request.PhaseProve}; !slices.Equal(seen, want) {
+		t.Errorf("the steps are %q, want %q", seen, want)
+	}
+	if r, err := w.Get(t.Context(), id); err != nil || r.State != request.StateSigned {
+		t.Errorf("the request is %v, %v", r, err)
+	}
+	if phase := w.SealPhase(id); phase != "" {
+		t.Errorf("the step %q stays", phase)
+	}
+}
 
 // TestHourOfAccess checks that the hour begins when the document is signed, not when it was asked
 // for or approved.

@@ -23,10 +23,10 @@ import (
 // number of processes may use one store.
 type Service struct {
 	Config
-	parsing *turns      // bounds what documents that are being parsed take together
-	memo    *pades.Memo // certificates that the gate has seen before
-	// repeated uses of download links, until they are written down
-	downloads *downloads
+	parsing   *turns      // bounds what documents that are being parsed take together
+	memo      *pades.Memo // certificates that the gate has seen before
+	downloads *downloads  // repeated uses of download links, until they are written down
+	sealing   *phases
 }
 
 // Config is the configuration of a Service. All fields are required unless they say otherwise.
@@ -42,10 +42,9 @@ type Config struct {
 	// Chain returns the certificates above a phone's: issuing CA first, root last. The error is
 	// [api.ErrPhoneNotEnrolled] if one of them was revoked.
 	Chain    func(cert *x509.Certificate) ([]*x509.Certificate, error)
-	Roots    *x509.CertPool // that phones' certificates chain to
-	TSARoots *x509.CertPool // that the Timestamper's tokens chain to
-	// to complete the chains of an external Timestamper; may be empty
-	Known []*x509.Certificate
+	Roots    *x509.CertPool      // that phones' certificates chain to
+	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
+	Known    []*x509.Certificate // complete the chains of an external Timestamper; may be empty
 
 	Now  func() time.Time
 	Rand io.Reader
@@ -63,29 +62,39 @@ type Config struct {
 	// measured last. QR codes change by that clock.
 	ClockOffset func() time.Duration
 
-	// scheme and host at which browsers and relying parties reach the service; no trailing slash
+	// PublicURL is the scheme and host at which browsers and relying parties reach the service,
+	// without a trailing slash.
 	PublicURL string
+
 	// LinkSecrets returns secrets of 32 bytes that authenticate download links: the one to use
 	// first, then others that are accepted.
-	LinkSecrets     func() [][]byte
+	LinkSecrets func() [][]byte
+
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
-	// the end of its newest timestamp a document is renewed; 0: DefaultRenewBefore
+	SealTimeout     time.Duration // for which sealing is tried; 0: DefaultSealTimeout
+
+	// RenewBefore is how long before the end of its newest timestamp's certificate a document is
+	// renewed; 0: DefaultRenewBefore.
 	RenewBefore time.Duration
-	SealTimeout time.Duration // for which sealing is tried; 0: DefaultSealTimeout
-	// never change a session's QR code; for tests, because a picture of it can be forwarded
+
+	// StaticCode never changes a session's QR code. It is for tests only, because a picture of the
+	// code can then be forwarded.
 	StaticCode bool
+
 	Sandbox    bool           // signatures say SANDBOX
 	Background bool           // signatures lighten what is below them
 	HanForms   pades.HanForms // of signers' names; see pades.Options
 	Certify    bool           // the first signature of a document certifies it
 	PDFLimits  pdf.Limits     // zero: the defaults
+
 	// RefuseContent are the findings for which an upload is refused; may be nil.
 	RefuseContent []pades.FindingCode
 
 	// WarnContent are the findings that the signer is warned of before Proceed and on the phone;
 	// may be nil. A finding in neither list is only recorded in the trail.
 	WarnContent []pades.FindingCode
-	Log         *slog.Logger
+
+	Log *slog.Logger
 
 	// MaxDocument is the size in bytes below which an uploaded document must be; 0:
 	// api.MaxDocumentBytes.
@@ -126,6 +135,7 @@ func New(c Config) *Service {
 	return &Service{
 		Config: c, parsing: newTurns(), memo: new(pades.Memo),
 		downloads: &downloads{again: map[download]int{}},
+		sealing:   &phases{now: map[string]SealPhase{}},
 	}
 }
 
@@ -170,6 +180,13 @@ func (s *Service) newRequestID(now time.Time) (string, error) {
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80
 	return api.RequestIDPrefix + u.String(), nil
+}
+
+// FirstID returns a text that is greater than the ids of the requests that were initiated before a
+// time, and less than those of the others.
+func FirstID(at time.Time) string {
+	hex := fmt.Sprintf("%012x", max(at.UnixMilli(), 0))
+	return api.RequestIDPrefix + hex[:8] + "-" + hex[8:]
 }
 
 // initiatedAt returns the time in an id that newRequestID made, and zero for any other.

@@ -22,7 +22,7 @@ const (
 	StateCancelled State = "cancelled" // the relying party cancelled it
 )
 
-// Action is what a person, the worker or time does to a request.
+// Action is an act of a person or the worker, or a passing of time, that may change a request.
 type Action string
 
 // The actions, in the order of the table in doc.go.

@@ -59,6 +59,10 @@ type Watcher interface {
 	// Watch subscribes to a request until stop is called. The channel has a buffer of one and is
 	// never closed.
 	Watch(id string) (changed <-chan struct{}, stop func())
+
+	// Signal signals those that watch a request in this process, although the store has not
+	// changed.
+	Signal(id string)
 }
 
 // Outbox keeps the jobs that changes add: work that must happen after the commit, also after a
@@ -83,6 +87,10 @@ type Outbox interface {
 
 	// Failed returns the failed jobs that match the filter, newest first, and the number of all.
 	Failed(ctx context.Context, f FailedFilter) (jobs []Job, all int, err error)
+
+	// Busy reports whether many callers change requests at this moment on this node. Work that can
+	// be delayed for some seconds then makes them wait less.
+	Busy() bool
 
 	// Ready is signalled when a job of a kind that wakes the worker may have been added on any
 	// node. Several signals may be merged.

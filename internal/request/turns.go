@@ -32,34 +32,41 @@ func newTurns() *turns {
 	}
 }
 
-// take waits for a slot. The caller calls release when the document is parsed.
-func (t *turns) take(ctx context.Context, party string) (release func(), err error) {
-	release = func() { t.release(party) }
+// take waits until a document of a party may be parsed. The caller ends the turn when it is.
+func (t *turns) take(ctx context.Context, party string) (*turn, error) {
+	if err := t.wait(ctx, party); err != nil {
+		return nil, err
+	}
+	return &turn{turns: t, party: party, held: true}, nil
+}
+
+// wait waits for a slot.
+func (t *turns) wait(ctx context.Context, party string) error {
 	t.mu.Lock()
 	if t.free > 0 && t.held[party] < t.most {
 		t.free--
 		t.held[party]++
 		t.mu.Unlock()
-		return release, nil
+		return nil
 	}
-	turn := make(chan struct{})
+	granted := make(chan struct{})
 	if len(t.waiting[party]) == 0 {
 		t.order = append(t.order, party)
 	}
-	t.waiting[party] = append(t.waiting[party], turn)
+	t.waiting[party] = append(t.waiting[party], granted)
 	t.mu.Unlock()
 	select {
-	case <-turn:
-		return release, nil
+	case <-granted:
+		return nil
 	case <-ctx.Done():
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.Index(t.waiting[party], turn); i >= 0 {
+	if i := slices.Index(t.waiting[party], granted); i >= 0 {
 		t.remove(party, i)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return release, nil // the slot was granted at the same moment
+	return nil // the slot was granted at the same moment
 }
 
 func (t *turns) release(party string) {
@@ -109,36 +116,27 @@ func (t *turns) remove(party string, i int) {
 
 // turn is a slot that can be given up for the time of an external call.
 type turn struct {
-	turns   *turns
-	party   string
-	release func()
+	turns *turns
+	party string
+	held  bool
 }
 
-// takeTurn waits until a document of a party may be parsed.
-func (s *Service) takeTurn(ctx context.Context, party string) (*turn, error) {
-	release, err := s.parsing.take(ctx, party)
-	if err != nil {
-		return nil, err
-	}
-	return &turn{s.parsing, party, release}, nil
-}
-
-// end releases the slot.
+// end releases the slot, unless it is released already.
 func (t *turn) end() {
-	if t.release != nil {
-		t.release()
-		t.release = nil
+	if t.held {
+		t.turns.release(t.party)
+		t.held = false
 	}
 }
 
 // without calls call without the slot, and then takes a slot again.
 func (t *turn) without(ctx context.Context, call func() error) error {
 	t.end()
-	err := call()
-	if err != nil {
+	if err := call(); err != nil {
 		return err
 	}
-	t.release, err = t.turns.take(ctx, t.party)
+	err := t.turns.wait(ctx, t.party)
+	t.held = err == nil
 	return err
 }
 
@@ -174,15 +172,20 @@ func (s stamping) TokenSize() int {
 	return 0
 }
 
-// asking is an EvidenceSource that holds no slot during its calls.
+// asking is an EvidenceSource that holds no slot during its calls, and calls begin before each,
+// unless it is nil.
 type asking struct {
 	pades.EvidenceSource
-	turn *turn
+	turn  *turn
+	begin func()
 }
 
 func (u asking) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
+	if u.begin != nil {
+		u.begin()
+	}
 	err = u.turn.without(ctx, func() error {
 		responses, crls, err = u.EvidenceSource.Evidence(ctx, certs)
 		return err
@@ -193,7 +196,7 @@ func (u asking) Evidence(
 // verify verifies a stored document of a party. The error is errGate if the document cannot be
 // parsed; other errors do not depend on the document.
 func (s *Service) verify(ctx context.Context, party string, b Blob) (*pades.Report, error) {
-	turn, err := s.takeTurn(ctx, party)
+	turn, err := s.parsing.take(ctx, party)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func TestTurns(t *testing.T) {
 		var wg sync.WaitGroup
 		ask := func(party string) {
 			wg.Go(func() {
-				release, err := turns.take(t.Context(), party)
+				turn, err := turns.take(t.Context(), party)
 				if err != nil {
 					t.Error(err)
 					return
@@ -37,7 +37,7 @@ func TestTurns(t *testing.T) {
 				mu.Lock()
 				holding[party]--
 				mu.Unlock()
-				release()
+				turn.end()
 			})
 		}
 		for range 40 {
@@ -45,11 +45,11 @@ func TestTurns(t *testing.T) {
 		}
 		synctest.Wait()
 		start := time.Now()
-		release, err := turns.take(t.Context(), "b")
+		turn, err := turns.take(t.Context(), "b")
 		if err != nil || time.Since(start) > 0 {
 			t.Fatalf("b waited %v: %v", time.Since(start), err)
 		}
-		release()
+		turn.end()
 		// Parties that wait are served in turn, whichever came first.
 		for range 3 {
 			ask("c")
@@ -76,13 +76,13 @@ func TestTurns(t *testing.T) {
 func TestTurnsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns()
-		var releases []func()
+		var taken []*turn
 		for i := range turns.free {
-			release, err := turns.take(t.Context(), fmt.Sprint(i))
+			turn, err := turns.take(t.Context(), fmt.Sprint(i))
 			if err != nil {
 				t.Fatal(err)
 			}
-			releases = append(releases, release)
+			taken = append(taken, turn)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -92,7 +92,7 @@ func TestTurnsGivenUp(t *testing.T) {
 		if len(turns.waiting)+len(turns.order) > 0 {
 			t.Errorf("%+v", turns)
 		}
-		releases[0]()
+		taken[0].end()
 		if _, err := turns.take(t.Context(), "next"); err != nil {
 			t.Error(err)
 		}
@@ -104,7 +104,7 @@ func TestTurnIsGivenUpForCalls(t *testing.T) {
 	turns := newTurns()
 	slots := turns.free
 	s := &Service{parsing: turns}
-	turn, err := s.takeTurn(t.Context(), "a")
+	turn, err := s.parsing.take(t.Context(), "a")
 	if err != nil || turns.free != slots-1 {
 		t.Fatalf("%d of %d free, %v", turns.free, slots, err)
 	}
@@ -128,12 +128,12 @@ func TestTurnIsGivenUpForCalls(t *testing.T) {
 }
 
 // TestVerifyGivenUp checks that giving up the wait for a slot, as a node does when it stops, is no
-// verdict on the document. The release gate would discard an approved signature for good.
+// verdict on the document. The release gate would discard an approved signature finally.
 func TestVerifyGivenUp(t *testing.T) {
 	s := &Service{parsing: newTurns()}
 	ctx, cancel := context.WithCancel(t.Context())
 	for i := range s.parsing.free {
-		if _, err := s.takeTurn(ctx, fmt.Sprint(i)); err != nil {
+		if _, err := s.parsing.take(ctx, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -56,8 +56,10 @@ const dueAtOnce = 256
 
 // Documents are deleted in batches, so that the deletions of a second share their flushes.
 const (
-	purgeEvery  = time.Second
-	purgeAtOnce = 256
+	purgeEvery = time.Second
+	// while many callers change requests, purges wait for so long
+	maxPurgeDelay = 3 * time.Second
+	purgeAtOnce   = 256
 )
 
 // NewWorker returns a worker for s. deliver handles webhooks.
@@ -131,12 +133,17 @@ func (w *Worker) strays(ctx context.Context) {
 func (w *Worker) purges(ctx context.Context) {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		if w.service.Outbox.Busy() && time.Since(last) < maxPurgeDelay {
+			continue
+		}
+		last = time.Now()
 		for ctx.Err() == nil {
 			n, err := w.purge(ctx)
 			if err != nil && ctx.Err() == nil {
@@ -203,8 +210,10 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 		case !due:
 			continue
 		}
-		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil }); settleErr != nil {
-			// continue, so that one bad row does not stop the others
+		settleErr := w.service.update(ctx, id, func(*Request, time.Time) (e Effects, err error) {
+			return e, nil
+		})
+		if settleErr != nil { // go on, so that one bad row does not stop the others
 			err = errors.Join(err, settleErr)
 			continue
 		}

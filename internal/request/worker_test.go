@@ -48,12 +48,10 @@ func (o *eagerOutbox) Settle(ctx context.Context, settled ...Settlement) error {
 // is done, and not left until the lease of that claim runs out.
 func TestRetryAtOnce(t *testing.T) {
 	o := &eagerOutbox{job: Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}}
-	s := New(
-		Config{
-			Store: o, Outbox: o, Now: func() time.Time { return dawn },
-			Log: slog.New(slog.DiscardHandler),
-		},
-	)
+	s := New(Config{
+		Store: o, Outbox: o, Now: func() time.Time { return dawn },
+		Log: slog.New(slog.DiscardHandler),
+	})
 	attempts := 0
 	o.worker = NewWorker(s, func(_ context.Context, job *Job) []Event {
 		if attempts++; attempts < 3 {

@@ -3,13 +3,9 @@ package retention
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/request"
@@ -19,7 +15,9 @@ import (
 // People is the store of what is stored about people. Each method that changes something does so in
 // transactions that take effect as a whole.
 type People interface {
-	request.Lister
+	// RequestsOf calls f for every request that concerns a person ([request.Request.Concerns]), in
+	// any order. The person's UIN has to be a valid NRIC or FIN.
+	RequestsOf(ctx context.Context, p signer.Person, f func(*request.Request)) error
 
 	// Phones is the method of signer.Store, and Jobs that of request.Outbox.
 	Phones(ctx context.Context, uin string) ([]signer.Phone, error)
@@ -35,9 +33,8 @@ type People interface {
 	) error
 
 	// ForgetPhones calls forget for every phone of a person, writes the result, and erases the
-	// phones' events and what operators have proposed for the person. In the phones' trails in the
-	// audit log it erases the texts that reveal the person, and adds an event that names the
-	// operator. It returns the number of phones.
+	// phones' events. In the phones' trails in the audit log it erases the texts that reveal the
+	// person, and adds an event that names the operator. It returns the number of phones.
 	ForgetPhones(
 		ctx context.Context, uin, by string, now time.Time, forget func(*signer.Phone) error,
 		reveals func(text string) bool,
@@ -48,6 +45,9 @@ type People interface {
 
 	// ForgetCallsOf erases the records of calls that reveal a person, and returns how many.
 	ForgetCallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error)
+
+	// ForgetProposals erases what operators have proposed for a person.
+	ForgetProposals(ctx context.Context, uin string) error
 }
 
 // Forgotten says how much of a person was found.
@@ -56,7 +56,7 @@ type Forgotten struct{ Requests, Phones, Calls int }
 // ErrRevealing is the error for a name or reason of an operator that reveals the person.
 var ErrRevealing = errors.New("the operator's name or reason names the person, and would stay")
 
-// Found is what is stored about a person.
+// Found is everything that is stored about a person.
 type Found struct {
 	Forgotten         // what Forget removes or changes
 	Signed    int     // signed documents, which stay
@@ -79,7 +79,7 @@ func Find(
 	return found, err
 }
 
-// traces are what is stored about a person.
+// traces are the numbers and ids of everything that is stored about a person.
 type traces struct {
 	signer.Person
 	phones   int
@@ -102,10 +102,7 @@ func find(ctx context.Context, s People, uin string, now func() time.Time) (t tr
 			names[cert.Subject.CommonName] = true
 		}
 	}
-	err = each(ctx, s, func(r *request.Request) {
-		if !r.Concerns(t.Person) {
-			return
-		}
+	err = s.RequestsOf(ctx, t.Person, func(r *request.Request) {
 		t.requests = append(t.requests, r.ID)
 		if r.Signer != nil {
 			names[r.Signer.Name] = true
@@ -145,8 +142,9 @@ func find(ctx context.Context, s People, uin string, now func() time.Time) (t tr
 //
 // If a request of the person is in progress the error is a [request.ErrInProgress] that names it,
 // and nothing is changed. After another error, or a crash, some things are forgotten; Forget may
-// run again. It may run while the service does. The error is [ErrRevealing] if by reveals the
-// person.
+// run again. Records of calls are erased first, because they are found by the names in the others,
+// and proposals last, because one of them may be what is carried out. It may run while the service
+// does. The error is [ErrRevealing] if by reveals the person.
 func Forget(
 	ctx context.Context, s People, uin, by string, now func() time.Time, random io.Reader,
 ) (done Forgotten, err error) {
@@ -156,6 +154,9 @@ func Forget(
 	}
 	if t.reveals(by) {
 		return done, ErrRevealing
+	}
+	if done.Calls, err = s.ForgetCallsOf(ctx, t.reveals); err != nil {
+		return done, err
 	}
 	done.Phones, err = s.ForgetPhones(ctx, t.UIN, by, now(), func(phone *signer.Phone) error {
 		return phone.Forget(now(), random)
@@ -172,58 +173,5 @@ func Forget(
 		}
 		done.Requests++
 	}
-	done.Calls, err = s.ForgetCallsOf(ctx, t.reveals)
-	return done, err
-}
-
-// each calls f for every request.
-func each(ctx context.Context, from request.Lister, f func(*request.Request)) error {
-	filter := request.Filter{Limit: 200}
-	for {
-		page, err := from.List(ctx, filter)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		filter.Before = filter.CursorAt(page[len(page)-1])
-		for _, r := range page {
-			f(r)
-		}
-	}
-}
-
-// revealing returns a function that reports whether a text reveals a person: whether it, or a
-// string in it if it is JSON, contains the UIN, its hash, or one of the names as whole words, in
-// either case.
-func revealing(p signer.Person, names map[string]bool) func(text string) bool {
-	pattern := `(?i)` + regexp.QuoteMeta(p.UIN) + `|` + p.Hash()
-	for name := range names {
-		if name = strings.TrimSpace(name); name != "" {
-			pattern += `|(?:^|[^\pL\pN])` + regexp.QuoteMeta(name) + `(?:$|[^\pL\pN])`
-		}
-	}
-	revealed := regexp.MustCompile(pattern).MatchString
-	return func(text string) bool {
-		var value any
-		if json.Unmarshal([]byte(text), &value) != nil {
-			return revealed(text)
-		}
-		return anyString(value, revealed)
-	}
-}
-
-// anyString reports whether a holds for one of the strings in a JSON value.
-func anyString(value any, a func(string) bool) bool {
-	switch v := value.(type) {
-	case string:
-		return a(v)
-	case []any:
-		return slices.ContainsFunc(v, func(v any) bool { return anyString(v, a) })
-	case map[string]any:
-		for _, v := range v {
-			if anyString(v, a) {
-				return true
-			}
-		}
-	}
-	return false
+	return done, s.ForgetProposals(ctx, t.UIN)
 }

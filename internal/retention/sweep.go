@@ -26,7 +26,7 @@ type Policy struct {
 	MaxCalls int           // records of calls in total; older ones are erased earlier
 }
 
-// Store is what a sweep erases. Each method that erases does so in one short transaction.
+// Store erases for a sweep. Each method that erases does so in one short transaction.
 type Store interface {
 	request.Lister
 
@@ -41,6 +41,20 @@ type Store interface {
 	EraseRequests(
 		ctx context.Context, ids []string, now time.Time, may func(*request.Request) bool,
 	) (n int, err error)
+
+	// EraseMonths erases the requests of each calendar month, in UTC, that ended before a time,
+	// with their trails, jobs and calls, by dropping the partitions of the month, and adds purge
+	// jobs. It leaves a month as it is if may, called with each stored request, returns false for
+	// one, or if EraseRequests would leave one out. It calls done with the number of requests and
+	// the duration of each transaction, and stops at its error. A store without partitions erases
+	// none.
+	EraseMonths(
+		ctx context.Context, before, now time.Time, may func(*request.Request) bool,
+		done func(n int, took time.Duration) error,
+	) error
+
+	// MakePartitions makes the partitions for the months to come, and returns how many.
+	MakePartitions(ctx context.Context, now time.Time) (n int, err error)
 
 	// PhonesAfter lists up to limit phones, in the order of their ids, after an id.
 	PhonesAfter(ctx context.Context, id string, limit int) ([]signer.Phone, error)
@@ -113,7 +127,10 @@ func (s *Sweeper) Sweep(ctx context.Context) (erased map[string]int, err error) 
 	ctx, cancel := context.WithTimeout(ctx, every-look)
 	defer cancel()
 	run := &sweep{Sweeper: s, now: s.Now().UTC(), erased: map[string]int{}}
-	err = errors.Join(run.requests(ctx), run.phones(ctx), run.changes(ctx), run.calls(ctx))
+	_, err = s.Store.MakePartitions(ctx, run.now)
+	err = errors.Join(
+		err, run.months(ctx), run.requests(ctx), run.phones(ctx), run.changes(ctx), run.calls(ctx),
+	)
 	var attrs []any
 	for _, table := range slices.Sorted(maps.Keys(run.erased)) {
 		attrs = append(attrs, table, run.erased[table])
@@ -147,14 +164,34 @@ func (s *sweep) note(ctx context.Context, table string, n int, took time.Duratio
 	return ctx.Err()
 }
 
+// keep is how long the requests of a final state are kept since they ended; 0 is without an end.
+func (p Policy) keep(state request.State) time.Duration {
+	if state.Signed() {
+		return p.Signed
+	}
+	return p.Unsigned
+}
+
+// months erases the requests of months of which all are old enough.
+func (s *sweep) months(ctx context.Context) error {
+	longest := max(s.Policy.Signed, s.Policy.Unsigned)
+	if s.Policy.Signed == 0 || s.Policy.Unsigned == 0 {
+		return nil
+	}
+	may := func(r *request.Request) bool {
+		return r.State.Final() && r.EndedAt().Before(s.now.Add(-s.Policy.keep(r.State)))
+	}
+	return s.Store.EraseMonths(
+		ctx, s.now.Add(-longest), s.now, may,
+		func(n int, took time.Duration) error { return s.note(ctx, Requests, n, took) },
+	)
+}
+
 // requests erases requests. A request is made before it ends, so the index by the time at which
 // they were made finds all candidates.
 func (s *sweep) requests(ctx context.Context) error {
 	for _, state := range request.States() {
-		keep := s.Policy.Unsigned
-		if state.Signed() {
-			keep = s.Policy.Signed
-		}
+		keep := s.Policy.keep(state)
 		if !state.Final() || keep == 0 {
 			continue
 		}

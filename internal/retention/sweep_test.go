@@ -25,7 +25,7 @@ const day = 24 * time.Hour
 // and in the counters.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := storetest.NewMemory()
+		s := storetest.Open(t)
 		add := func(id string) {
 			r := &request.Request{
 				ID: id, State: request.StateExpired, CreatedAt: time.Now().Add(-91 * day),
@@ -98,7 +98,7 @@ func (failing) List(context.Context, request.Filter) ([]*request.Request, error)
 
 // TestSweepContinues checks that after an error with one table a sweep continues with the others.
 func TestSweepContinues(t *testing.T) {
-	s := storetest.NewMemory()
+	s := storetest.Open(t)
 	err := s.AddCalls(
 		t.Context(), []calllog.Record{{At: time.Now()}}, calllog.Limits{PartyUnauthenticated: 9},
 	)

@@ -10,7 +10,8 @@
 //	control  tests: the API of the sandbox's control listener
 //	sandbox  developers: personas, identity provider, demo relying party
 //
-// Package limit bounds what one client may take. Package security writes the events of all edges that matter for security to the log.
+// Package limit bounds what one client may take. Package security writes the events of all edges
+// that matter for security to the log.
 //
 // Each edge holds its handlers, its view models (views*.go) and its templates; start at its method
 // Routes or Handler. All edges use two more packages: httpx (JSON, event streams, PDF files) and ui
@@ -44,6 +45,12 @@ func Serve(
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			handlers.Add(1)
 			defer handlers.Done()
+			if len(r.TransferEncoding) > 0 {
+				// net/http takes a request with a length and in chunks, and does not tell. A proxy
+				// that goes by the length would have sent the next client's request inside it
+				// (RFC 9112, section 6.1).
+				w.Header().Set("Connection", "close")
+			}
 			h.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -164,5 +167,55 @@ func TestProtect(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
 		}
+	}
+}
+
+// TestChunkedIsLast checks that nothing after a request in chunks is read as another one: if it has
+// a length too, a proxy may have taken that for the end of its body.
+func TestChunkedIsLast(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	var mu sync.Mutex
+	var paths []string
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body)
+		paths = append(paths, r.URL.Path)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	go func() { done <- Serve(ctx, l, h, time.Second, slog.New(slog.DiscardHandler)) }()
+	const next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	for name, text := range map[string]string{
+		"/both":    "POST /both HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"/chunked": "POST /chunked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+		"/length":  "POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na",
+	} {
+		paths = nil
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(conn, text+next)
+		_, _ = io.Copy(io.Discard, conn) // until the server closes it
+		conn.Close()
+		want := []string{name}
+		if name == "/length" {
+			want = append(want, "/next")
+		}
+		mu.Lock()
+		if !slices.Equal(paths, want) {
+			t.Errorf("%s: the handler got %q, want %q", name, paths, want)
+		}
+		mu.Unlock()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

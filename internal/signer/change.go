@@ -3,16 +3,9 @@ package signer
 import (
 	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/sha256"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/pades/cms"
 )
 
 // change runs a change to p's phones at one time, and logs its events once they are written.
@@ -37,10 +30,14 @@ func (s *Service) change(
 		return err
 	}
 	for _, e := range events {
-		s.Log.InfoContext(
-			ctx, "phone "+string(e.Kind), "phone", e.PhoneID,
-			"by", cmp.Or(e.Detail.By, e.Detail.Operator), "active_at", e.Detail.ActiveAt,
-		)
+		attributes := []any{"phone", e.PhoneID}
+		if by := cmp.Or(e.Detail.By, e.Detail.Operator); by != "" {
+			attributes = append(attributes, "by", by)
+		}
+		if at := e.Detail.ActiveAt; !at.IsZero() { // the phone waits
+			attributes = append(attributes, "active_at", at)
+		}
+		s.Log.InfoContext(ctx, "phone "+string(e.Kind), attributes...)
 	}
 	return nil
 }
@@ -49,7 +46,7 @@ func (s *Service) change(
 // change returns the kind of the event, or "" if there is none.
 func (s *Service) changeOne(
 	ctx context.Context, p Person, phoneID string,
-	change func(phone *Phone, phones []Phone, now time.Time) (Event, error),
+	change func(phone *Phone, now time.Time) (Event, error),
 ) error {
 	return s.change(
 		ctx,
@@ -59,7 +56,7 @@ func (s *Service) changeOne(
 			if !ok || phone.Revoked(now) {
 				return nil, nil, ErrNoPhone
 			}
-			e, err := change(&phone, phones, now)
+			e, err := change(&phone, now)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -86,7 +83,7 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 	if err != nil {
 		return err
 	}
-	return s.changeOne(ctx, p, phoneID, func(phone *Phone, _ []Phone, _ time.Time) (Event, error) {
+	return s.changeOne(ctx, p, phoneID, func(phone *Phone, _ time.Time) (Event, error) {
 		phone.Name = name
 		return Event{}, nil
 	})
@@ -101,7 +98,7 @@ func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 		ctx,
 		p,
 		phoneID,
-		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+		func(phone *Phone, now time.Time) (Event, error) {
 			e := Event{Kind: EventRemoved}
 			switch {
 			case phone.Leaving(now):
@@ -127,7 +124,7 @@ func (s *Service) Keep(ctx context.Context, p Person, phoneID string) error {
 		ctx,
 		p,
 		phoneID,
-		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+		func(phone *Phone, now time.Time) (Event, error) {
 			if !phone.Leaving(now) {
 				return Event{}, ErrNoPhone
 			}
@@ -143,7 +140,7 @@ func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
 		ctx,
 		p,
 		phoneID,
-		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+		func(phone *Phone, now time.Time) (Event, error) {
 			if !phone.Waiting(now) {
 				return Event{}, ErrNoPhone
 			}
@@ -151,6 +148,16 @@ func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
 			return Event{Kind: EventStopped}, nil
 		},
 	)
+}
+
+// StopOrKeep stops a phone of p that [Service.Announced] lists from coming or going; for others the
+// error is [ErrNoPhone].
+func (s *Service) StopOrKeep(ctx context.Context, p Person, phoneID string) error {
+	err := s.Stop(ctx, p, phoneID)
+	if errors.Is(err, ErrNoPhone) {
+		err = s.Keep(ctx, p, phoneID)
+	}
+	return err
 }
 
 // RevokeCertificate revokes the phone of the certificate with a serial number in lower-case hex,
@@ -167,7 +174,7 @@ func (s *Service) RevokeCertificate(
 		ctx,
 		Person{UIN: found.UIN},
 		found.ID,
-		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+		func(phone *Phone, now time.Time) (Event, error) {
 			phone.RevokedAt, phone.RevokedReason = now, reason
 			return Event{
 				Kind: EventRevoked, Detail: Detail{Operator: operator, Reason: reason},
@@ -188,7 +195,7 @@ func (s *Service) Lift(ctx context.Context, p Person, phoneID, operator, why str
 		ctx,
 		p,
 		phoneID,
-		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+		func(phone *Phone, now time.Time) (Event, error) {
 			e := Event{Kind: EventApproved, Detail: Detail{Operator: operator, Why: why}}
 			switch {
 			case phone.Waiting(now):
@@ -208,86 +215,6 @@ var ErrNotWaiting = errors.New("the phone does not wait")
 
 // ErrRevoked is the error for a certificate that is revoked already.
 var ErrRevoked = errors.New("the certificate is revoked")
-
-// The prefixes of what a phone signs to approve another one, and to remove one. Neither DER nor an
-// enrolment challenge begins with one of them.
-const (
-	approvalPrefix = "signet phone approval v1\n"
-	removalPrefix  = "signet phone removal v1\n"
-)
-
-// Approve ends the wait of a phone of p. proof is the ECDSA/SHA-256 signature, raw r||s or DER, of
-// another phone of p, by, over "signet phone approval v1", a line feed and phoneID. A login alone
-// is not enough. The error is [api.ErrSignatureInvalid] if the proof is wrong, or if its phone
-// waits itself or was revoked. The key of a phone whose certificate has ended may approve its
-// successor.
-func (s *Service) Approve(ctx context.Context, p Person, phoneID, by string, proof []byte) error {
-	return s.changeOne(
-		ctx,
-		p,
-		phoneID,
-		func(phone *Phone, phones []Phone, now time.Time) (Event, error) {
-			if err := checkApproval(phones, now, by, approvalPrefix+phoneID, proof); err != nil {
-				return Event{}, api.ErrSignatureInvalid.Because("%w", err)
-			}
-			if !phone.Waiting(now) {
-				return Event{}, nil
-			}
-			phone.ActiveAt = now
-			return Event{Kind: EventApproved, Detail: Detail{By: by}}, nil
-		},
-	)
-}
-
-// Remove revokes a phone of p at once, also one whose removal waits. proof is the signature, as for
-// [Service.Approve], of a phone of p that can sign, by, over "signet phone removal v1", a line feed
-// and phoneID. A phone may remove itself. The proof is good for one removal only, because a phone
-// that is revoked stays so. The error is [api.ErrSignatureInvalid] if the proof is wrong or its
-// phone cannot sign, and [ErrNoPhone] if the phone is revoked.
-func (s *Service) Remove(ctx context.Context, p Person, phoneID, by string, proof []byte) error {
-	return s.changeOne(
-		ctx,
-		p,
-		phoneID,
-		func(phone *Phone, phones []Phone, now time.Time) (Event, error) {
-			if err := checkApproval(phones, now, by, removalPrefix+phoneID, proof); err != nil {
-				return Event{}, api.ErrSignatureInvalid.Because("%w", err)
-			}
-			e := Event{Kind: EventRemoved, Detail: Detail{By: by}}
-			if phone.Waiting(now) {
-				e.Kind = EventStopped
-			}
-			phone.RevokedAt, phone.RevokedReason = now, reasonKeyCompromise
-			return e, nil
-		},
-	)
-}
-
-// checkApproval checks that proof is the signature over message of one of phones, by, which can
-// sign now.
-func checkApproval(phones []Phone, now time.Time, by, message string, proof []byte) error {
-	approver, ok := find(phones, by)
-	if !ok || !approver.Active(now) {
-		return errors.New("the approving phone cannot sign")
-	}
-	cert, err := x509.ParseCertificate(approver.Certificate)
-	if err != nil {
-		return err
-	}
-	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return fmt.Errorf("the approving phone's key is a %T", cert.PublicKey)
-	}
-	der, err := cms.ECDSAToDER(pub, proof)
-	if err != nil {
-		return err
-	}
-	digest := sha256.Sum256([]byte(message))
-	if !ecdsa.VerifyASN1(pub, digest[:], der) {
-		return errors.New("the approval does not verify")
-	}
-	return nil
-}
 
 // Announced lists the phones of p that wait or are being removed.
 func (s *Service) Announced(ctx context.Context, p Person) ([]Phone, error) {

@@ -43,7 +43,7 @@ func newPeople(t *testing.T) *people {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := storetest.NewMemory()
+	store := storetest.Open(t)
 	w.Service = &signer.Service{
 		Store: store, Authority: authority,
 		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,
@@ -90,18 +90,28 @@ func (w *people) enrol(p signer.Person) signer.Phone {
 	return phone
 }
 
+// confirmation is what by's key signs to do something for a phone. It is of no use if the service
+// does not ask for it.
+func (w *people) confirmation(
+	p signer.Person, act signer.Act, id string, by signer.Phone,
+) signer.Confirmation {
+	w.t.Helper()
+	in := signer.Confirmation{PhoneID: id, By: by.ID}
+	in.Challenge, _, _ = w.AskConfirmation(w.t.Context(), p, act, id, by.ID)
+	in.Proof = w.sign(w.keys[by.ID], in.Challenge)
+	return in
+}
+
 // approve has by's key approve a phone.
 func (w *people) approve(p signer.Person, id string, by signer.Phone) error {
 	w.t.Helper()
-	proof := w.sign(w.keys[by.ID], []byte("signet phone approval v1\n"+id))
-	return w.Approve(w.t.Context(), p, id, by.ID, proof)
+	return w.Approve(w.t.Context(), p, w.confirmation(p, signer.ActApprove, id, by))
 }
 
 // remove has by's key remove a phone.
 func (w *people) remove(p signer.Person, id string, by signer.Phone) error {
 	w.t.Helper()
-	proof := w.sign(w.keys[by.ID], []byte("signet phone removal v1\n"+id))
-	return w.Remove(w.t.Context(), p, id, by.ID, proof)
+	return w.Remove(w.t.Context(), p, w.confirmation(p, signer.ActRemove, id, by))
 }
 
 func (w *people) active(id string) bool {
@@ -139,6 +149,9 @@ func TestFurtherPhone(t *testing.T) {
 	if !w.active(first.ID) || !w.active(bobs.ID) {
 		t.Fatal("a first phone waits")
 	}
+	if log := w.log.String(); strings.Contains(log, "by=") || strings.Contains(log, "active_at=") {
+		t.Errorf("phones without an approval or a wait have one in the log: %s", log)
+	}
 	second := w.enrol(alice)
 	if w.active(second.ID) || !second.ActiveAt.Equal(w.now.Add(24*time.Hour)) {
 		t.Fatalf("the second phone can sign from %s, enrolled %s", second.ActiveAt, w.now)
@@ -160,24 +173,62 @@ func TestFurtherPhone(t *testing.T) {
 		t.Errorf("a fourth phone: %v", err)
 	}
 	for name, err := range map[string]error{
-		"by itself":               w.approve(alice, second.ID, second),
-		"by another that waits":   w.approve(alice, second.ID, third),
-		"by another person's":     w.approve(alice, second.ID, bobs),
-		"for another phone":       w.Approve(t.Context(), alice, second.ID, first.ID, w.sign(w.keys[first.ID], []byte("signet phone approval v1\n"+third.ID))),
-		"with another key":        w.Approve(t.Context(), alice, second.ID, first.ID, w.sign(w.keys[third.ID], []byte("signet phone approval v1\n"+second.ID))),
-		"without a proof":         w.Approve(t.Context(), alice, second.ID, first.ID, nil),
-		"by a phone that is none": w.Approve(t.Context(), alice, second.ID, "x", w.sign(w.keys[first.ID], []byte("signet phone approval v1\n"+second.ID))),
+		"by itself":             w.approve(alice, second.ID, second),
+		"by another that waits": w.approve(alice, second.ID, third),
+		"by another person's":   w.approve(alice, second.ID, bobs),
 	} {
 		if !errors.Is(err, api.ErrSignatureInvalid) || w.active(second.ID) {
 			t.Errorf("an approval %s: %v, active %t", name, err, w.active(second.ID))
 		}
 	}
+	for name, spoil := range map[string]func(in *signer.Confirmation){
+		"for another phone": func(in *signer.Confirmation) {
+			*in = w.confirmation(alice, signer.ActApprove, third.ID, first)
+			in.PhoneID = second.ID
+		},
+		"asked for another phone": func(in *signer.Confirmation) {
+			in.Challenge = w.confirmation(alice, signer.ActApprove, third.ID, first).Challenge
+		},
+		"of a removal": func(in *signer.Confirmation) { *in = w.confirmation(alice, signer.ActRemove, second.ID, first) },
+		"of another person": func(in *signer.Confirmation) {
+			*in = w.confirmation(bob, signer.ActApprove, bobs.ID, bobs)
+			in.PhoneID, in.By = second.ID, first.ID
+		},
+		"with another key": func(in *signer.Confirmation) { in.Proof = w.sign(w.keys[third.ID], in.Challenge) },
+		"of a changed challenge": func(in *signer.Confirmation) {
+			in.Challenge[len(in.Challenge)-40]++
+			in.Proof = w.sign(w.keys[first.ID], in.Challenge)
+		},
+		"of the name alone": func(in *signer.Confirmation) {
+			in.Challenge = []byte("signet phone approval v1\n" + second.ID)
+			in.Proof = w.sign(w.keys[first.ID], in.Challenge)
+		},
+		"without a challenge":     func(in *signer.Confirmation) { in.Challenge = nil },
+		"without a proof":         func(in *signer.Confirmation) { in.Proof = nil },
+		"by a phone that is none": func(in *signer.Confirmation) { in.By = "x" },
+	} {
+		in := w.confirmation(alice, signer.ActApprove, second.ID, first)
+		spoil(&in)
+		err := w.Approve(t.Context(), alice, in)
+		if !errors.Is(err, api.ErrSignatureInvalid) || w.active(second.ID) {
+			t.Errorf("an approval %s: %v, active %t", name, err, w.active(second.ID))
+		}
+	}
+	late := w.confirmation(alice, signer.ActApprove, second.ID, first)
+	w.now = w.now.Add(6 * time.Minute)
+	if err := w.Approve(t.Context(), alice, late); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("a challenge of before: %v", err)
+	}
 	if err := w.approve(bob, second.ID, bobs); !errors.Is(err, signer.ErrNoPhone) {
 		t.Errorf("bob approves alice's phone: %v", err)
 	}
-	for range 2 { // an answer may get lost
-		if err := w.approve(alice, second.ID, first); err != nil || !w.active(second.ID) {
+	for range 2 { // an answer may get lost, and the page asks again
+		in := w.confirmation(alice, signer.ActApprove, second.ID, first)
+		if err := w.Approve(t.Context(), alice, in); err != nil || !w.active(second.ID) {
 			t.Errorf("the approval: %v", err)
+		}
+		if err := w.Approve(t.Context(), alice, in); !errors.Is(err, api.ErrSignatureInvalid) {
+			t.Errorf("the same challenge again: %v", err)
 		}
 	}
 	if err := w.Stop(t.Context(), alice, second.ID); !errors.Is(err, signer.ErrNoPhone) {
@@ -386,22 +437,17 @@ func TestRemovalByPhone(t *testing.T) {
 	if err := w.approve(alice, second.ID, first); err != nil {
 		t.Fatal(err)
 	}
-	sign := func(by signer.Phone, text string) []byte { return w.sign(w.keys[by.ID], []byte(text)) }
-	removal := "signet phone removal v1\n"
 	for name, err := range map[string]error{
 		"by one that waits":     w.remove(alice, second.ID, third),
 		"by another person's":   w.remove(alice, second.ID, bobs),
-		"of another phone":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(first, removal+third.ID)),
-		"with another key":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(third, removal+second.ID)),
-		"with an approval":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(first, "signet phone approval v1\n"+second.ID)),
-		"without a proof":       w.Remove(t.Context(), alice, second.ID, first.ID, nil),
-		"as an approval":        w.Approve(t.Context(), alice, third.ID, first.ID, sign(first, removal+third.ID)),
+		"with an approval":      w.Remove(t.Context(), alice, w.confirmation(alice, signer.ActApprove, second.ID, first)),
 		"by one that waits too": w.remove(alice, third.ID, third),
 	} {
 		if !errors.Is(err, api.ErrSignatureInvalid) || !w.active(second.ID) {
 			t.Errorf("a removal %s: %v, active %t", name, err, w.active(second.ID))
 		}
 	}
+	unused := w.confirmation(alice, signer.ActRemove, second.ID, first)
 	if err := w.remove(bob, second.ID, bobs); !errors.Is(err, signer.ErrNoPhone) {
 		t.Errorf("bob removes alice's phone: %v", err)
 	}
@@ -426,8 +472,8 @@ func TestRemovalByPhone(t *testing.T) {
 	if err := w.Keep(t.Context(), alice, second.ID); !errors.Is(err, signer.ErrNoPhone) {
 		t.Errorf("a removed phone is kept: %v", err)
 	}
-	if err := w.remove(alice, second.ID, first); !errors.Is(err, signer.ErrNoPhone) {
-		t.Errorf("the same proof again: %v", err)
+	if err := w.Remove(t.Context(), alice, unused); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("of a phone that is removed: %v", err)
 	}
 	if err := w.remove(alice, first.ID, second); !errors.Is(err, api.ErrSignatureInvalid) {
 		t.Errorf("a removed phone removes another: %v", err)
@@ -452,6 +498,41 @@ func TestRemovalByPhone(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("events %q\nwant   %q", got, want)
+	}
+}
+
+// TestConfirmationsNeedTheOwner checks that where it is required, a phone without a credential
+// confirms nothing, also with a challenge from before, and that its owner's login still removes it.
+func TestConfirmationsNeedTheOwner(t *testing.T) {
+	w := newPeople(t)
+	first, second := w.enrol(alice), w.enrol(alice)
+	approval := w.confirmation(alice, signer.ActApprove, second.ID, first)
+	removal := w.confirmation(alice, signer.ActRemove, first.ID, first)
+	verifier, err := signer.NewVerifier("https://sign.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Verifier, w.Verification = verifier, signer.VerificationRequired
+	for _, act := range []signer.Act{signer.ActApprove, signer.ActRemove} {
+		_, _, err := w.AskConfirmation(t.Context(), alice, act, second.ID, first.ID)
+		if !errors.Is(err, api.ErrUserVerification) {
+			t.Errorf("it asks for an %s: %v", act, err)
+		}
+	}
+	if err := w.Approve(t.Context(), alice, approval); !errors.Is(err, api.ErrUserVerification) ||
+		w.active(second.ID) {
+		t.Errorf("the approval: %v, active %t", err, w.active(second.ID))
+	}
+	if err := w.Remove(t.Context(), alice, removal); !errors.Is(err, api.ErrUserVerification) ||
+		!w.active(first.ID) {
+		t.Errorf("the removal: %v, active %t", err, w.active(first.ID))
+	}
+	if err := w.Revoke(t.Context(), alice, first.ID); err != nil {
+		t.Error(err)
+	}
+	w.Verification = signer.VerificationPreferred
+	if err := w.Approve(t.Context(), alice, approval); err != nil || !w.active(second.ID) {
+		t.Errorf("the approval where it is preferred: %v, active %t", err, w.active(second.ID))
 	}
 }
 

@@ -30,13 +30,14 @@ import (
 type Service struct {
 	Store     Store
 	Authority *ca.Authority
-	// ChallengeSecrets returns secrets of 32 bytes that authenticate enrolment challenges: the one
-	// to use first, then others that are accepted.
+	// ChallengeSecrets returns secrets of 32 bytes that authenticate challenges: the one to use
+	// first, then others that are accepted.
 	ChallengeSecrets func() [][]byte
 	Replay           Replay        // records the challenges that were answered
 	Delay            time.Duration // of further phones, without an approval, and of removals
 	Limit            int           // of a person's phones that can sign or wait; 0: none
-	Verifier         *Verifier     // nil: no phone has a credential
+	Verifier         *Verifier     // nil: no phone verifies its owner
+	Verification     Verification  // off without a Verifier
 	Now              func() time.Time
 	Rand             io.Reader
 	Log              *slog.Logger
@@ -57,17 +58,21 @@ const replayNamespace = "enrolment challenges"
 // challengeLifetime is how long a phone may take to answer a challenge.
 const challengeLifetime = 5 * time.Minute
 
-// challengePrefix begins every challenge, so that a signature for enrolment cannot be used as an
-// approval, which signs DER, nor an approval for enrolment.
+// challengePrefix begins every enrolment challenge, so that a signature for enrolment cannot be
+// used as an approval, which signs DER, nor an approval for enrolment.
 const challengePrefix = "signet enrolment v1\n"
 
-const challengeLen = len(challengePrefix) + 8 + 16 + sha256.Size
+// challengeLen is the length of a challenge after its prefix.
+const challengeLen = 8 + 16 + sha256.Size
 
 // Challenge returns bytes that p's new key has to sign: prefix, end (Unix seconds, 8 bytes), 16
 // random bytes, and a MAC that binds them to p.
-func (s *Service) Challenge(p Person) ([]byte, error) {
-	b := make([]byte, 0, challengeLen)
-	b = append(b, challengePrefix...)
+func (s *Service) Challenge(p Person) ([]byte, error) { return s.challenge(challengePrefix, p) }
+
+// challenge returns a challenge that begins with a prefix, which says what it is for.
+func (s *Service) challenge(prefix string, p Person) ([]byte, error) {
+	b := make([]byte, 0, len(prefix)+challengeLen)
+	b = append(b, prefix...)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Now().Add(challengeLifetime).Unix()))
 	b = b[:len(b)+16]
 	if _, err := io.ReadFull(s.Rand, b[len(b)-16:]); err != nil {
@@ -81,6 +86,51 @@ func mac(secret []byte, p Person, body []byte) []byte {
 	fmt.Fprintf(m, "%s\n", p.UIN)
 	m.Write(body)
 	return m.Sum(nil)
+}
+
+// checkChallenge checks that a challenge was made for p, with this prefix, and has not ended.
+func (s *Service) checkChallenge(prefix string, p Person, challenge []byte) error {
+	if len(challenge) != len(prefix)+challengeLen || !strings.HasPrefix(string(challenge), prefix) {
+		return errors.New("the challenge has not the form of one")
+	}
+	body, sum := challenge[:len(challenge)-sha256.Size], challenge[len(challenge)-sha256.Size:]
+	if !slices.ContainsFunc(s.ChallengeSecrets(), func(secret []byte) bool {
+		return hmac.Equal(sum, mac(secret, p, body))
+	}) {
+		return errors.New("the challenge was not made for this person")
+	}
+	if end := binary.BigEndian.Uint64(body[len(prefix):]); s.Now().Unix() > int64(end) {
+		return errors.New("the challenge is too old")
+	}
+	return nil
+}
+
+// use records that a challenge was answered. The error is [api.ErrSignatureInvalid] if it was
+// answered before.
+func (s *Service) use(ctx context.Context, challenge []byte) error {
+	mac := base64.RawURLEncoding.EncodeToString(challenge[len(challenge)-sha256.Size:])
+	first, err := s.Replay.Use(ctx, replayNamespace, mac, s.Now().Add(challengeLifetime))
+	if err != nil {
+		return fmt.Errorf("recording a challenge: %w", err)
+	}
+	if !first {
+		return api.ErrSignatureInvalid.Because("the challenge was answered before")
+	}
+	return nil
+}
+
+// checkSignature checks that signature, raw r||s or DER, is the key's with ECDSA and SHA-256 over
+// a message.
+func checkSignature(pub *ecdsa.PublicKey, message, signature []byte) error {
+	der, err := cms.ECDSAToDER(pub, signature)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(message)
+	if !ecdsa.VerifyASN1(pub, digest[:], der) {
+		return errors.New("the signature does not verify")
+	}
+	return nil
 }
 
 // Enrolment is a phone's answer to a challenge.
@@ -108,7 +158,11 @@ func (s *Service) Enrol(ctx context.Context, p Person, in Enrolment) (Phone, err
 	if err != nil {
 		return Phone{}, err
 	}
-	if err := s.checkProof(p, in.Key, in.Challenge, in.Proof); err != nil {
+	err = s.checkChallenge(challengePrefix, p, in.Challenge)
+	if err == nil {
+		err = checkSignature(in.Key, in.Challenge, in.Proof)
+	}
+	if err != nil {
 		return Phone{}, api.ErrSignatureInvalid.Because("%w", err)
 	}
 	var credential *Credential
@@ -117,13 +171,8 @@ func (s *Service) Enrol(ctx context.Context, p Person, in Enrolment) (Phone, err
 			return Phone{}, api.ErrUserVerification.Because("%w", err)
 		}
 	}
-	mac := base64.RawURLEncoding.EncodeToString(in.Challenge[challengeLen-sha256.Size:])
-	first, err := s.Replay.Use(ctx, replayNamespace, mac, s.Now().Add(challengeLifetime))
-	if err != nil {
-		return Phone{}, fmt.Errorf("recording an enrolment challenge: %w", err)
-	}
-	if !first {
-		return Phone{}, api.ErrSignatureInvalid.Because("the challenge was answered before")
+	if err := s.use(ctx, in.Challenge); err != nil {
+		return Phone{}, err
 	}
 	cert, err := s.Authority.IssueSigner(ca.Subject{UIN: p.UIN, Name: p.Name}, in.Key)
 	if err != nil {
@@ -170,30 +219,6 @@ func count(phones []Phone, now time.Time) (n int) {
 	return n
 }
 
-func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []byte) error {
-	if len(challenge) != challengeLen || !strings.HasPrefix(string(challenge), challengePrefix) {
-		return fmt.Errorf("the challenge has not the form of one")
-	}
-	body, sum := challenge[:challengeLen-sha256.Size], challenge[challengeLen-sha256.Size:]
-	if !slices.ContainsFunc(s.ChallengeSecrets(), func(secret []byte) bool {
-		return hmac.Equal(sum, mac(secret, p, body))
-	}) {
-		return fmt.Errorf("the challenge was not made for this person")
-	}
-	if end := binary.BigEndian.Uint64(body[len(challengePrefix):]); s.Now().Unix() > int64(end) {
-		return fmt.Errorf("the challenge is too old")
-	}
-	der, err := cms.ECDSAToDER(pub, proof)
-	if err != nil {
-		return err
-	}
-	digest := sha256.Sum256(challenge)
-	if !ecdsa.VerifyASN1(pub, digest[:], der) {
-		return fmt.Errorf("the proof of possession does not verify")
-	}
-	return nil
-}
-
 // Serial returns a certificate's serial number in the form in which it is stored.
 func Serial(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
 
@@ -207,7 +232,8 @@ func checkName(name string) (string, error) {
 	switch {
 	case name == "":
 		return "Phone", nil
-	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > longestName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !utf8.ValidString(name), utf8.RuneCountInString(name) > longestName,
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", api.ErrClientSide(
 			fmt.Sprintf(
 				"The phone's name must be at most %d characters of plain text", longestName,

@@ -127,6 +127,12 @@ type Detail struct {
 	Operator string // who revoked the certificate, or ended a wait
 	Reason   int    // why it was revoked: a CRLReason (RFC 5280, 5.3.1)
 	Why      string // why the operator ended the wait
+
+	// That the phone By verified its owner: "webauthn", the UUID of the authenticator's model, and
+	// the JSON of [Assertion.JSON].
+	UserVerified  string
+	Authenticator string
+	Assertion     string
 }
 
 // EventKind names what happened.
@@ -135,9 +141,11 @@ type EventKind string
 // The kinds of events.
 const (
 	EventEnrolled EventKind = "enrolled" // detail: Name, ActiveAt
-	EventApproved EventKind = "approved" // detail: By, or Operator and Why
-	EventStopped  EventKind = "stopped"  // while it waited; detail: By, if a phone removed it
-	// detail: ActiveAt, if it may sign until then, or By, or Operator and Why
+	// detail: By, with UserVerified and so on, or Operator and Why
+	EventApproved EventKind = "approved"
+	// while it waited; detail: as EventApproved, if a phone removed it
+	EventStopped EventKind = "stopped"
+	// detail: ActiveAt, if it may sign until then, or as EventApproved
 	EventRemoved EventKind = "removed"
 	EventKept    EventKind = "kept"    // the removal was stopped
 	EventRevoked EventKind = "revoked" // detail: Operator, Reason

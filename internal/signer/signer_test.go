@@ -68,19 +68,16 @@ func TestPerson(t *testing.T) {
 // authority sees it.
 func TestEnrolment(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
-	authority, err := ca.Open(
-		t.TempDir(),
-		ca.Options{
-			Name:    "Test",
-			BaseURL: "http://localhost/pki",
-			Now:     func() time.Time { return now },
-			Rand:    rand.Reader,
-		},
-	)
+	authority, err := ca.Open(t.TempDir(), ca.Options{
+		Name:    "Test",
+		BaseURL: "http://localhost/pki",
+		Now:     func() time.Time { return now },
+		Rand:    rand.Reader,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := storetest.NewMemory()
+	store := storetest.Open(t)
 	s := &signer.Service{
 		Store: store, Authority: authority,
 		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,

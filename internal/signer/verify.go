@@ -17,7 +17,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Verification is whether phones verify the person who holds them for each signature.
+// Verification is whether phones verify the person who holds them for each signature, and for what
+// they confirm for other phones.
 type Verification string
 
 const (
@@ -97,29 +98,41 @@ func (v *Verifier) register(challenge, response []byte) (*Credential, error) {
 	}, nil
 }
 
+// Verifies reports whether what the phone signs needs an assertion.
+func (s *Service) Verifies(phone Phone) bool {
+	return s.Verification == VerificationRequired ||
+		s.Verification == VerificationPreferred && phone.Credential != nil
+}
+
+// VerifiedByWebAuthn is how a trail says that an assertion was verified.
+const VerifiedByWebAuthn = "webauthn"
+
 // Assertion is a verified assertion, with which anyone can verify it again.
 type Assertion struct {
 	AAGUID    string // UUID of the authenticator's model
 	Counter   uint32
 	PublicKey []byte // COSE_Key
 
-	// What the authenticator signed, and its signature (WebAuthn, section 6.3.3). The challenge in
-	// ClientData is the SHA-256 of the CMS signed attributes.
+	// The bytes that the authenticator signed, and its signature (WebAuthn, section 6.3.3). The
+	// challenge in ClientData is the SHA-256 of the message.
 	AuthenticatorData, ClientData, Signature []byte
+
+	// Message is the challenge of a confirmation; nil if the message is in the signed document.
+	Message []byte
 }
 
 // Verify checks that the person who holds the phone was verified for exactly this message, the DER
-// of the CMS signed attributes: response is the JSON of the assertion, whose challenge is the
-// message's SHA-256. The error is [api.ErrUserVerification] for anything else: another message,
-// origin or credential, no user verification, or a counter that does not count, which a copy of the
-// credential shows.
+// of the CMS signed attributes or the challenge of a confirmation: response is the JSON of the
+// assertion, whose challenge is the message's SHA-256. The error is [api.ErrUserVerification] for
+// anything else: another message, origin or credential, no user verification, or a counter that
+// does not count, which a copy of the credential shows.
 func (v *Verifier) Verify(phone Phone, message, response []byte) (Assertion, error) {
 	refuse := func(err error) (Assertion, error) {
 		return Assertion{}, api.ErrUserVerification.Because("%w", err)
 	}
 	c := phone.Credential
 	if c == nil {
-		return refuse(errors.New("the phone has no credential"))
+		return refuse(errNoCredential)
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
 	if err != nil {
@@ -166,24 +179,32 @@ func (s *Service) Counted(ctx context.Context, phone Phone, a Assertion) error {
 	}
 	return s.changeOne(
 		ctx, Person{UIN: phone.UIN}, phone.ID,
-		func(phone *Phone, _ []Phone, _ time.Time) (Event, error) {
-			if c := phone.Credential; c != nil && c.Counter < a.Counter {
-				phone.Credential = &Credential{
-					ID: c.ID, PublicKey: c.PublicKey, Handle: c.Handle, AAGUID: c.AAGUID,
-					Counter: a.Counter, BackupEligible: c.BackupEligible,
-				}
-			}
+		func(phone *Phone, _ time.Time) (Event, error) {
+			phone.counted(a)
 			return Event{}, nil
 		},
 	)
 }
 
+// counted takes over the counter of an assertion.
+func (p *Phone) counted(a Assertion) {
+	if c := p.Credential; c != nil && c.Counter < a.Counter {
+		next := *c
+		next.Counter = a.Counter
+		p.Credential = &next
+	}
+}
+
 // JSON is the assertion for the trail.
 func (a Assertion) JSON() (string, error) {
 	text := base64.RawURLEncoding.EncodeToString
-	b, err := json.Marshal(map[string]string{
+	members := map[string]string{
 		"authenticator_data": text(a.AuthenticatorData), "client_data": text(a.ClientData),
 		"signature": text(a.Signature), "public_key": text(a.PublicKey),
-	})
+	}
+	if a.Message != nil {
+		members["message"] = text(a.Message)
+	}
+	b, err := json.Marshal(members)
 	return string(b), err
 }

@@ -153,7 +153,6 @@ func (t *tx) grow(
 	if _, err := tlog.TreeHash(size, reader); err != nil {
 		return tlog.Tree{}, err
 	}
-	var hashes, places [][]any
 	for _, e := range events {
 		e.Index = size
 		hash, err := e.Hash()
@@ -167,27 +166,10 @@ func (t *tx) grow(
 		for i, h := range more {
 			index := tlog.StoredHashIndex(0, size) + int64(i)
 			known[index] = h
-			hashes = append(hashes, []any{index, h.String()})
+			t.must(insertHash, index, h.String())
 		}
-		places = append(places, []any{e.RequestID, e.seq, e.Index, e.Seq})
+		t.must(placeEvent, e.RequestID, e.seq, e.Index, e.Seq)
 		size++
-	}
-	err := errors.Join(
-		t.mustMany(
-			len(hashes), `INSERT INTO audit_hashes (id, hash)
-				SELECT CAST(n.value ->> 0 AS BIGINT), n.value ->> 1 FROM `+d.list+` ORDER BY 1`,
-			hashes,
-		),
-		t.mustMany(
-			len(places), `UPDATE events
-				SET leaf = CAST(n.value ->> 2 AS BIGINT), nth = CAST(n.value ->> 3 AS BIGINT)
-				FROM `+d.list+` WHERE request_id = n.value ->> 0
-					AND seq = CAST(n.value ->> 1 AS BIGINT) AND leaf IS NULL`,
-			places,
-		),
-	)
-	if err != nil {
-		return tlog.Tree{}, err
 	}
 	root, err := tlog.TreeHash(size, reader)
 	return tlog.Tree{N: size, Hash: root}, err

@@ -3,8 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3codes "modernc.org/sqlite/lib"
 
@@ -29,9 +29,8 @@ func isAway(err error) bool {
 	if errors.As(err, &full) {
 		return full.Code()&0xff == sqlite3codes.SQLITE_FULL
 	}
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) && len(answer.Code) == 5 && answer.Code[:2] == "53" {
-		return true // class 53: no disk, memory or connections left
+	if strings.HasPrefix(ErrorCode(err), "53") {
+		return true // no disk, memory or connections left
 	}
 	return errors.Is(err, ErrUncertain) || pgTransient(err)
 }

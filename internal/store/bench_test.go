@@ -17,7 +17,7 @@ import (
 func plainRequest(i int) *request.Request {
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	return &request.Request{
-		ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: "BENCH",
+		ID: fmt.Sprintf("%s-7000-8000-%012d", request.FirstID(at), i), ClientID: "BENCH",
 		State:   request.StateCreated,
 		DocName: "agreement.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.2}},
 		ExchangeHash: make([]byte, 32), CreatedAt: at, ExpiresAt: at.Add(30 * time.Minute),

@@ -46,14 +46,8 @@ func (s *Store) AddCalls(
 			tx.put(
 				`INSERT INTO calls (at, party, authentic, request_id, kind, refused, code, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-				micros(r.At),
-				r.Party,
-				bit(r.Authentic),
-				r.RequestID,
-				string(r.Kind),
-				bit(r.Refused()),
-				r.Error,
-				texts[i],
+				micros(r.At), r.Party, bit(r.Authentic), r.RequestID, string(r.Kind),
+				bit(r.Refused()), r.Error, texts[i],
 			)
 			if r.RequestID != "" && !slices.Contains(tx.told.requests, r.RequestID) {
 				tx.told.requests = append(tx.told.requests, r.RequestID)
@@ -146,20 +140,16 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	}
 	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id ` + order + ` LIMIT ` +
 		q.bind(f.Limit)
-	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
+	scan := func(rows *sql.Rows, r *calllog.Record) error {
 		var id int64
 		var data []byte
-		if err := rows.Scan(&id, &data); err != nil {
-			return err
+		err := rows.Scan(&id, &data)
+		if err == nil {
+			*r, err = decodeCall(id, data)
 		}
-		r, err := decodeCall(id, data)
-		list = append(list, r)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading calls: %w", err)
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading calls", query, q.args, scan)
 }
 
 // ForgetCalls implements calllog.Store. It removes the records in parts.

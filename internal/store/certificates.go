@@ -55,30 +55,27 @@ func (t *tx) register(ctx context.Context, c audit.Certificate) (added bool, err
 // UnrecordedPhones implements audit.Certificates.
 func (s *Store) UnrecordedPhones(
 	ctx context.Context, limit int,
-) (list []audit.Certificate, err error) {
+) ([]audit.Certificate, error) {
 	const query = `SELECT serial, certificate, enrolled_at FROM phones
 		WHERE NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = phones.serial)
 		ORDER BY enrolled_at, id LIMIT $1`
-	err = s.readers.rows(ctx, query, []any{limit}, func(rows *sql.Rows) error {
+	scan := func(rows *sql.Rows, c *audit.Certificate) error {
 		var serial, text string
 		var enrolled int64
 		if err := rows.Scan(&serial, &text, &enrolled); err != nil {
 			return err
 		}
 		der, err := base64.StdEncoding.DecodeString(text)
-		list = append(list, audit.NewCertificate(serial, audit.KindSigner, der, instant(enrolled)))
+		*c = audit.NewCertificate(serial, audit.KindSigner, der, instant(enrolled))
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading certificates: %w", err)
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading certificates", query, []any{limit}, scan)
 }
 
 // Certificates implements audit.Certificates.
 func (s *Store) Certificates(
 	ctx context.Context, after audit.Certificate, serial string, limit int,
-) (list []audit.Certificate, err error) {
+) ([]audit.Certificate, error) {
 	const query = `SELECT c.serial, c.kind, c.sha256, c.issued_at,
 			coalesce(p.revoked_at, 0), coalesce(p.revoked_reason, 0), coalesce(r.leaf, e.leaf, -1)
 		FROM certificates c LEFT JOIN phones p ON p.serial = c.serial
@@ -92,22 +89,15 @@ func (s *Store) Certificates(
 	if after.IssuedAt.IsZero() {
 		before = math.MaxInt64
 	}
-	err = s.readers.rows(
-		ctx, query, []any{before, after.Serial, serial, limit},
-		func(rows *sql.Rows) error {
-			var c audit.Certificate
-			var issued, revoked int64
-			err := rows.Scan(&c.Serial, &c.Kind, &c.SHA256, &issued, &revoked, &c.Reason, &c.Leaf)
-			c.IssuedAt, c.RevokedAt = instant(issued), instant(revoked)
-			if c.RevokedAt.IsZero() {
-				c.Reason = 0
-			}
-			list = append(list, c)
-			return err
-		},
-	)
-	if err != nil {
-		return nil, fmt.Errorf("reading certificates: %w", err)
+	args := []any{before, after.Serial, serial, limit}
+	scan := func(rows *sql.Rows, c *audit.Certificate) error {
+		var issued, revoked int64
+		err := rows.Scan(&c.Serial, &c.Kind, &c.SHA256, &issued, &revoked, &c.Reason, &c.Leaf)
+		c.IssuedAt, c.RevokedAt = instant(issued), instant(revoked)
+		if c.RevokedAt.IsZero() {
+			c.Reason = 0
+		}
+		return err
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading certificates", query, args, scan)
 }

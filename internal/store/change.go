@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // change is one caller's change.
@@ -58,6 +60,14 @@ func (ws *writers) of(key string) *writer {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return ws.all[h.Sum32()%uint32(len(ws.all))]
+}
+
+// busy reports whether many changes have shared a transaction in the last moment.
+func (ws *writers) busy() bool {
+	now := time.Now().UnixNano()
+	return slices.ContainsFunc(ws.all, func(w *writer) bool {
+		return now-w.shared.Load() < int64(busyFor)
+	})
 }
 
 // do makes a change and returns after it is durable, or has failed without effect. If ctx ends

@@ -50,25 +50,20 @@ func (s *Store) KeysWrappedBy(
 
 func (s *Store) documentKeys(
 	ctx context.Context, where string, args ...any,
-) (list []vault.Key, err error) {
+) ([]vault.Key, error) {
 	const query = `SELECT ` + documentKeyColumns + ` FROM document_keys `
-	err = s.readers.rows(ctx, query+where, args, func(rows *sql.Rows) error {
-		var k vault.Key
+	scan := func(rows *sql.Rows, k *vault.Key) error {
 		var id, name, wrapped string
 		var created int64
-		if err := rows.Scan(&id, &name, &k.ID, &k.WrappedBy, &wrapped, &created); err != nil {
+		err := rows.Scan(&id, &name, &k.ID, &k.WrappedBy, &wrapped, &created)
+		if err != nil {
 			return err
 		}
 		k.Document, k.CreatedAt = id+"/"+name, instant(created)
-		var err error
 		k.Wrapped, err = base64.StdEncoding.DecodeString(wrapped)
-		list = append(list, k)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the keys of documents: %w", err)
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading the keys of documents", query+where, args, scan)
 }
 
 // DeleteDocumentKeys implements vault.Keys. SQLite overwrites what is deleted (secure_delete).
@@ -127,9 +122,7 @@ func (s *Store) RewrapDocumentKeys(ctx context.Context, keys []vault.Key) error 
 }
 
 // SpareDocumentKeys implements vault.Keys.
-func (s *Store) SpareDocumentKeys(
-	ctx context.Context, before time.Time,
-) (documents []string, err error) {
+func (s *Store) SpareDocumentKeys(ctx context.Context, before time.Time) ([]string, error) {
 	const query = `SELECT DISTINCT k.request_id || '/' || k.name
 		FROM document_keys k LEFT JOIN requests r ON r.id = k.request_id
 		WHERE k.created_at < $1 AND (r.id IS NULL OR r.state IN ($2, $3) OR r.state = $4 AND
@@ -138,14 +131,6 @@ func (s *Store) SpareDocumentKeys(
 		micros(before), string(request.StateCancelled), string(request.StateExpired),
 		string(request.StateSigned),
 	}
-	err = s.readers.rows(ctx, query, args, func(rows *sql.Rows) error {
-		var d string
-		err := rows.Scan(&d)
-		documents = append(documents, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("looking for keys without documents: %w", err)
-	}
-	return documents, nil
+	scan := func(rows *sql.Rows, document *string) error { return rows.Scan(document) }
+	return readAll(ctx, s.readers, "looking for keys without documents", query, args, scan)
 }

@@ -24,8 +24,7 @@ func (s *Store) ClaimSweep(
 ) (claimed bool, err error) {
 	err = s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(
-			ctx,
-			`INSERT INTO meta (key, value) VALUES ('swept_at', $1)
+			ctx, `INSERT INTO meta (key, value) VALUES ('swept_at', $1)
 				ON CONFLICT (key) DO UPDATE SET value = excluded.value
 				WHERE CAST(meta.value AS BIGINT) NOT BETWEEN $2 AND $3`,
 			strconv.FormatInt(micros(now), 10), micros(now.Add(-every))+1, micros(now.Add(every)),
@@ -99,11 +98,9 @@ func (s *Store) idle(ctx context.Context, tx *tx, id string) (bool, error) {
 		return err == nil, err
 	}
 	err = tx.read(
-		ctx,
-		`SELECT id FROM outbox WHERE request_id = $1 AND status = 'pending' AND kind = 'renew'
+		ctx, `SELECT id FROM outbox WHERE request_id = $1 AND status = 'pending' AND kind = 'renew'
 			AND lease = 0`+s.dialect.skipLocked,
-		[]any{id},
-		func(*sql.Rows) error { free++; return nil },
+		[]any{id}, func(*sql.Rows) error { free++; return nil },
 	)
 	return free == pending, err
 }
@@ -157,7 +154,7 @@ func (s *Store) ErasePhone(
 	err = s.changePerson(ctx, p.UIN, func(ctx context.Context, tx *tx) error {
 		erased = false
 		var stored []signer.Phone
-		err := tx.read(ctx, selectPhones+`WHERE id = $1`, []any{p.ID}, collectPhones(&stored))
+		err := tx.read(ctx, selectPhones+`WHERE id = $1`, []any{p.ID}, collect(&stored, scanPhone))
 		if err != nil || len(stored) == 0 || stored[0].UIN != p.UIN || !may(stored[0]) {
 			return err
 		}
@@ -242,9 +239,7 @@ func (t *tx) eraseTexts(
 			leaves = append(leaves, leaf.Int64)
 			t.must(
 				`UPDATE events SET kind = $3, detail = '' WHERE request_id = $1 AND seq = $2`,
-				trail,
-				seq,
-				audit.KindErased,
+				trail, seq, audit.KindErased,
 			)
 			return nil
 		},

@@ -4,12 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // Outcome is how a commit that was not answered is looked up.
 func Outcome(db *sql.DB, transaction string, cause error) error {
 	return (&pgDatabase{writing: db}).outcome(transaction, cause)
 }
+
+// Impatient makes Detach try once.
+func (s *Store) Impatient() { s.partitions.tries = 1 }
 
 // Queued is how many changes wait for those that are under way.
 func (s *Store) Queued() (n int) {
@@ -74,13 +79,38 @@ var Conflict = errConflict
 // Writers is how many writers there are.
 func (s *Store) Writers() int { return len(s.writers.all) }
 
-// PgStatements are the statements of the writers on PostgreSQL that look for rows, with the types
-// of their arguments.
+// PgStatements are frequent statements on PostgreSQL that look for rows, with the types of their
+// arguments.
 var PgStatements = map[string]string{
 	pgLock:                "text[]",
 	pgMany[updateRequest]: "text[], bigint[], text[], bigint[], bigint[], text[]",
 	pgMany[settleJob]:     "bigint[], text[], bigint[], text[], bigint[], text[], text[]",
+	pgMany[placeEvent]:    "text[], bigint[], bigint[], bigint[]",
 	followEvent:           "text, bigint, text, text",
+	RequestsOf[1]:         "text, text",
+
+	fmt.Sprintf(dueRequests, 64): "bigint",
+}
+
+// PgPick is the statement that claims due jobs, and PgPickTypes are the types of its arguments.
+var PgPick = new(postgres()).pickJobs(dueJobs)
+
+const PgPickTypes = "text, bigint, bigint, bigint"
+
+// Narrow is a query that is narrowed to the months of ids, at a time.
+func Narrow(now time.Time, query, column string, ids ...string) string {
+	return recent{func() time.Time { return now }}.narrow(query, column, ids...)
+}
+
+// PgOfOne are the statements for one request that are narrowed to its month, at a time.
+func PgOfOne(now time.Time, id string) map[string]string {
+	r := recent{func() time.Time { return now }}
+	return map[string]string{
+		r.narrow(pgLockOne, "id", id):             "text",
+		r.narrow(updateRequest, "id", id):         "text, bigint, text, bigint, bigint, text",
+		r.narrow(eventsOf, "request_id", id):      "text",
+		r.narrow(pgMany[updateRequest], "id", id): PgStatements[pgMany[updateRequest]],
+	}
 }
 
 // NextRelease makes o those of a later release, which has one more migration. oldest is the schema
@@ -92,10 +122,34 @@ func NextRelease(o Options, script string, oldest int64) Options {
 
 // ForgetCertificates empties the register of issued certificates, as an old release leaves it.
 func (s *Store) ForgetCertificates(ctx context.Context) error {
-	return s.writers.do(
-		ctx, target{key: "certificates"}, func(ctx context.Context, tx *tx) error {
-			_, err := tx.write(ctx, `DELETE FROM certificates`)
-			return err
-		},
-	)
+	return s.writers.do(ctx, target{key: "certificates"}, func(ctx context.Context, tx *tx) error {
+		_, err := tx.write(ctx, `DELETE FROM certificates`)
+		return err
+	})
 }
+
+// MigrateTo migrates a new PostgreSQL database to an earlier version of the schema.
+func MigrateTo(ctx context.Context, database string, version int64) (err error) {
+	d, db, err := openPlain(database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	steps, err := loadMigrations(d)
+	if err != nil {
+		return err
+	}
+	provider, err := newProvider(db, d, steps)
+	if err == nil {
+		_, err = provider.UpTo(ctx, version)
+	}
+	return err
+}
+
+// Detach detaches a month's partitions, as an erasure that is then interrupted does.
+func (s *Store) Detach(ctx context.Context, at time.Time) error {
+	return s.partitions.detach(ctx, monthOf(at))
+}
+
+// RequestsOf are the queries for the requests of a person, on SQLite and on PostgreSQL.
+var RequestsOf = [2]string{sqlite3().requestsOf(), postgres().requestsOf()}

@@ -5,15 +5,58 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 var _ retention.People = (*Store)(nil)
+
+// RequestsOf implements retention.People. It reads the indexes of requests by person, also of
+// requests that a release without them has written.
+func (s *Store) RequestsOf(
+	ctx context.Context, p signer.Person, f func(*request.Request),
+) error {
+	if !signer.ValidUIN(p.UIN) {
+		return fmt.Errorf("finding the requests of a person: %w", person.ErrNoUIN)
+	}
+	args := []any{p.Hash(), p.UIN[5:]}
+	err := s.readers.rows(ctx, s.dialect.requestsOf(), args, func(rows *sql.Rows) error {
+		var version int64
+		var data []byte
+		if err := rows.Scan(&version, &data); err != nil {
+			return err
+		}
+		r, err := decode(version, data, nil)
+		if err == nil && r.Concerns(p) {
+			f(r)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("finding the requests of a person: %w", err)
+	}
+	return nil
+}
+
+// requestsOf is the query for the requests whose intended signer has the hash $1, or whose signer's
+// UIN of nine characters ends with the four characters $2. It returns each request once. The
+// expressions are those of the indexes.
+func (d dialect) requestsOf() string {
+	const query = `SELECT version, data FROM requests
+		WHERE @position@(data, '"signer_hash":"') > 0
+		AND substr(data, @position@(data, '"signer_hash":"') + 15, 64) = $1
+		UNION ALL SELECT version, data FROM requests WHERE @position@(data, '"uin":"') > 0
+		AND substr(data, @position@(data, '"uin":"') + 12, 4) = $2
+		AND NOT (@position@(data, '"signer_hash":"') > 0
+		AND substr(data, @position@(data, '"signer_hash":"') + 15, 64) = $1)`
+	return strings.ReplaceAll(query, "@position@", d.position)
+}
 
 // ForgetRequest implements retention.People.
 func (s *Store) ForgetRequest(
@@ -32,8 +75,7 @@ func (s *Store) ForgetRequest(
 		}
 		var jobs int
 		err = tx.row(
-			ctx,
-			`SELECT count(*) FROM outbox WHERE request_id = $1 AND status = 'pending'
+			ctx, `SELECT count(*) FROM outbox WHERE request_id = $1 AND status = 'pending'
 				AND kind NOT IN ('renew', 'purge')`,
 			[]any{id}, &jobs,
 		)
@@ -78,7 +120,7 @@ func (s *Store) ForgetPhones(
 	}
 	err = s.changePerson(ctx, uin, func(ctx context.Context, tx *tx) error {
 		var phones []signer.Phone
-		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&phones))
+		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collect(&phones, scanPhone))
 		if err != nil {
 			return err
 		}
@@ -107,7 +149,6 @@ func (s *Store) ForgetPhones(
 			)
 		}
 		tx.put(`DELETE FROM phone_events WHERE uin = $1`, uin)
-		tx.put(`DELETE FROM person_proposals WHERE uin = $1`, uin)
 		n = len(phones)
 		return s.noteErasure(ctx, tx, now, leaves)
 	})
@@ -117,10 +158,20 @@ func (s *Store) ForgetPhones(
 	return n, nil
 }
 
+// ForgetProposals implements retention.People.
+func (s *Store) ForgetProposals(ctx context.Context, uin string) error {
+	err := s.changePerson(ctx, uin, func(_ context.Context, tx *tx) error {
+		tx.put(`DELETE FROM person_proposals WHERE uin = $1`, uin)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forgetting proposals: %w", err)
+	}
+	return nil
+}
+
 // CallsOf implements retention.People.
-func (s *Store) CallsOf(
-	ctx context.Context, reveals func(text string) bool,
-) (n int, err error) {
+func (s *Store) CallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error) {
 	err = s.eachCallOf(ctx, reveals, func(ids []int64) error {
 		n += len(ids)
 		return nil

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,7 +230,7 @@ func testForget(t *testing.T, database string, stored func() string) {
 	s, l = open()
 	now := func() time.Time { return eraseNow }
 	done, err := retention.Forget(t.Context(), s, "s8979373d\n", "Mei Lin", now, rand.Reader)
-	if want := (retention.Forgotten{Requests: 2, Phones: 1, Calls: 1}); err != nil || done != want {
+	if want := (retention.Forgotten{Requests: 2, Phones: 1, Calls: 2}); err != nil || done != want {
 		t.Fatalf("Forget: %+v, %v; want %+v", done, err, want)
 	}
 	if err := l.Integrate(t.Context()); err != nil {
@@ -296,6 +297,69 @@ func testForget(t *testing.T, database string, stored func() string) {
 	}
 	if found := has(ben); len(found) != len(ben.marks) {
 		t.Errorf("of another person only the %v are left", found)
+	}
+}
+
+// TestRequestsOf checks that a person's requests are found by the intended signer and by the
+// signer, once each, and no other person's, on both databases.
+func TestRequestsOf(t *testing.T) {
+	for name, s := range map[string]*store.Store{
+		"SQLite":     openSQLite(t, filepath.Join(t.TempDir(), "a.db")),
+		"PostgreSQL": openPostgres(t, cluster.Database(t)),
+	} {
+		ann := signer.Person{UIN: "S8979373D", Name: `Ann "uin":"S8116474F"`}
+		ben := signer.Person{UIN: "S8116474F", Name: "Ben"}
+		like := signer.Person{UIN: "T0000373D", Name: "the same last four characters"}
+		add := func(i int, meant string, by *signer.Person) string {
+			t.Helper()
+			r := plainRequest(i)
+			r.SignerHash, r.Signer = meant, by
+			r.DocName = `"signer_hash":"` + ben.Hash() + `","uin":"S8116474F".pdf`
+			if err := s.Create(t.Context(), r, request.Effects{}); err != nil {
+				t.Fatal(err)
+			}
+			return r.ID
+		}
+		add(1, "", nil)
+		opened := add(2, "", nil)
+		meant, both, by := add(3, ann.Hash(), nil), add(4, ann.Hash(), &ann), add(5, "", &ann)
+		others := add(6, ben.Hash(), &ann)
+		add(7, ben.Hash(), nil)
+		add(8, ben.Hash(), &ben)
+		add(9, "", &like)
+		err := s.Update(t.Context(), opened, only(func(r *request.Request) error {
+			r.Signer = &ann
+			return nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		find := func(p signer.Person) (ids []string) {
+			t.Helper()
+			err := s.RequestsOf(t.Context(), p, func(r *request.Request) { ids = append(ids, r.ID) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(ids)
+			return ids
+		}
+		want := []string{opened, meant, both, by, others}
+		slices.Sort(want)
+		if got := find(ann); !slices.Equal(got, want) {
+			t.Errorf("%s: found %q\nwant  %q", name, got, want)
+		}
+		if got := find(ben); len(got) != 3 {
+			t.Errorf("%s: of another person found %q", name, got)
+		}
+		if got := find(signer.Person{UIN: "F1612345P"}); len(got) != 0 {
+			t.Errorf("%s: of a person without requests found %q", name, got)
+		}
+		for _, uin := range []string{"S8979373A", "373D", ""} {
+			none := func(*request.Request) { t.Errorf("%s: found a request of %q", name, uin) }
+			if err := s.RequestsOf(t.Context(), signer.Person{UIN: uin}, none); err == nil {
+				t.Errorf("%s: %q is a number", name, uin)
+			}
+		}
 	}
 }
 

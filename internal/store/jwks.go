@@ -20,11 +20,7 @@ func (s *Store) SaveKeys(ctx context.Context, k party.StoredKeys) error {
 				`INSERT INTO party_jwks (client_id, url, epoch, jwks, fetched_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (client_id) DO UPDATE SET url = excluded.url, epoch = excluded.epoch, jwks = excluded.jwks, fetched_at = excluded.fetched_at
 			WHERE party_jwks.fetched_at <= excluded.fetched_at`,
-				k.ClientID,
-				k.URL,
-				k.Epoch,
-				string(k.JWKS),
-				micros(k.FetchedAt),
+				k.ClientID, k.URL, k.Epoch, string(k.JWKS), micros(k.FetchedAt),
 			)
 			return err
 		},

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/base64"
@@ -54,10 +55,26 @@ func (k keyFiles) read(ctx context.Context, name string) ([]byte, error) {
 func (k keyFiles) Create(name string, data []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), keyFileTimeout)
 	defer cancel()
-	if err := k.write(ctx, name, data, `NOTHING`); err != nil {
+	if err := k.write(ctx, name, data, time.Now(), `NOTHING`); err != nil {
 		return nil, err
 	}
 	return k.read(ctx, name)
+}
+
+// ImportKeyFile inserts a file of a folder with keys, which changed at the given time, unless there
+// is one with that name. The error wraps fs.ErrExist if that one has other content.
+func (s *Store) ImportKeyFile(
+	ctx context.Context, folder, name string, data []byte, changed time.Time,
+) error {
+	k := keyFiles{s, folder}
+	if err := k.write(ctx, name, data, changed, `NOTHING`); err != nil {
+		return err
+	}
+	stored, err := k.read(ctx, name)
+	if err == nil && !bytes.Equal(stored, data) {
+		err = fmt.Errorf("%s/%s in the database is another file: %w", folder, name, fs.ErrExist)
+	}
+	return err
 }
 
 // Replace implements keydir.Files.
@@ -65,20 +82,22 @@ func (k keyFiles) Replace(name string, data []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keyFileTimeout)
 	defer cancel()
 	return k.write(
-		ctx, name, data,
+		ctx, name, data, time.Now(),
 		`UPDATE SET content = excluded.content, changed_at = excluded.changed_at`,
 	)
 }
 
-// write inserts a file. conflict is what to do if there is one.
-func (k keyFiles) write(ctx context.Context, name string, data []byte, conflict string) error {
+// write inserts a file. conflict is the clause for a file that exists.
+func (k keyFiles) write(
+	ctx context.Context, name string, data []byte, changed time.Time, conflict string,
+) error {
 	err := k.store.writers.do(
 		ctx, target{key: "key files"}, func(ctx context.Context, tx *tx) error {
 			_, err := tx.write(
 				ctx,
 				`INSERT INTO key_files (folder, name, content, changed_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (folder, name) DO `+conflict,
-				k.folder, name, base64.StdEncoding.EncodeToString(data), micros(time.Now()),
+				k.folder, name, base64.StdEncoding.EncodeToString(data), micros(changed),
 			)
 			return err
 		},

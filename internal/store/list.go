@@ -17,7 +17,27 @@ var _ request.Lister = (*Store)(nil)
 // List implements request.Lister. A list without relying party and state is merged from the
 // beginnings of the states' lists. So every list uses an existing index, and writing needs no
 // further one. A list that is grouped by one column and restricted by the other is sorted.
+//
+// In partitioned tables a page of the newest requests is looked for within a month first, because
+// planning a query for the partitions of seven years takes longer than reading the page.
 func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
+	if s.Partitioned() && f.Sort == "" && !f.OldestFirst && f.From.IsZero() && !f.ByID() {
+		near, newest := f, f.Before.CreatedAt
+		if newest.IsZero() {
+			newest = s.recent.now()
+		}
+		if !f.To.IsZero() && f.To.Before(newest) {
+			newest = f.To
+		}
+		near.From = newest.AddDate(0, -1, 0)
+		if page, err := s.list(ctx, near); err != nil || len(page) == f.Limit {
+			return page, err
+		}
+	}
+	return s.list(ctx, f)
+}
+
+func (s *Store) list(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
 	q, ok := s.dialect.search(f)
 	if !ok || f.Limit < 1 {
 		return nil, nil
@@ -114,18 +134,13 @@ func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]
 		}
 		query = strings.Join(heads, " UNION ALL ")
 	}
-	err := s.readers.rows(
-		ctx,
-		query,
-		q.args,
-		func(rows *sql.Rows) error {
-			var state request.State
-			var n int
-			err := rows.Scan(&state, &n)
-			counts[state] = n
-			return err
-		},
-	)
+	err := s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
+		var state request.State
+		var n int
+		err := rows.Scan(&state, &n)
+		counts[state] = n
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("counting requests: %w", err)
 	}
@@ -140,16 +155,19 @@ func (s *Store) Timeline(
 	for i := range counts {
 		counts[i] = map[request.State]int{}
 	}
+	to := from.Add(time.Duration(n) * step)
+	q := search{args: []any{micros(from), micros(to), step.Microseconds()}}
+	s.dialect.within(&q, from, to)
 	var parts []string
 	for _, state := range request.States() {
 		parts = append(parts, `SELECT state, (created_at - $1) / $3 AS step, count(*) FROM requests
-			WHERE state = '`+string(state)+`' AND created_at >= $1 AND created_at < $2 GROUP BY state, step`)
+			WHERE state = '`+string(state)+`' AND created_at >= $1 AND created_at < $2`+q.where+
+			` GROUP BY state, step`)
 	}
-	args := []any{micros(from), micros(from.Add(time.Duration(n) * step)), step.Microseconds()}
 	err := s.readers.rows(
 		ctx,
 		strings.Join(parts, " UNION ALL "),
-		args,
+		q.args,
 		func(rows *sql.Rows) error {
 			var state request.State
 			var i, count int
@@ -194,6 +212,15 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 		to = micros(f.To)
 	}
 	q.where = `created_at >= ` + q.bind(from) + ` AND created_at < ` + q.bind(to)
+	oldest, newest := f.From, f.To
+	if !f.Before.IsZero() && f.Sort == "" {
+		if at := f.Before.CreatedAt; f.OldestFirst && at.After(oldest) {
+			oldest = at
+		} else if !f.OldestFirst && (newest.IsZero() || at.Before(newest)) {
+			newest = at
+		}
+	}
+	d.within(&q, oldest, newest)
 	if f.ClientID != "" {
 		q.where += ` AND client_id = ` + q.bind(f.ClientID)
 	}
@@ -209,6 +236,23 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 		q.where += ` AND (` + strings.Join(d.searched, like+` OR `) + like + `)`
 	}
 	return q, true
+}
+
+// idMargin is more than a request's time of creation can differ from the one in its id.
+const idMargin = 24 * time.Hour
+
+// within bounds the ids of requests by the times between which they were created, so that
+// PostgreSQL reads the partitions of these months only. A zero time is no bound.
+func (d dialect) within(q *search, oldest, newest time.Time) {
+	if !d.partitioned {
+		return
+	}
+	if !oldest.IsZero() {
+		q.where += ` AND id >= ` + q.bind(request.FirstID(oldest.Add(-idMargin)))
+	}
+	if !newest.IsZero() {
+		q.where += ` AND id < ` + q.bind(request.FirstID(newest.Add(idMargin)))
+	}
 }
 
 // pattern returns a LIKE pattern for "contains text", in lower case for ASCII letters, which both

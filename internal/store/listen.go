@@ -79,12 +79,15 @@ func (l *listener) close() error {
 	return nil
 }
 
+// listenSignet is the last statement on one connection of each node.
+const listenSignet = `LISTEN signet`
+
 func startListening(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, `LISTEN signet`); err != nil {
+	if _, err := conn.Exec(ctx, listenSignet); err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
 	}

@@ -86,7 +86,8 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int
 		return want, nil
 	}
 	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1), ('created_at', $2) ON CONFLICT (key) DO NOTHING`
-	if _, err := db.ExecContext(ctx, claim, string(o.Kind), strconv.FormatInt(micros(o.Now()), 10)); err != nil {
+	_, err = db.ExecContext(ctx, claim, string(o.Kind), strconv.FormatInt(micros(o.Now()), 10))
+	if err != nil {
 		return 0, fmt.Errorf("naming the database's kind and age: %w", err)
 	}
 	return want, checkKind(ctx, db, o.Kind)
@@ -189,15 +190,28 @@ func loadScripts(d dialect) (scripts []Migration, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("migration %s: %w", name, err)
 		}
-		script := strings.NewReplacer("@identity@", d.identity, "@clustered@", d.clustered).Replace(
-			string(text),
-		)
+		script := strings.NewReplacer(
+			"@identity@", d.identity, "@clustered@", d.clustered, "@position@", d.position,
+			"@users@", usersOfTables,
+		).Replace(string(text))
 		scripts = append(scripts, Migration{version, script})
 	}
 	return scripts, nil
 }
 
+// noTransaction is the first line of a script that ends its transactions itself. It is a single
+// statement, and may run again after it was interrupted.
+const noTransaction = "-- no transaction\n"
+
 func newStep(version int64, script string) *goose.Migration {
+	if strings.HasPrefix(script, noTransaction) {
+		return goose.NewGoMigration(version, &goose.GoFunc{
+			RunDB: func(ctx context.Context, db *sql.DB) error {
+				_, err := db.ExecContext(ctx, script)
+				return err
+			},
+		}, nil)
+	}
 	return goose.NewGoMigration(version, &goose.GoFunc{
 		RunTx: func(ctx context.Context, tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, script)

@@ -65,9 +65,7 @@ func TestPurgesBecomeJobs(t *testing.T) {
 // TestOldCallsHaveCodes checks that calls from before the column are found by their code.
 func TestOldCallsHaveCodes(t *testing.T) {
 	s := openFrom(
-		t,
-		21,
-		`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data) VALUES
+		t, 21, `INSERT INTO calls (at, party, authentic, request_id, kind, refused, data) VALUES
 		(1, '', 0, '', 'cancel', 1, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel","error":"UNAUTHORIZED"}'),
 		(2, '', 0, '', 'cancel', 1, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel","error":"REQUEST_EXPIRED"}'),
 		(3, '', 0, '', 'cancel', 0, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel"}')`,

@@ -47,20 +47,15 @@ func (s *Store) OperatorSessions(ctx context.Context) ([]operator.Session, error
 
 func (s *Store) operatorSessions(
 	ctx context.Context, where string, args ...any,
-) (list []operator.Session, err error) {
+) ([]operator.Session, error) {
 	const query = `SELECT ` + operatorSessionColumns + ` FROM operator_sessions `
-	err = s.readers.rows(ctx, query+where, args, func(rows *sql.Rows) error {
-		var o operator.Session
+	scan := func(rows *sql.Rows, o *operator.Session) error {
 		var begun, seen int64
 		err := rows.Scan(&o.ID, &o.Subject, &o.Name, &o.Role, &begun, &seen, &o.Address, &o.Browser)
 		o.Begun, o.Seen = instant(begun), instant(seen)
-		list = append(list, o)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading operators' sessions: %w", err)
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading operators' sessions", query+where, args, scan)
 }
 
 // SeeOperatorSession implements operator.Store.

@@ -121,11 +121,19 @@ func (s *Store) Claim(
 		err = s.claimProbes(ctx, probed, &c)
 	}
 	jobs := append(c.jobs, c.probes...)
-	slices.SortFunc(
-		jobs,
-		func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) },
-	)
+	slices.SortFunc(jobs, func(a, b request.Job) int {
+		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
+	})
 	return jobs, err
+}
+
+// pickJobs leases the first jobs that meet a condition. They are in the order of an index, without
+// which PostgreSQL would read and sort all of them for each claim of a few.
+func (d *dialect) pickJobs(where string) string {
+	return `WITH picked AS (
+			SELECT id FROM outbox WHERE ` + where + ` ORDER BY ready_at LIMIT $3` + d.skipLocked + `)
+		UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
+		WHERE id IN (SELECT id FROM picked) RETURNING ` + jobColumns
 }
 
 // pick leases jobs and adds them to the list. The arguments begin with the kind, the time, the
@@ -133,10 +141,7 @@ func (s *Store) Claim(
 func (s *Store) pick(
 	ctx context.Context, tx *tx, where string, args []any, jobs *[]request.Job,
 ) error {
-	err := tx.writeRows(ctx, `WITH picked AS (
-			SELECT id FROM outbox WHERE `+where+` ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
-		UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
-		WHERE id IN (SELECT id FROM picked) RETURNING `+jobColumns, args, collect(jobs))
+	err := tx.writeRows(ctx, s.dialect.pickJobs(where), args, collect(jobs, scanJob))
 	if err != nil {
 		return fmt.Errorf("claiming jobs: %w", err)
 	}
@@ -226,17 +231,8 @@ func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, erro
 	if !isText(requestID) {
 		return nil, nil
 	}
-	var jobs []request.Job
-	err := s.readers.rows(
-		ctx,
-		`SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`,
-		[]any{requestID},
-		collect(&jobs),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("reading jobs: %w", err)
-	}
-	return jobs, nil
+	const query = `SELECT ` + jobColumns + ` FROM outbox WHERE request_id = $1 ORDER BY id`
+	return readAll(ctx, s.readers, "reading jobs", query, []any{requestID}, scanJob)
 }
 
 // Failed implements request.Outbox.
@@ -251,8 +247,7 @@ func (s *Store) Failed(
 	}
 	if f.ClientID != "" { // jobs of old versions do not name it
 		where(
-			`(SELECT client_id FROM requests AS r WHERE r.id = request_id) = $%d`,
-			text(f.ClientID),
+			`(SELECT client_id FROM requests AS r WHERE r.id = request_id) = $%d`, text(f.ClientID),
 		)
 	}
 	if !f.From.IsZero() {
@@ -268,7 +263,7 @@ func (s *Store) Failed(
 	if err == nil && all > 0 && f.Limit > 0 {
 		err = s.readers.rows(
 			ctx, fmt.Sprintf(`SELECT %s%s ORDER BY id DESC LIMIT %d`, jobColumns, failed, f.Limit),
-			args, collect(&jobs),
+			args, collect(&jobs, scanJob),
 		)
 	}
 	if err != nil {
@@ -277,17 +272,13 @@ func (s *Store) Failed(
 	return jobs, all, nil
 }
 
-func collect(jobs *[]request.Job) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
-		var j request.Job
-		var due, lease int64
-		err := rows.Scan(
-			&j.ID, &j.RequestID, &j.ClientID, &j.Kind, &j.Status, &j.Attempts, &due, &lease,
-			&j.Payload,
-			&j.LastError,
-		)
-		j.DueAt, j.Lease = instant(due), instant(lease)
-		*jobs = append(*jobs, j)
-		return err
-	}
+// scanJob reads the columns of [jobColumns].
+func scanJob(rows *sql.Rows, j *request.Job) error {
+	var due, lease int64
+	err := rows.Scan(
+		&j.ID, &j.RequestID, &j.ClientID, &j.Kind, &j.Status, &j.Attempts, &due, &lease,
+		&j.Payload, &j.LastError,
+	)
+	j.DueAt, j.Lease = instant(due), instant(lease)
+	return err
 }

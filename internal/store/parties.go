@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/party"
@@ -31,18 +32,14 @@ func (s *Store) Registrations(
 		return nil, nil, err
 	}
 	epochs = map[string]int64{}
-	err = s.readers.rows(
-		ctx,
-		`SELECT client_id, epoch FROM party_keys`,
-		nil,
-		func(rows *sql.Rows) error {
-			var id string
-			var epoch int64
-			err := rows.Scan(&id, &epoch)
-			epochs[id] = epoch
-			return err
-		},
-	)
+	const query = `SELECT client_id, epoch FROM party_keys`
+	err = s.readers.rows(ctx, query, nil, func(rows *sql.Rows) error {
+		var id string
+		var epoch int64
+		err := rows.Scan(&id, &epoch)
+		epochs[id] = epoch
+		return err
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading renewals of keys: %w", err)
 	}
@@ -66,51 +63,32 @@ func (s *Store) Registration(ctx context.Context, clientID string) (party.Regist
 
 func (s *Store) registrations(
 	ctx context.Context, where string, args ...any,
-) (list []party.Registration, err error) {
-	err = s.readers.rows(
-		ctx,
-		`SELECT `+partyColumns+` FROM parties `+where,
-		args,
-		func(rows *sql.Rows) error {
-			var r party.Registration
-			var disabled, created, changed, download, all, ladder, private int64
-			err := rows.Scan(
-				&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
-				&disabled, &r.Logo, &created, &changed, &download, &all, &ladder, &private, &r.CA,
-			)
-			r.AllowDownload, r.RequireAllPages, r.WebhookLadder = download != 0, all != 0, ladder != 0
-			r.AllowPrivate = private != 0
-			r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
-			list = append(list, r)
-			return err
-		},
-	)
-	if err != nil {
-		return nil, fmt.Errorf("reading relying parties: %w", err)
+) ([]party.Registration, error) {
+	const query = `SELECT ` + partyColumns + ` FROM parties `
+	scan := func(rows *sql.Rows, r *party.Registration) error {
+		var disabled, created, changed, download, all, ladder, private int64
+		err := rows.Scan(
+			&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
+			&disabled, &r.Logo, &created, &changed, &download, &all, &ladder, &private, &r.CA,
+		)
+		r.AllowDownload, r.RequireAllPages, r.WebhookLadder = download != 0, all != 0, ladder != 0
+		r.AllowPrivate = private != 0
+		r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
+		return err
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading relying parties", query+where, args, scan)
 }
 
 // AddParty implements party.Store.
 func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(
-			ctx,
-			`INSERT INTO parties (`+partyColumns+`, picture)
+			ctx, `INSERT INTO parties (`+partyColumns+`, picture)
 			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, $10, $11, $12, '')
 			ON CONFLICT (client_id) DO NOTHING`,
-			p.ClientID,
-			p.Name,
-			p.JWKSURL,
-			p.RedirectURL,
-			p.WebhookURL,
-			bit(p.Disabled),
-			micros(c.At),
-			bit(p.AllowDownload),
-			bit(p.RequireAllPages),
-			bit(p.WebhookLadder),
-			bit(p.AllowPrivate),
-			p.CA,
+			p.ClientID, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled),
+			micros(c.At), bit(p.AllowDownload), bit(p.RequireAllPages), bit(p.WebhookLadder),
+			bit(p.AllowPrivate), p.CA,
 		)
 		if err == nil && n == 0 {
 			return party.ErrExists
@@ -127,27 +105,23 @@ func (s *Store) ChangeParty(
 		if err := tx.dropProposal(ctx, p.ClientID); err != nil {
 			return err
 		}
-		n, err := tx.write(
-			ctx,
-			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5,
-			webhook_url = $6, disabled = $7, changed_at = $8, allow_download = $9,
-			require_all_pages = $10, webhook_ladder = $11, allow_private = $12, ca = $13 WHERE client_id = $1 AND version = $2`,
-			p.ClientID,
-			version,
-			p.Name,
-			p.JWKSURL,
-			p.RedirectURL,
-			p.WebhookURL,
-			bit(p.Disabled),
-			micros(c.At),
-			bit(p.AllowDownload),
-			bit(p.RequireAllPages),
-			bit(p.WebhookLadder),
-			bit(p.AllowPrivate),
-			p.CA,
-		)
-		return tx.missed(ctx, p.ClientID, n, err)
+		return tx.changeParty(ctx, p, version, c.At)
 	})
+}
+
+// changeParty writes a party in the place of one of a version.
+func (t *tx) changeParty(ctx context.Context, p party.Party, version int64, at time.Time) error {
+	n, err := t.write(
+		ctx,
+		`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5,
+		webhook_url = $6, disabled = $7, changed_at = $8, allow_download = $9,
+		require_all_pages = $10, webhook_ladder = $11, allow_private = $12, ca = $13
+		WHERE client_id = $1 AND version = $2`,
+		p.ClientID, version, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled),
+		micros(at), bit(p.AllowDownload), bit(p.RequireAllPages), bit(p.WebhookLadder),
+		bit(p.AllowPrivate), p.CA,
+	)
+	return t.missed(ctx, p.ClientID, n, err)
 }
 
 // ChangeLogo implements party.Store.
@@ -160,11 +134,7 @@ func (s *Store) ChangeLogo(
 			ctx,
 			`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5
 			WHERE client_id = $1 AND version = $2`,
-			clientID,
-			version,
-			l.Name,
-			picture,
-			micros(c.At),
+			clientID, version, l.Name, picture, micros(c.At),
 		)
 		return tx.missed(ctx, clientID, n, err)
 	})
@@ -182,9 +152,9 @@ func (s *Store) RemoveParty(
 		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
 		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
+			const query = `SELECT version FROM parties WHERE client_id = $1`
 			var now int64
-			if err := tx.row(ctx, `SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil &&
-				now == version {
+			if tx.row(ctx, query, []any{clientID}, &now) == nil && now == version {
 				return party.ErrInUse
 			}
 		}
@@ -232,11 +202,7 @@ func (t *tx) recordChange(c party.Change) error {
 	t.told.requests = append(t.told.requests, partiesTopic)
 	t.put(
 		`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
-		c.ClientID,
-		micros(c.At),
-		text(c.By),
-		string(c.Kind),
-		edits,
+		c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits,
 	)
 	t.must(followEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
 	return nil
@@ -261,29 +227,24 @@ func (t *tx) missed(ctx context.Context, clientID string, n int64, err error) er
 // PartyChanges implements party.Store.
 func (s *Store) PartyChanges(
 	ctx context.Context, clientID string, limit int,
-) (list []party.Change, err error) {
+) ([]party.Change, error) {
 	if !isText(clientID) {
 		return nil, nil
 	}
 	const query = `SELECT client_id, at, operator, kind, edits FROM party_changes WHERE client_id = $1
 		ORDER BY id DESC LIMIT $2`
-	err = s.readers.rows(ctx, query, []any{clientID, limit}, func(rows *sql.Rows) error {
-		var c party.Change
+	scan := func(rows *sql.Rows, c *party.Change) error {
 		var at int64
 		var edits []byte
-		if err := rows.Scan(&c.ClientID, &at, &c.By, &c.Kind, &edits); err != nil {
-			return err
+		err := rows.Scan(&c.ClientID, &at, &c.By, &c.Kind, &edits)
+		if err == nil {
+			c.Edits, err = decodeEdits(edits)
 		}
 		c.At = instant(at)
-		var err error
-		c.Edits, err = decodeEdits(edits)
-		list = append(list, c)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading changes of a relying party: %w", err)
 	}
-	return list, nil
+	args := []any{clientID, limit}
+	return readAll(ctx, s.readers, "reading changes of a relying party", query, args, scan)
 }
 
 // LogoPNG implements party.Store.
@@ -292,12 +253,8 @@ func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 		return nil, party.ErrNoLogo
 	}
 	var picture string
-	err := s.readers.row(
-		ctx,
-		`SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`,
-		[]any{name},
-		&picture,
-	)
+	const query = `SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`
+	err := s.readers.row(ctx, query, []any{name}, &picture)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, party.ErrNoLogo

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Schema tells where the schema of a database is.
+// Schema is the version of the schema of a database, and the migrations that it lacks.
 type Schema struct {
 	Have, Want int64       // versions: of the database, 0 if it is new, and of this program
 	Pending    []Migration // that a start makes, in order

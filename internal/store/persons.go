@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/signet-sign/signet/internal/person"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 var _ person.Store = (*Store)(nil)
@@ -15,7 +17,8 @@ var _ person.Store = (*Store)(nil)
 func (s *Store) ProposeForPerson(ctx context.Context, p person.Proposal, before time.Time) error {
 	err := s.changePerson(ctx, p.UIN, func(_ context.Context, tx *tx) error {
 		tx.put(
-			`DELETE FROM person_proposals WHERE at < $1 OR uin = $2 AND act = $3 AND phone_id = $4`,
+			`DELETE FROM person_proposals WHERE at < $1 AND claimed_until = 0
+				OR uin = $2 AND act = $3 AND phone_id = $4`,
 			micros(before), p.UIN, string(p.Kind), text(p.PhoneID),
 		)
 		tx.must(
@@ -33,41 +36,86 @@ func (s *Store) ProposeForPerson(ctx context.Context, p person.Proposal, before 
 }
 
 // PersonProposals implements person.Store.
-func (s *Store) PersonProposals(
-	ctx context.Context, since time.Time,
-) (list []person.Proposal, err error) {
-	err = s.readers.rows(
-		ctx,
-		`SELECT id, uin, act, phone_id, reason, operator, subject, at FROM person_proposals
-			WHERE at >= $1 ORDER BY at, id`,
-		[]any{micros(since)},
-		func(rows *sql.Rows) error {
-			var p person.Proposal
-			var at int64
-			err := rows.Scan(
-				&p.ID, &p.UIN, &p.Kind, &p.PhoneID, &p.Reason, &p.By.Name, &p.By.Subject, &at,
-			)
-			p.At = instant(at)
-			list = append(list, p)
-			return err
-		},
-	)
-	if err != nil {
-		return nil, fmt.Errorf("reading proposals: %w", err)
+func (s *Store) PersonProposals(ctx context.Context, since time.Time) ([]person.Proposal, error) {
+	const query = `SELECT id, uin, act, phone_id, reason, operator, subject, at, claimed_until
+		FROM person_proposals WHERE at >= $1 OR claimed_until > 0 ORDER BY at, id`
+	scan := func(rows *sql.Rows, p *person.Proposal) error {
+		var at, until int64
+		err := rows.Scan(
+			&p.ID, &p.UIN, &p.Kind, &p.PhoneID, &p.Reason, &p.By.Name, &p.By.Subject, &at, &until,
+		)
+		p.At, p.ClaimedUntil = instant(at), instant(until)
+		return err
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading proposals", query, []any{micros(since)}, scan)
 }
 
-// DropPersonProposal implements person.Store.
-func (s *Store) DropPersonProposal(ctx context.Context, id string) error {
-	err := s.writers.do(
-		ctx, target{key: "proposal " + id}, func(_ context.Context, tx *tx) error {
-			tx.put(`DELETE FROM person_proposals WHERE id = $1`, text(id))
-			return nil
-		},
+// ClaimProposal implements person.Store.
+func (s *Store) ClaimProposal(ctx context.Context, id string, now, until time.Time) error {
+	return s.decideProposal(
+		ctx, id, `UPDATE person_proposals SET claimed_until = $3
+			WHERE id = $1 AND claimed_until <= $2`,
+		text(id), micros(now), micros(until),
 	)
+}
+
+// RejectProposal implements person.Store.
+func (s *Store) RejectProposal(ctx context.Context, id string, now time.Time) error {
+	return s.decideProposal(
+		ctx, id, `DELETE FROM person_proposals WHERE id = $1 AND claimed_until <= $2`,
+		text(id), micros(now),
+	)
+}
+
+// decideProposal writes one proposal that is not claimed.
+func (s *Store) decideProposal(ctx context.Context, id, query string, args ...any) error {
+	of := target{key: "proposal " + id}
+	err := s.writers.do(ctx, of, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, query, args...)
+		if err != nil || n > 0 {
+			return err
+		}
+		var there int
+		const one = `SELECT 1 FROM person_proposals WHERE id = $1`
+		switch err := tx.row(ctx, one, []any{text(id)}, &there); {
+		case errors.Is(err, sql.ErrNoRows):
+			return person.ErrNoProposal
+		case err != nil:
+			return err
+		}
+		return person.ErrClaimed
+	})
 	if err != nil {
-		return fmt.Errorf("deleting a proposal: %w", err)
+		return fmt.Errorf("deciding a proposal: %w", err)
 	}
 	return nil
+}
+
+// UnclaimProposal implements person.Store.
+func (s *Store) UnclaimProposal(ctx context.Context, id string, until time.Time) error {
+	err := s.writers.do(ctx, target{key: "proposal " + id}, func(_ context.Context, tx *tx) error {
+		tx.put(
+			`UPDATE person_proposals SET claimed_until = 0 WHERE id = $1 AND claimed_until = $2`,
+			text(id), micros(until),
+		)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("ending the claim of a proposal: %w", err)
+	}
+	return nil
+}
+
+// ChangeProposedPhones implements person.Store.
+func (s *Store) ChangeProposedPhones(
+	ctx context.Context, id, uin string,
+	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+) error {
+	return s.changePhones(ctx, uin, change, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `DELETE FROM person_proposals WHERE id = $1`, text(id))
+		if err == nil && n == 0 {
+			err = person.ErrNoProposal
+		}
+		return err
+	})
 }

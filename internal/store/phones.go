@@ -19,9 +19,21 @@ func (s *Store) ChangePhones(
 	ctx context.Context, uin string,
 	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
 ) error {
+	return s.changePhones(ctx, uin, change, func(context.Context, *tx) error { return nil })
+}
+
+// changePhones changes phones if first has no error, which runs in the same transaction.
+func (s *Store) changePhones(
+	ctx context.Context, uin string,
+	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+	first func(ctx context.Context, tx *tx) error,
+) error {
 	err := s.changePerson(ctx, uin, func(ctx context.Context, tx *tx) error {
+		if err := first(ctx, tx); err != nil {
+			return err
+		}
 		var have []signer.Phone
-		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&have))
+		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collect(&have, scanPhone))
 		if err != nil {
 			return err
 		}
@@ -113,25 +125,19 @@ const (
 )
 
 // PhoneEvents implements signer.Store.
-func (s *Store) PhoneEvents(ctx context.Context, uin string) (list []signer.Event, err error) {
+func (s *Store) PhoneEvents(ctx context.Context, uin string) ([]signer.Event, error) {
 	const query = `SELECT phone_id, at, kind, detail FROM phone_events WHERE uin = $1 ORDER BY id`
-	err = s.readers.rows(ctx, query, []any{uin}, func(rows *sql.Rows) error {
-		var e signer.Event
+	scan := func(rows *sql.Rows, e *signer.Event) error {
 		var at int64
 		var detail []byte
-		if err := rows.Scan(&e.PhoneID, &at, &e.Kind, &detail); err != nil {
-			return err
+		err := rows.Scan(&e.PhoneID, &at, &e.Kind, &detail)
+		if err == nil {
+			e.Detail, err = decodePhoneDetail(detail)
 		}
 		e.At = instant(at)
-		var err error
-		e.Detail, err = decodePhoneDetail(detail)
-		list = append(list, e)
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading events of phones: %w", err)
 	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading events of phones", query, []any{uin}, scan)
 }
 
 // Phone implements signer.Store.
@@ -168,38 +174,29 @@ func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, 
 	return list[0], nil
 }
 
-func (s *Store) phones(
-	ctx context.Context, where string, args ...any,
-) (list []signer.Phone, _ error) {
-	if err := s.readers.rows(ctx, selectPhones+where, args, collectPhones(&list)); err != nil {
-		return nil, fmt.Errorf("reading phones: %w", err)
-	}
-	return list, nil
+func (s *Store) phones(ctx context.Context, where string, args ...any) ([]signer.Phone, error) {
+	return readAll(ctx, s.readers, "reading phones", selectPhones+where, args, scanPhone)
 }
 
-// collectPhones reads a row of [selectPhones] into list.
-func collectPhones(list *[]signer.Phone) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
-		var p signer.Phone
-		var certificate string
-		var enrolled, active, revoked int64
-		var credential []byte
-		err := rows.Scan(
-			&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &active, &revoked,
-			&p.RevokedReason, &credential,
-		)
-		if err != nil {
-			return err
-		}
-		if revoked == 0 {
-			p.RevokedReason = 0
-		}
-		p.EnrolledAt, p.ActiveAt, p.RevokedAt = instant(enrolled), instant(active), instant(revoked)
-		if p.Certificate, err = base64.StdEncoding.DecodeString(certificate); err != nil {
-			return err
-		}
-		p.Credential, err = decodeCredential(credential)
-		*list = append(*list, p)
+// scanPhone reads the columns of [phoneColumns].
+func scanPhone(rows *sql.Rows, p *signer.Phone) error {
+	var certificate string
+	var enrolled, active, revoked int64
+	var credential []byte
+	err := rows.Scan(
+		&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &active, &revoked,
+		&p.RevokedReason, &credential,
+	)
+	if err != nil {
 		return err
 	}
+	if revoked == 0 {
+		p.RevokedReason = 0
+	}
+	p.EnrolledAt, p.ActiveAt, p.RevokedAt = instant(enrolled), instant(active), instant(revoked)
+	if p.Certificate, err = base64.StdEncoding.DecodeString(certificate); err != nil {
+		return err
+	}
+	p.Credential, err = decodeCredential(credential)
+	return err
 }

@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/store"
 )
 
 // TestSQLitePlans checks that with a million requests, every statement that runs for each call or
-// many times a second finds its rows by an index.
+// many times a second finds its rows by an index, and so does the search for a person's requests.
 func TestSQLitePlans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	if err := openSQLite(t, path).Close(); err != nil {
@@ -24,6 +26,14 @@ func TestSQLitePlans(t *testing.T) {
 		{
 			`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
 			"requests_due",
+		},
+		{
+			store.RequestsOf[0],
+			"requests_by_signer_hash (<expr>=?)",
+		},
+		{
+			store.RequestsOf[0],
+			"requests_by_signer (<expr>=?)",
 		},
 		{
 			`SELECT version, data FROM requests WHERE id = $1`,

@@ -34,8 +34,8 @@ func TestPooler(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		truncate(t, url)
 		return storetest.Harness{
-			Open:    func(t *testing.T) storetest.Store { return openPooled(t, pooler, url) },
-			Durable: true, Shared: true,
+			Open:   func(t *testing.T) *store.Store { return openPooled(t, pooler, url) },
+			Shared: true,
 		}
 	})
 }

@@ -5,11 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +22,37 @@ import (
 func isPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") ||
 		strings.HasPrefix(database, "postgresql://")
+}
+
+// Connections of a node; a server has 100 by default.
+const (
+	nodeReaders = 16
+	nodeWriters = 2 // one runs while the disk is busy with the other; more are not faster
+
+	// Connections is how many connections a node has to PostgreSQL: readers, writers and one that
+	// listens.
+	Connections = nodeReaders + nodeWriters + 1
+)
+
+// PlainHosts returns the hosts of a PostgreSQL URL, other than this machine, to which a connection
+// may be made without TLS.
+func PlainHosts(database string) (hosts []string) {
+	config, err := pgx.ParseConfig(database)
+	if !isPostgres(database) || err != nil {
+		return nil
+	}
+	add := func(host string, secure bool) {
+		ip := net.ParseIP(host)
+		local := strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
+		if !secure && !local && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	add(config.Host, config.TLSConfig != nil)
+	for _, f := range config.Fallbacks {
+		add(f.Host, f.TLSConfig != nil)
+	}
+	return hosts
 }
 
 // openPostgres opens a database that any number of processes may share.
@@ -50,12 +80,12 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const readers = 16 // for each node; a server has 100 connections by default
-	reading.SetMaxOpenConns(readers)
-	reading.SetMaxIdleConns(readers)
+	reading.SetMaxOpenConns(nodeReaders)
+	reading.SetMaxIdleConns(nodeReaders)
 
 	s := &Store{
 		dialect: d, schema: schema, readers: newReaders(reading, pgTransient), hub: newHub(),
+		partitions: &partitions{db: writing}, recent: recent{o.Now},
 	}
 	s.readers.pooled = pooled
 	node := rand.Text()
@@ -63,12 +93,11 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	const atOnce = 2 // one runs while the disk is busy with the other; more are not faster
 	db := &pgDatabase{
-		node: node, writing: writing, pooled: pooled,
+		node: node, writing: writing, pooled: pooled, recent: s.recent,
 		timeout: cmp.Or(o.ServerTimeout, 10*time.Second),
 	}
-	s.writers = newWriters(atOnce, db, s.hub, o.Fault)
+	s.writers = newWriters(nodeWriters, db, s.hub, o.Fault)
 	s.compact = func(ctx context.Context) error {
 		_, err := writing.ExecContext(
 			ctx, `VACUUM requests, events, outbox, phones, phone_events, calls`,
@@ -139,11 +168,20 @@ const pgSettings = `SELECT set_config('synchronous_commit', 'on', true),
 func migrateAlone(
 	ctx context.Context, config *pgx.ConnConfig, d dialect, o Options,
 ) (version int64, err error) {
+	config = config.Copy()
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.SeverityUnlocalized == "WARNING" {
+			o.Log.Warn("migrating the schema", "why", n.Message)
+		}
+	}
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if err := checkSession(ctx, conn, db); err != nil {
+		return 0, errors.Join(err, conn.Close())
 	}
 	const lock = 0x5167_6e65_74 // an arbitrary constant
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(lock)); err != nil {
@@ -151,13 +189,65 @@ func migrateAlone(
 	}
 	defer func() {
 		_, unlock := conn.ExecContext(
-			context.WithoutCancel(ctx),
-			`SELECT pg_advisory_unlock($1)`,
-			int64(lock),
+			context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(lock),
 		)
 		err = errors.Join(err, unlock, conn.Close())
 	}()
-	return migrate(ctx, db, d, o)
+	if version, err = migrate(ctx, db, d, o); err != nil || o.Keep {
+		return version, err
+	}
+	if _, err := (partitions{db: db}).make(ctx, o.Now()); err != nil {
+		// The default partition has the rows until then.
+		o.Log.Error("making partitions", "err", err)
+	}
+	return version, nil
+}
+
+// ErrPooled is the error of a connection whose transactions are not all made on the same connection
+// of the server.
+var ErrPooled = errors.New(
+	"the connection leads through a pooler in transaction mode, where neither LISTEN nor the lock of a migration works",
+)
+
+// checkSession returns an ErrPooled unless conn, which is a connection of db, is a session of the
+// server. A pooler gives the number of a process of its own to its clients. In session mode it may
+// be used.
+func checkSession(ctx context.Context, conn *sql.Conn, db *sql.DB) error {
+	var told, real uint32
+	err := conn.Raw(func(driver any) error {
+		told = driver.(*stdlib.Conn).Conn().PgConn().PID()
+		return nil
+	})
+	if err == nil {
+		err = conn.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&real)
+	}
+	if err != nil || told == real {
+		return err
+	}
+	// While another client is in a transaction, it has the connection of the server that was used
+	// last, or this client gets another one.
+	const set = `SELECT set_config('signet.session', $1, false)`
+	const get = `SELECT current_setting('signet.session', true)`
+	mark := rand.Text()
+	if _, err := conn.ExecContext(ctx, set, mark); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // it has changed nothing
+	var own, other sql.NullString
+	if err := tx.QueryRowContext(ctx, get).Scan(&other); err != nil {
+		return err
+	}
+	err = conn.QueryRowContext(ctx, get).Scan(&own)
+	if own.String != mark || other.String == mark { // err is that of a pool that has no other one
+		return errors.Join(ErrPooled, err)
+	}
+	return nil
 }
 
 // pgDatabase runs transactions with three round trips for any number of changes: one begins, locks
@@ -171,6 +261,7 @@ type pgDatabase struct {
 	node    string
 	writing *sql.DB
 	pooled  bool // through a pooler that gives each transaction another connection
+	recent  recent
 	timeout time.Duration
 }
 
@@ -186,10 +277,13 @@ func (d *pgDatabase) limit() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), d.timeout)
 }
 
-// pgLock locks in the order of the ids, as every node does. pgRows says what the inner SELECT is
-// for.
-const pgLock = `SELECT id, version, data FROM requests WHERE id = ANY ((SELECT $1::text[])::text[])
-	ORDER BY id COLLATE "C" FOR UPDATE`
+// pgLock locks requests in the order of their ids in an array, and pgLockOne locks one. The
+// subquery makes the server look up each id in the index, however small it takes the table for.
+var (
+	pgLock = `SELECT r.id, r.version, r.data FROM ` + pgRows("text") + ` AS n (id), LATERAL (
+		SELECT id, version, data FROM requests WHERE id = n.id FOR UPDATE) AS r`
+	pgLockOne = `SELECT id, version, data FROM requests WHERE id = $1 FOR UPDATE`
+)
 
 func (d *pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
 	loaded := map[string]row{}
@@ -202,7 +296,12 @@ func (d *pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[stri
 		`SELECT pg_current_xact_id()::text`,
 	).QueryRow(func(r pgx.Row) error { return r.Scan(&c.transaction) })
 	if len(ids) > 0 {
-		b.Queue(pgLock, ids).Query(func(rows pgx.Rows) error {
+		slices.Sort(ids) // every node locks in this order
+		query, arg := pgLock, any(ids)
+		if len(ids) == 1 {
+			query, arg = pgLockOne, ids[0]
+		}
+		b.Queue(d.recent.narrow(query, "id", ids...), arg).Query(func(rows pgx.Rows) error {
 			var id string
 			var r row
 			_, err := pgx.ForEachRow(rows, []any{&id, &r.version, &r.data}, func() error {
@@ -236,10 +335,15 @@ var pgMany = map[string]string{
 	updateRequest: `UPDATE requests AS r
 		SET state = n.state, version = n.version, due_at = n.due_at, data = n.data
 		FROM ` + pgRows("text", "bigint", "text", "bigint", "bigint", "text") + `
-			AS n (id, old, state, version, due_at, data)
-		WHERE r.id = n.id AND r.version = n.old RETURNING r.id`,
+			AS n (request_id, old, state, version, due_at, data)
+		WHERE id = n.request_id AND r.version = n.old RETURNING id`,
 	insertEvent: `INSERT INTO events (request_id, seq, at, kind, detail)
 		SELECT * FROM ` + pgRows("text", "bigint", "bigint", "text", "text") + ` RETURNING request_id`,
+	insertHash: `INSERT INTO audit_hashes (id, hash)
+		SELECT * FROM ` + pgRows("bigint", "text") + ` RETURNING id`,
+	placeEvent: `UPDATE events AS e SET leaf = n.leaf, nth = n.nth
+		FROM ` + pgRows("text", "bigint", "bigint", "bigint") + ` AS n (id, seq, leaf, nth)
+		WHERE e.request_id = n.id AND e.seq = n.seq AND e.leaf IS NULL RETURNING e.request_id`,
 	insertJob: `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at,
 			lease, payload, last_error)
 		SELECT n.id, n.client, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
@@ -247,15 +351,7 @@ var pgMany = map[string]string{
 			AS n (id, client, kind, status, attempts, due, payload, error) RETURNING request_id`,
 	settleJob: `UPDATE outbox AS o SET status = n.status, due_at = n.due, ready_at = n.due, lease = 0,
 			payload = n.payload, last_error = n.error
-		FROM ` + pgRows(
-		"bigint",
-		"text",
-		"bigint",
-		"text",
-		"bigint",
-		"text",
-		"text",
-	) + `
+		FROM ` + pgRows("bigint", "text", "bigint", "text", "bigint", "text", "text") + `
 			AS n (id, request_id, lease, status, due, payload, error)
 		WHERE o.id = n.id AND o.request_id = n.request_id AND o.lease = n.lease RETURNING o.id`,
 }
@@ -263,8 +359,8 @@ var pgMany = map[string]string{
 // pgGroup is a group of statements with the same text that are executed as one.
 type pgGroup struct {
 	query      string
-	statements []int // their numbers
-	keys       map[any]bool
+	statements []int        // their numbers
+	keys       map[any]bool // of its rows, if each may be written once only
 }
 
 // pgGroups puts statements into groups. A group has one statement for each row that is changed. A
@@ -284,31 +380,42 @@ func pgGroups(statements []statement) (groups []*pgGroup) {
 			g = &pgGroup{query: many, keys: map[any]bool{}}
 			groups, open[s.query] = append(groups, g), g
 		}
-		g.statements, g.keys[s.args[0]] = append(g.statements, i), true
+		g.statements = append(g.statements, i)
+		if unique {
+			g.keys[s.args[0]] = true
+		}
 	}
 	return groups
 }
 
-func (*pgDatabase) write(ctx context.Context, c *conn, statements []statement) ([]int64, error) {
+func (d *pgDatabase) write(ctx context.Context, c *conn, statements []statement) ([]int64, error) {
 	if len(statements) == 0 {
 		return nil, nil
 	}
 	counts := make([]int64, len(statements))
 	var b pgx.Batch
 	for _, g := range pgGroups(statements) {
-		if g.keys == nil {
+		query, first := g.query, statements[g.statements[0]]
+		if len(g.statements) == 1 {
+			query = first.query
+		}
+		if first.query == updateRequest {
+			ids := pgArray[string](statements, g.statements, 0)
+			query = d.recent.narrow(query, "id", ids...)
+		}
+		if len(g.statements) == 1 {
 			i := g.statements[0]
-			b.Queue(g.query, statements[i].args...).Exec(func(tag pgconn.CommandTag) error {
+			b.Queue(query, first.args...).Exec(func(tag pgconn.CommandTag) error {
 				counts[i] = tag.RowsAffected()
 				return nil
 			})
 			continue
 		}
-		columns := make([]any, len(statements[g.statements[0]].args))
+		columns := make([]any, len(first.args))
 		for k := range columns {
 			columns[k] = pgColumn(statements, g.statements, k)
 		}
-		b.Queue(g.query, columns...).Query(func(rows pgx.Rows) error {
+		b.Queue(query, columns...).Query(func(rows pgx.Rows) error {
 			written := map[any]int64{}
 			for rows.Next() {
 				key, err := rows.Values()
@@ -373,8 +480,7 @@ func pgSend(ctx context.Context, c *conn, b *pgx.Batch) error {
 // commit commits. If the commit is not answered it finds out the outcome.
 func (d *pgDatabase) commit(ctx context.Context, c *conn) error {
 	_, err := c.exec(ctx, "COMMIT")
-	var answer *pgconn.PgError
-	if err == nil || errors.As(err, &answer) && !connectionLost(err) {
+	if err == nil || ErrorCode(err) != "" && !connectionLost(err) {
 		return err
 	}
 	c.lost = true
@@ -390,14 +496,12 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	for ctx.Err() == nil {
 		var status sql.NullString
 		err := d.writing.QueryRowContext(
-			ctx,
-			`SELECT pg_xact_status($1::xid8)`,
-			transaction,
+			ctx, `SELECT pg_xact_status($1::xid8)`, transaction,
 		).Scan(&status)
 		switch {
 		case err != nil: // still unreachable
 		case status.String == "committed":
-			return nil
+			return d.confirm(cause)
 		case status.String == "aborted":
 			return cause
 		case !status.Valid:
@@ -413,49 +517,27 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	return fmt.Errorf("%w: the server does not answer: %w", ErrUncertain, cause)
 }
 
+// confirm waits until a synchronous standby, if there is to be one, has all that was committed so
+// far. A commit that waits for the standby has been made on the server, and stays when the wait
+// ends with its connection. A later commit that ends its wait shows that the standby has both.
+func (d *pgDatabase) confirm(cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	query := `SELECT pg_logical_emit_message(true, 'signet', '')` // which nothing reads
+	if d.pooled {
+		query = pgSettings + `, pg_logical_emit_message(true, 'signet', '')`
+	}
+	if _, err := d.writing.ExecContext(ctx, query); err != nil {
+		return fmt.Errorf(
+			"%w: it is committed, and no synchronous standby has confirmed it: %w", ErrUncertain, cause,
+		)
+	}
+	return nil
+}
+
 func (d *pgDatabase) transient(err error) (again, lost bool) {
 	if errors.Is(err, ErrUncertain) {
 		return false, true
 	}
 	return pgTransient(err), connectionLost(err)
-}
-
-// pgTransient reports whether a transaction may succeed when it is retried: it conflicted with
-// another one, or the connection broke.
-func pgTransient(err error) bool {
-	var answer *pgconn.PgError
-	// serialization failure, deadlock
-	if errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01") {
-		return true
-	}
-	return connectionLost(err)
-}
-
-// IsDenied reports whether the database refused a statement because its role lacks a privilege.
-func IsDenied(err error) bool {
-	var answer *pgconn.PgError
-	return errors.As(err, &answer) && answer.Code == "42501"
-}
-
-// connectionLost reports whether err is the end of a connection rather than an answer of the
-// server.
-func connectionLost(err error) bool {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		// Class 08: connection exceptions. 57P01 to 57P05: the server stops, starts, or has ended
-		// the connection. 25P03: the transaction was idle for too long.
-		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P") ||
-			answer.Code == "25P03"
-	}
-	return pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || isNetwork(err)
-}
-
-func isNetwork(err error) bool {
-	var network net.Error
-	var connecting *pgconn.ConnectError
-	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, context.DeadlineExceeded)
 }

@@ -21,7 +21,7 @@ import (
 
 // TestPostgresRestart breaks all connections under load, again and again. Changes are repeated or
 // refused, but what was acknowledged is there, once, and watchers on another node hear of what came
-// after.
+// after. Reads never notice, unless the server itself is away for longer than they wait.
 func TestPostgresRestart(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
@@ -36,6 +36,8 @@ func TestPostgresRestart(t *testing.T) {
 	var all sync.WaitGroup
 	var acknowledged, uncertain [4]int
 	made := make(chan struct{}) // receives when a change was acknowledged
+	// restarts is odd while the server restarts, which takes as long as the machine likes.
+	var restarts atomic.Int32
 	for i := range 4 {
 		s := []*store.Store{a, b}[i%2]
 		all.Go(func() {
@@ -55,7 +57,10 @@ func TestPostgresRestart(t *testing.T) {
 				case errors.Is(err, store.ErrUncertain):
 					uncertain[i]++
 				}
-				if _, err := s.Get(t.Context(), plainRequest(i).ID); err != nil {
+				before := restarts.Load()
+				_, err = s.Get(t.Context(), plainRequest(i).ID)
+				during := before%2 == 1 || restarts.Load() != before
+				if err != nil && !(during && errors.Is(err, request.ErrAway)) {
 					t.Errorf("Get: %v", err)
 				}
 			}
@@ -69,12 +74,13 @@ func TestPostgresRestart(t *testing.T) {
 	for round := range 6 {
 		goOn()
 		if round == 3 {
+			restarts.Add(1)
 			cluster.Restart(t)
+			restarts.Add(1)
 			continue
 		}
 		ask(
-			t,
-			url,
+			t, url,
 			`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`,
 		)
 	}
@@ -174,10 +180,7 @@ func openTunnel(t *testing.T, url string) (*tunnel, string) {
 		}
 	}()
 	return u, fmt.Sprintf(
-		"postgres://%s@%s/%s?sslmode=disable",
-		config.User,
-		l.Addr(),
-		config.Database,
+		"postgres://%s@%s/%s?sslmode=disable", config.User, l.Addr(), config.Database,
 	)
 }
 
@@ -357,8 +360,7 @@ func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
 		store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
 			if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
 				ask(
-					t,
-					url,
+					t, url,
 					`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`,
 				)
 			}
@@ -449,8 +451,7 @@ func TestPostgresMissedNotifications(t *testing.T) {
 func TestPostgresForgotten(t *testing.T) {
 	url := cluster.Database(t)
 	ask(
-		t,
-		url,
+		t, url,
 		`CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`,
 	)

@@ -60,16 +60,31 @@ func (s *Store) Proposal(ctx context.Context, clientID string) (p party.Proposal
 	return p, nil
 }
 
+// ApproveParty implements party.Store.
+func (s *Store) ApproveParty(ctx context.Context, p party.Proposal, c party.Change) error {
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		if err := tx.takeProposal(ctx, p.ClientID, p.At); err != nil {
+			return err
+		}
+		return tx.changeParty(ctx, p.Party, p.Version, c.At)
+	})
+}
+
 // RejectParty implements party.Store.
 func (s *Store) RejectParty(
 	ctx context.Context, clientID string, at time.Time, c party.Change,
 ) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
-		const query = `DELETE FROM party_proposals WHERE client_id = $1 AND at = $2`
-		n, err := tx.write(ctx, query, clientID, micros(at))
-		if err == nil && n == 0 {
-			err = party.ErrNoProposal
-		}
-		return err
+		return tx.takeProposal(ctx, clientID, at)
 	})
+}
+
+// takeProposal deletes the change of a party that was proposed at a time, which has to be there.
+func (t *tx) takeProposal(ctx context.Context, clientID string, at time.Time) error {
+	const query = `DELETE FROM party_proposals WHERE client_id = $1 AND at = $2`
+	n, err := t.write(ctx, query, clientID, micros(at))
+	if err == nil && n == 0 {
+		err = party.ErrNoProposal
+	}
+	return err
 }

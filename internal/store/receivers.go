@@ -16,7 +16,8 @@ func (s *Store) Receiver(ctx context.Context, clientID string) (party.Receiver, 
 	if !isText(clientID) {
 		return r, nil
 	}
-	err := s.readers.rows(ctx, aReceiver, []any{clientID}, scanReceiver(&r))
+	scan := func(rows *sql.Rows) error { return scanReceiver(rows, &r) }
+	err := s.readers.rows(ctx, aReceiver, []any{clientID}, scan)
 	if err != nil {
 		return r, fmt.Errorf("reading a receiver: %w", err)
 	}
@@ -24,18 +25,9 @@ func (s *Store) Receiver(ctx context.Context, clientID string) (party.Receiver, 
 }
 
 // Receivers implements party.Receivers.
-func (s *Store) Receivers(ctx context.Context) (list []party.Receiver, err error) {
+func (s *Store) Receivers(ctx context.Context) ([]party.Receiver, error) {
 	const query = `SELECT ` + receiverColumns + ` FROM receivers ORDER BY client_id`
-	err = s.readers.rows(ctx, query, nil, func(rows *sql.Rows) error {
-		var r party.Receiver
-		err := scanReceiver(&r)(rows)
-		list = append(list, r)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading receivers: %w", err)
-	}
-	return list, nil
+	return readAll(ctx, s.readers, "reading receivers", query, nil, scanReceiver)
 }
 
 const (
@@ -57,7 +49,8 @@ func (s *Store) ChangeReceiver(
 			return err
 		}
 		r := party.Receiver{ClientID: clientID}
-		if err := tx.read(ctx, aReceiver, []any{clientID}, scanReceiver(&r)); err != nil {
+		scan := func(rows *sql.Rows) error { return scanReceiver(rows, &r) }
+		if err := tx.read(ctx, aReceiver, []any{clientID}, scan); err != nil {
 			return fmt.Errorf("reading a receiver: %w", err)
 		}
 		before := r
@@ -116,12 +109,10 @@ func (s *Store) claimProbes(ctx context.Context, parties []string, c *claim) err
 	})
 }
 
-func scanReceiver(r *party.Receiver) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
-		var since, last, held, paused int64
-		err := rows.Scan(&r.ClientID, &r.Failures, &since, &last, &held, &paused)
-		r.Since, r.Last, r.HeldUntil = instant(since), instant(last), instant(held)
-		r.PausedAt = instant(paused)
-		return err
-	}
+func scanReceiver(rows *sql.Rows, r *party.Receiver) error {
+	var since, last, held, paused int64
+	err := rows.Scan(&r.ClientID, &r.Failures, &since, &last, &held, &paused)
+	r.Since, r.Last, r.HeldUntil = instant(since), instant(last), instant(held)
+	r.PausedAt = instant(paused)
+	return err
 }

@@ -36,10 +36,7 @@ func (s *Store) UseFor(
 			_, err := tx.write(
 				ctx,
 				`INSERT INTO used_tokens (client_id, jti, keep_until, purpose) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-				clientID,
-				jti,
-				micros(until),
-				purpose,
+				clientID, jti, micros(until), purpose,
 			)
 			if err != nil {
 				return err
@@ -62,9 +59,7 @@ func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) 
 	n, err := t.write(
 		ctx,
 		`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		k.ClientID,
-		k.JTI,
-		micros(k.KeepUntil),
+		k.ClientID, k.JTI, micros(k.KeepUntil),
 	)
 	if err != nil {
 		return false, fmt.Errorf("recording a token: %w", err)

@@ -51,11 +51,8 @@ func (s *Store) Get(ctx context.Context, id string) (*request.Request, error) {
 	var version int64
 	var data []byte
 	err := s.readers.row(
-		ctx,
-		`SELECT version, data FROM requests WHERE id = $1`,
-		[]any{id},
-		&version,
-		&data,
+		ctx, s.recent.narrow(`SELECT version, data FROM requests WHERE id = $1`, "id", id),
+		[]any{id}, &version, &data,
 	)
 	return decode(version, data, err)
 }
@@ -75,7 +72,7 @@ func (s *Store) GetAll(ctx context.Context, ids []string) (map[string]*request.R
 	all := map[string]*request.Request{}
 	err = s.readers.rows(
 		ctx,
-		`SELECT id, version, data FROM requests WHERE id `+fmt.Sprintf(s.dialect.among, "TEXT"),
+		s.dialect.byIDs,
 		[]any{string(list)},
 		func(rows *sql.Rows) error {
 			var id string
@@ -129,12 +126,14 @@ func (s *Store) Update(
 	})
 }
 
+// dueRequests has its limit in its text. PostgreSQL would make a new plan for each argument,
+// several times a second, for all partitions.
+const dueRequests = `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT %d`
+
 // Due implements request.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
 	err = s.readers.rows(
-		ctx,
-		`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
-		[]any{now.UnixMicro(), max(limit, 0)},
+		ctx, fmt.Sprintf(dueRequests, max(limit, 0)), []any{now.UnixMicro()},
 		func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
@@ -161,15 +160,15 @@ func (s *Store) CreatedAt(ctx context.Context) (time.Time, error) {
 	return instant(us), nil
 }
 
+const eventsOf = `SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`
+
 // Events implements request.Store.
 func (s *Store) Events(ctx context.Context, id string) (events []request.Event, err error) {
 	if !isText(id) {
 		return nil, nil
 	}
 	err = s.readers.rows(
-		ctx,
-		`SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
-		[]any{id},
+		ctx, s.recent.narrow(eventsOf, "request_id", id), []any{id},
 		func(rows *sql.Rows) error {
 			e := request.Event{Seq: len(events) + 1}
 			var at int64

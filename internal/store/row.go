@@ -39,6 +39,27 @@ func checkVersion(v int) error {
 	return nil
 }
 
+// encodeRow returns the JSON of a row. An error names what it is of.
+func encodeRow(what string, row any) (string, error) {
+	b, err := json.Marshal(row)
+	if err != nil {
+		return "", fmt.Errorf("encoding %s: %w", what, err)
+	}
+	return string(b), nil
+}
+
+// decodeRow reads the JSON of a row whose version is at v. An error names what it is of.
+func decodeRow(what string, data []byte, row any, v *int) error {
+	err := json.Unmarshal(data, row)
+	if err == nil {
+		err = checkVersion(*v)
+	}
+	if err != nil {
+		return fmt.Errorf("decoding %s: %w", what, err)
+	}
+	return nil
+}
+
 // requestRow is requests.data. Text search uses the members doc_name and signer.name
 // (dialect.searched).
 type requestRow struct {
@@ -141,9 +162,8 @@ func encodeRequest(r *request.Request) (string, error) {
 	row := requestRow{
 		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
 		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt,
-		ExpiresAt: r.ExpiresAt,
-		Document:  documentRow(r.Document), Warnings: r.Warnings, Signer: newPersonRow(r.Signer),
-		Approval:    (*approvalRow)(r.Approval),
+		ExpiresAt: r.ExpiresAt, Document: documentRow(r.Document), Warnings: r.Warnings,
+		Signer: newPersonRow(r.Signer), Approval: (*approvalRow)(r.Approval),
 		CancelledAt: r.CancelledAt, Outcome: string(r.Outcome),
 	}
 	if r.Locations != nil {
@@ -160,30 +180,20 @@ func encodeRequest(r *request.Request) (string, error) {
 	if d := r.Signed; d != nil {
 		row.Signed = &signedRow{documentRow(d.Document), d.At, d.Name, d.Level, d.Until, d.Renewal}
 	}
-	b, err := json.Marshal(row)
-	if err != nil {
-		return "", fmt.Errorf("encoding request %s: %w", r.ID, err)
-	}
-	return string(b), nil
+	return encodeRow("request "+r.ID, row)
 }
 
 // decodeRequest decodes the result of encodeRequest.
 func decodeRequest(data []byte) (*request.Request, error) {
 	var row requestRow
-	err := json.Unmarshal(data, &row)
-	if err == nil {
-		err = checkVersion(row.V)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("decoding a request: %w", err)
+	if err := decodeRow("a request", data, &row, &row.V); err != nil {
+		return nil, err
 	}
 	r := &request.Request{
 		ID: row.ID, ClientID: row.ClientID, State: request.State(row.State), DocName: row.DocName,
 		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt,
-		ExpiresAt: row.ExpiresAt,
-		Document:  request.Document(row.Document), Warnings: row.Warnings,
-		Signer:      row.Signer.person(),
-		Approval:    (*request.Approval)(row.Approval),
+		ExpiresAt: row.ExpiresAt, Document: request.Document(row.Document), Warnings: row.Warnings,
+		Signer: row.Signer.person(), Approval: (*request.Approval)(row.Approval),
 		CancelledAt: row.CancelledAt, Outcome: request.Outcome(row.Outcome),
 	}
 	if row.Locations != nil {
@@ -249,11 +259,7 @@ func encodeDetail(d request.Detail) (string, error) {
 	if d == (request.Detail{}) {
 		return "", nil
 	}
-	b, err := json.Marshal(detailRow{rowVersion, detailMembers(d)})
-	if err != nil {
-		return "", fmt.Errorf("encoding an event: %w", err)
-	}
-	return string(b), nil
+	return encodeRow("an event", detailRow{rowVersion, detailMembers(d)})
 }
 
 func decodeDetail(text []byte) (request.Detail, error) {
@@ -261,12 +267,8 @@ func decodeDetail(text []byte) (request.Detail, error) {
 		return request.Detail{}, nil
 	}
 	var row detailRow
-	err := json.Unmarshal(text, &row)
-	if err == nil {
-		err = checkVersion(row.V)
-	}
-	if err != nil {
-		return request.Detail{}, fmt.Errorf("decoding an event: %w", err)
+	if err := decodeRow("an event", text, &row, &row.V); err != nil {
+		return request.Detail{}, err
 	}
 	return request.Detail(row.detailMembers), nil
 }
@@ -287,17 +289,17 @@ type phoneDetailMembers struct {
 	Operator string    `json:"operator,omitempty"`
 	Reason   int       `json:"reason,omitempty"`
 	Why      string    `json:"why,omitempty"`
+
+	UserVerified  string `json:"user_verified,omitempty"`
+	Authenticator string `json:"authenticator,omitempty"`
+	Assertion     string `json:"assertion,omitempty"`
 }
 
 func encodePhoneDetail(d signer.Detail) (string, error) {
 	if d == (signer.Detail{}) {
 		return "", nil
 	}
-	b, err := json.Marshal(phoneDetailRow{rowVersion, phoneDetailMembers(d)})
-	if err != nil {
-		return "", fmt.Errorf("encoding an event of a phone: %w", err)
-	}
-	return string(b), nil
+	return encodeRow("an event of a phone", phoneDetailRow{rowVersion, phoneDetailMembers(d)})
 }
 
 // phoneLeafRow is events.detail of an event of a phone. It has no name, because the audit log names
@@ -314,11 +316,7 @@ func encodePhoneLeaf(d signer.Detail, certificate []byte) (string, error) {
 		sum := sha256.Sum256(certificate)
 		row.Certificate = hex.EncodeToString(sum[:])
 	}
-	b, err := json.Marshal(row)
-	if err != nil {
-		return "", fmt.Errorf("encoding an event of a phone: %w", err)
-	}
-	return string(b), nil
+	return encodeRow("an event of a phone", row)
 }
 
 // operatorLeafRow is events.detail of what an operator did to a relying party or a phone.
@@ -329,11 +327,8 @@ type operatorLeafRow struct {
 }
 
 func encodeOperatorLeaf(by, edits string) (string, error) {
-	b, err := json.Marshal(operatorLeafRow{rowVersion, by, json.RawMessage(edits)})
-	if err != nil {
-		return "", fmt.Errorf("encoding a change of a relying party: %w", err)
-	}
-	return string(b), nil
+	row := operatorLeafRow{rowVersion, by, json.RawMessage(edits)}
+	return encodeRow("a change of a relying party", row)
 }
 
 func decodePhoneDetail(text []byte) (signer.Detail, error) {
@@ -341,12 +336,8 @@ func decodePhoneDetail(text []byte) (signer.Detail, error) {
 		return signer.Detail{}, nil
 	}
 	var row phoneDetailRow
-	err := json.Unmarshal(text, &row)
-	if err == nil {
-		err = checkVersion(row.V)
-	}
-	if err != nil {
-		return signer.Detail{}, fmt.Errorf("decoding an event of a phone: %w", err)
+	if err := decodeRow("an event of a phone", text, &row, &row.V); err != nil {
+		return signer.Detail{}, err
 	}
 	return signer.Detail(row.phoneDetailMembers), nil
 }
@@ -370,11 +361,7 @@ func encodeCredential(c *signer.Credential) (string, error) {
 	if c == nil {
 		return "", nil
 	}
-	b, err := json.Marshal(credentialRow{rowVersion, credentialMembers(*c)})
-	if err != nil {
-		return "", fmt.Errorf("encoding the credential of a phone: %w", err)
-	}
-	return string(b), nil
+	return encodeRow("the credential of a phone", credentialRow{rowVersion, credentialMembers(*c)})
 }
 
 func decodeCredential(text []byte) (*signer.Credential, error) {
@@ -382,12 +369,8 @@ func decodeCredential(text []byte) (*signer.Credential, error) {
 		return nil, nil
 	}
 	var row credentialRow
-	err := json.Unmarshal(text, &row)
-	if err == nil {
-		err = checkVersion(row.V)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("decoding the credential of a phone: %w", err)
+	if err := decodeRow("the credential of a phone", text, &row, &row.V); err != nil {
+		return nil, err
 	}
 	return new(signer.Credential(row.credentialMembers)), nil
 }
@@ -429,33 +412,24 @@ type tokenRow struct {
 func encodeCall(r *calllog.Record) (string, error) {
 	row := callRow{
 		rowVersion, r.At, int64(r.Took), string(r.Kind), r.Party, r.Claimed, r.Authentic, r.By,
-		r.RequestID, r.Attempt,
-		r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token), nil,
+		r.RequestID, r.Attempt, r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token),
+		nil,
 	}
 	if d := r.Diagnosis; d != nil {
 		row.Diagnosis = &diagnosisRow{d.ID, string(d.Check), d.Remedy}
 	}
-	b, err := json.Marshal(row)
-	if err != nil {
-		return "", fmt.Errorf("encoding a call: %w", err)
-	}
-	return string(b), nil
+	return encodeRow("a call", row)
 }
 
 func decodeCall(id int64, data []byte) (calllog.Record, error) {
 	var row callRow
-	err := json.Unmarshal(data, &row)
-	if err == nil {
-		err = checkVersion(row.V)
-	}
-	if err != nil {
-		return calllog.Record{}, fmt.Errorf("decoding a call: %w", err)
+	if err := decodeRow("a call", data, &row, &row.V); err != nil {
+		return calllog.Record{}, err
 	}
 	r := calllog.Record{
 		ID: id, At: row.At, Took: time.Duration(row.Took), Kind: calllog.Kind(row.Kind),
-		Party: row.Party, Claimed: row.Claimed,
-		Authentic: row.Authentic, By: row.By, RequestID: row.RequestID, Attempt: row.Attempt,
-		Status: row.Status, Error: row.Error,
+		Party: row.Party, Claimed: row.Claimed, Authentic: row.Authentic, By: row.By,
+		RequestID: row.RequestID, Attempt: row.Attempt, Status: row.Status, Error: row.Error,
 		Description: row.Description, Reason: row.Reason, Token: (*calllog.Token)(row.Token),
 	}
 	if d := row.Diagnosis; d != nil {

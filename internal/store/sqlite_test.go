@@ -34,8 +34,7 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		path := filepath.Join(t.TempDir(), "odd name?%20#.db")
 		return storetest.Harness{
-			Open:    func(t *testing.T) storetest.Store { return openSQLite(t, path) },
-			Durable: true,
+			Open: func(t *testing.T) *store.Store { return openSQLite(t, path) },
 		}
 	})
 }
@@ -97,8 +96,8 @@ func TestSQLiteKeep(t *testing.T) {
 	if got, err := reader.Recorded(t.Context(), "fact"); got != "after" || err != nil {
 		t.Errorf("the reader reads %q, %v", got, err)
 	}
-	if found, err := reader.Server(t.Context()); err != nil || found.Losing != "" ||
-		found.ReadOnly || !strings.HasPrefix(found.Version, "SQLite 3.") {
+	if found, err := reader.Server(t.Context()); err != nil || len(found.Flaws) > 0 ||
+		!strings.HasPrefix(found.Version, "SQLite 3.") {
 		t.Errorf("the server is %+v, %v", found, err)
 	}
 	if err := reader.Close(); err != nil {
@@ -126,8 +125,7 @@ func TestSQLiteRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = db.ExecContext(
-		t.Context(),
-		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1);
+		t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1);
 			UPDATE meta SET value = '9998' WHERE key = 'oldest_program'`,
 	)
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -280,12 +278,7 @@ func TestSQLiteSharesCommits(t *testing.T) {
 func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	synctest.Test(t, func(t *testing.T) {
-		s, err := store.Open(
-			context.Background(), store.Options{Database: path, Kind: store.Sandbox},
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSQLite(t, path)
 		start := time.Now()
 		for i := range 20 {
 			if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
@@ -298,8 +291,43 @@ func TestSQLiteIdleDoesNotWait(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("40 changes of one caller waited %v beside the disk", waited)
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
+	})
+}
+
+// TestSQLiteBusy checks that the store is busy for a moment after a commit that many changes shared,
+// and not after the commits of one caller.
+func TestSQLiteBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	synctest.Test(t, func(t *testing.T) {
+		s := openSQLite(t, path)
+		create := func(i int) {
+			if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
+				t.Error(err)
+			}
+		}
+		for i := range 20 {
+			create(i)
+		}
+		if s.Busy() {
+			t.Error("one caller makes the store busy")
+		}
+		release, _ := hold(t, s, 20)
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { create(100 + i) })
+		}
+		for s.Queued() < 20 {
+			runtime.Gosched()
+		}
+		release()
+		all.Wait()
+		synctest.Wait()
+		if !s.Busy() {
+			t.Error("20 callers at once do not make the store busy")
+		}
+		time.Sleep(time.Second)
+		if s.Busy() {
+			t.Error("the store is busy a second later")
 		}
 	})
 }

@@ -44,10 +44,11 @@ type Options struct {
 	// connection is closed; 0 means 10 s.
 	ServerTimeout time.Duration
 
-	// Now is the clock for the creation time of the database; nil means time.Now.
+	// Now is the clock for the creation time of the database and its partitions; nil means
+	// time.Now.
 	Now func() time.Time
 
-	// Log logs what no caller is told; nil discards it.
+	// Log is for events that no caller gets as an error; nil discards them.
 	Log *slog.Logger
 
 	// Fault, for tests, is called with each of [FaultPoints] as a change passes it.
@@ -76,7 +77,9 @@ const (
 )
 
 // FaultPoints lists the points.
-func FaultPoints() []string { return []string{FaultBegun, FaultWritten, FaultCommitted, FaultAnswered} }
+func FaultPoints() []string {
+	return []string{FaultBegun, FaultWritten, FaultCommitted, FaultAnswered}
+}
 
 // ErrClosed is the error of a closed store. Nothing was done.
 var ErrClosed = errors.New("store: closed")
@@ -96,6 +99,8 @@ type Store struct {
 	writers            *writers
 	readers            *readers
 	hub                *hub
+	partitions         *partitions // nil for SQLite
+	recent             recent
 	compact, overwrite func(context.Context) error
 	close              func() error // once
 }
@@ -138,6 +143,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Busy implements request.Outbox and audit.Store.
+func (s *Store) Busy() bool { return s.writers.busy() }
 
 // Close waits for the queued changes and then closes the database. Later calls return [ErrClosed].
 func (s *Store) Close() error { return s.close() }
@@ -249,6 +257,27 @@ func (r *readers) close() error {
 		}
 	}
 	return errors.Join(append(errs, r.db.Close())...)
+}
+
+// readAll reads all rows of a query, each with scan. An error begins with what.
+func readAll[T any](
+	ctx context.Context, r *readers, what, query string, args []any,
+	scan func(*sql.Rows, *T) error,
+) (list []T, err error) {
+	if err := r.rows(ctx, query, args, collect(&list, scan)); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return list, nil
+}
+
+// collect returns a function that reads a row with scan and appends the result to list.
+func collect[T any](list *[]T, scan func(*sql.Rows, *T) error) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var v T
+		err := scan(rows, &v)
+		*list = append(*list, v)
+		return err
+	}
 }
 
 func each(rows *sql.Rows, scan func(*sql.Rows) error) error {

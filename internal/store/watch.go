@@ -23,6 +23,9 @@ func newHub() *hub {
 // Watch implements request.Watcher.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.hub.watch(id) }
 
+// Signal implements request.Watcher.
+func (s *Store) Signal(id string) { s.hub.tell(notification{requests: []string{id}}) }
+
 // Ready implements request.Outbox. All callers share one channel; each signal wakes one of them.
 func (s *Store) Ready() <-chan struct{} { return s.hub.jobs }
 

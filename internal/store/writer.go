@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,8 @@ type writer struct {
 
 	queue chan *change
 	ended chan struct{} // closed when the goroutine has ended
+
+	shared atomic.Int64 // when the last batch with busyBatch changes ended, in ns since 1970
 
 	conn  *conn     // nil before the first transaction and after a failure
 	batch []*change // changes in progress
@@ -54,7 +57,9 @@ type database interface {
 }
 
 const (
-	queueLength = 1024             // callers wait if the queue is full
+	queueLength = 1024 // callers wait if the queue is full
+	busyBatch   = 8    // with so many changes, a batch shows that the writer is busy
+	busyFor     = 100 * time.Millisecond
 	maxBatch    = 512              // bounds how long the first change of a batch waits for the last
 	batchWait   = time.Millisecond // how long callers of a shared commit have to return
 	// how long a transaction or a read is retried after a conflict or a broken connection, and the
@@ -91,6 +96,9 @@ func (w *writer) run() {
 	for w.next(last, answered.Add(batchWait)) {
 		w.settle(w.batch)
 		last, answered = len(w.batch), time.Now()
+		if last >= busyBatch {
+			w.shared.Store(answered.UnixNano())
+		}
 	}
 	ended = true
 }

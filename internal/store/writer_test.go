@@ -125,8 +125,7 @@ func TestPostgresRefusesAWrite(t *testing.T) {
 	url := cluster.Database(t)
 	s := openPostgres(t, url)
 	ask(
-		t,
-		url,
+		t, url,
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
 		CREATE TRIGGER refuse BEFORE UPDATE ON requests FOR EACH ROW WHEN (NEW.data LIKE '%poison%') EXECUTE FUNCTION refuse()`,
 	)

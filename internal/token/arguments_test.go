@@ -286,10 +286,7 @@ func TestCoordinatesAccepted(t *testing.T) {
 	} {
 		claims, _, err := b.verify(b.party.Token(
 			token.Initiate,
-			partytest.Claim(
-				"sign_locations",
-				raw(`[{"page":1,"y":0.1,"x":`+text+`}]`),
-			),
+			partytest.Claim("sign_locations", raw(`[{"page":1,"y":0.1,"x":`+text+`}]`)),
 		), token.Initiate)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -328,10 +325,7 @@ func TestPagesAccepted(t *testing.T) {
 	for text, want := range map[string]int{"1": 1, "1.0": 1, "12.000": 12, "1e2": 100, "0.3E1": 3, "999999999": 999999999} {
 		claims, _, err := b.verify(b.party.Token(
 			token.Initiate,
-			partytest.Claim(
-				"sign_locations",
-				raw(`[{"page":`+text+`,"x":0.1,"y":0.1}]`),
-			),
+			partytest.Claim("sign_locations", raw(`[{"page":`+text+`,"x":0.1,"y":0.1}]`)),
 		), token.Initiate)
 		if err != nil || claims.Locations[0].Page != want {
 			t.Errorf("%s: %+v, %v", text, claims, err)
@@ -379,10 +373,7 @@ func FuzzCoordinate(f *testing.F) {
 			new(big.Rat).Mul(exact, big.NewRat(10_000, 1)).IsInt()
 		claims, _, err := b.verify(b.party.Token(
 			token.Initiate,
-			partytest.Claim(
-				"sign_locations",
-				raw(`[{"page":1,"y":0.1,"x":`+text+`}]`),
-			),
+			partytest.Claim("sign_locations", raw(`[{"page":1,"y":0.1,"x":`+text+`}]`)),
 		), token.Initiate)
 		if (err == nil) != want {
 			t.Fatalf("%s: %v", text, err)

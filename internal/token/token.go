@@ -29,6 +29,7 @@ var signatureSize = map[jose.SignatureAlgorithm]int{jose.ES256: 64, jose.ES384: 
 // token is a compact JWS that is parsed but not verified.
 type token struct {
 	jws    *jose.JSONWebSignature
+	parts  []string // as they were sent
 	alg    jose.SignatureAlgorithm
 	kid    string
 	claims object
@@ -47,7 +48,7 @@ func parseToken(authorization string) (*token, error) {
 			fmt.Errorf("token: a compact JWS has 3 parts, this has %d", len(parts)),
 		)
 	}
-	t := new(token)
+	t := &token{parts: parts}
 	header, err := ReadPart(parts[0])
 	if err != nil {
 		return nil, failed(CheckHeader, fmt.Errorf("token header: %w", err))

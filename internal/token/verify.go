@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -37,6 +38,10 @@ type VerifierConfig struct {
 	// before (docs/contract.md, 14.5). It is for the development of clients in the sandbox. All
 	// other rules hold.
 	Lenient bool
+
+	// Explain looks for the cause of a signature that does not verify, which costs some thirty
+	// verifications more. The service does not, because anyone can make it refuse tokens.
+	Explain bool
 }
 
 // Verifier verifies the tokens of relying parties. It is safe for concurrent use.
@@ -124,6 +129,17 @@ func Judge(authorization string, call Call, now time.Time) error {
 	return failed(CheckArguments, rules.arguments(claims, t.claims))
 }
 
+// JudgeSignature checks the signature of a token that passes [Judge] with the keys of a JWKS, and
+// looks for the cause if it does not verify, as the sandbox does.
+func JudgeSignature(ctx context.Context, authorization string, jwks []byte) error {
+	t, err := parseToken(authorization)
+	if err != nil {
+		return err
+	}
+	v := NewVerifier(VerifierConfig{Keys: party.NewKeys(party.KeysConfig{}), Explain: true})
+	return v.verifySignature(ctx, t, &party.Party{JWKS: string(jwks)})
+}
+
 // read does the checks of a token that need no relying party. Its errors are causes.
 func (v *Verifier) read(authorization string, rules *claimRules) (*token, *Claims, error) {
 	t, err := parseToken(authorization)
@@ -180,6 +196,9 @@ func (v *Verifier) verify(
 		return refuse(failed(CheckParty, fmt.Errorf("party: %w", party.ErrDisabled)))
 	}
 	if err := v.verifySignature(ctx, t, p); err != nil {
+		if ctx.Err() != nil { // it is not known whether the token is good
+			return nil, nil, fmt.Errorf("verify the signature of a token: %w", context.Cause(ctx))
+		}
 		return refuse(err)
 	}
 	var arguments error
@@ -208,17 +227,25 @@ func (v *Verifier) verify(
 // verifySignature checks the signature with the party's key that the token names.
 func (v *Verifier) verifySignature(ctx context.Context, t *token, p *party.Party) error {
 	check := CheckKey
+	var public *ecdsa.PublicKey
 	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
 	if err == nil {
-		check = CheckSignature
-		err = t.verify(key.Public)
+		check, public = CheckSignature, key.Public
+		err = t.verify(public)
 		if err != nil {
 			if key = v.config.Keys.FindAgain(ctx, p, key, string(t.alg)); key != nil {
-				err = t.verify(key.Public)
+				public = key.Public
+				err = t.verify(public)
 			}
 		}
 	}
 	if err != nil {
+		if v.config.Explain {
+			others := v.config.Keys.Others(p, public)
+			if mistake := t.likelyMistake(public, others); mistake != "" {
+				err = fmt.Errorf("%w; %s", err, mistake)
+			}
+		}
 		if offered := v.config.Keys.Offered(p); offered != "" {
 			err = fmt.Errorf("%w; %s", err, offered)
 		}

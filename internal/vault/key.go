@@ -15,7 +15,7 @@ type Key struct {
 	CreatedAt time.Time
 }
 
-// context is what the wrapped key is bound to.
+// context is the text that the wrapped key is bound to.
 func (k Key) context() []byte { return []byte("signet document\n" + k.Document + "\n" + k.ID) }
 
 // Keys stores keys. All methods may run concurrently.

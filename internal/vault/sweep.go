@@ -82,12 +82,7 @@ func (v *Vault) rewrap(ctx context.Context) error {
 		}
 		v.log.Info(
 			"no document needs this wrapping key any more; keep it for backups of the database that do",
-			"key",
-			name,
-			"newest",
-			newest,
-			"documents",
-			n,
+			"key", name, "newest", newest, "documents", n,
 		)
 	}
 	return errors.Join(failed...)

@@ -71,7 +71,9 @@ func (v *Vault) Put(ctx context.Context, document string, r io.Reader) (size int
 		begin := bufio.NewReaderSize(r, len(intro))
 		// A plain file must not look like an encrypted one.
 		if head, _ := begin.Peek(len(intro)); string(head) != intro {
-			if size, err = v.Documents.Put(ctx, document, begin); err != nil {
+			// without WriteTo, which would write as little at a time as the buffer holds
+			whole := struct{ io.Reader }{begin}
+			if size, err = v.Documents.Put(ctx, document, whole); err != nil {
 				return 0, err
 			}
 			return size, v.keys.DeleteDocumentKeys(ctx, document) // of what it replaces

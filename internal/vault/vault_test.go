@@ -12,9 +12,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -126,7 +124,7 @@ func writeFile(t *testing.T, path string, b []byte) {
 
 func TestVault(t *testing.T) {
 	for name, keys := range map[string]func(t *testing.T) vault.Keys{
-		"memory": func(*testing.T) vault.Keys { return storetest.NewMemory() },
+		"memory": func(*testing.T) vault.Keys { return storetest.Open(t) },
 		"SQLite": func(t *testing.T) vault.Keys {
 			s, err := store.Open(t.Context(), store.Options{
 				Database: filepath.Join(t.TempDir(), "signet.db"), Kind: store.Service,
@@ -151,7 +149,7 @@ func TestVault(t *testing.T) {
 // TestFileTellsNothing checks that neither the file nor a change of its length gives a part of the
 // document.
 func TestFileTellsNothing(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	text := "%PDF-1.7\n" + strings.Repeat("TENANCY AGREEMENT between Mei and Ravi\n", 5000)
 	w.put("r/original", text)
 	w.put("r/again", text)
@@ -173,7 +171,7 @@ func TestFileTellsNothing(t *testing.T) {
 // TestReads checks that each range of a document is as in the text, for the parser and for
 // downloads.
 func TestReads(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	r := mathrand.New(mathrand.NewPCG(1, 2))
 	for _, size := range []int{0, 1, 16 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 300_000} {
 		text := make([]byte, size)
@@ -213,7 +211,7 @@ func TestReads(t *testing.T) {
 // TestFlippedBit checks that a change of any bit of a file is found, at the latest when the part is
 // read.
 func TestFlippedBit(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", strings.Repeat("0123456789abcdef", 10_000)) // three chunks
 	path := w.file("r/a")
 	stored := readFile(t, path)
@@ -261,7 +259,7 @@ func TestFlippedBit(t *testing.T) {
 // with it.
 func TestSwap(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "text a")
 	w.put("r2/b", "text b")
 	a, b := w.file("r/a"), w.file("r2/b")
@@ -296,7 +294,7 @@ func TestSwap(t *testing.T) {
 // can, until the trash is emptied.
 func TestDelete(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	gone := func(document string, copied []byte) {
 		t.Helper()
 		w.put(document+"x", "to have the folder")
@@ -348,7 +346,7 @@ func (broken) Delete(context.Context, ...string) error { return errors.New("brok
 // TestDeleteOrder checks that the key is deleted before the file, so that a crash between the two
 // leaves nothing that can be read.
 func TestDeleteOrder(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "text")
 	w.Documents = broken{w.Documents}
 	if err := w.Delete(t.Context(), "r/a"); err == nil {
@@ -366,7 +364,7 @@ func (refusing) AddDocumentKey(context.Context, vault.Key) error { return reques
 
 // TestKeyNotStored checks that without its key a document is not stored, and the old one stays.
 func TestKeyNotStored(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "old")
 	w.keys = refusing{w.keys}
 	w.open(false)
@@ -393,7 +391,7 @@ func (lost) DocumentKeys(context.Context, string) ([]vault.Key, error) {
 // TestDatabaseLost checks that without the database a document is not taken for one that does not
 // exist.
 func TestDatabaseLost(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "text")
 	w.keys = lost{w.keys}
 	w.open(false)
@@ -406,7 +404,7 @@ func TestDatabaseLost(t *testing.T) {
 // TestMixed checks that documents from before encryption was turned on stay readable, and encrypted
 // ones after it was turned off.
 func TestMixed(t *testing.T) {
-	w := newWorld(t, true, storetest.NewMemory())
+	w := newWorld(t, true, storetest.Open(t))
 	w.put("r/old", "%PDF old")
 	if got := readFile(t, w.file("r/old")); string(got) != "%PDF old" {
 		t.Errorf("a plain document is stored as %q", got)
@@ -424,44 +422,11 @@ func TestMixed(t *testing.T) {
 	w.holds("r/like", encrypted)
 }
 
-// TestRotate checks that after a rotation new keys are under the new wrapping key, and a sweep
-// wraps the old ones again, so that the old wrapping key can go.
-func TestRotate(t *testing.T) {
-	ctx := t.Context()
-	w := newWorld(t, false, storetest.NewMemory())
-	for i := range 450 { // three pages
-		w.put(fmt.Sprintf("r%d/a", i), fmt.Sprint("text ", i))
-	}
-	if name, err := w.wrapping().Rotate(); err != nil || name != "documents-2" {
-		t.Fatalf("Rotate = %s, %v", name, err)
-	}
-	w.put("r0/b", "by a process that has not noticed")
-	if err := w.Sweep(ctx); err != nil {
-		t.Fatal(err)
-	}
-	w.put("r0/c", "after the sweep")
-	if names, err := w.keys.WrappingKeys(ctx); err != nil || fmt.Sprint(names) != "[documents-2]" {
-		t.Errorf("WrappingKeys = %q, %v", names, err)
-	}
-	if err := os.Remove(filepath.Join(w.wraps, "documents-1.secret")); err != nil {
-		t.Fatal(err)
-	}
-	w.open(false)
-	if err := w.Check(ctx); err != nil {
-		t.Error(err)
-	}
-	for i := range 450 {
-		w.holds(fmt.Sprintf("r%d/a", i), fmt.Sprint("text ", i))
-	}
-	w.holds("r0/b", "by a process that has not noticed")
-	w.holds("r0/c", "after the sweep")
-}
-
 // TestWrappingKeyMissing checks that without the wrapping key, or with another one, a start is
 // refused and no document is read, and nothing takes the place of the missing key.
 func TestWrappingKeyMissing(t *testing.T) {
 	ctx := t.Context()
-	w := newWorld(t, false, storetest.NewMemory())
+	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "text")
 	path := filepath.Join(w.wraps, "documents-1.secret")
 	right := readFile(t, path)
@@ -486,107 +451,4 @@ func TestWrappingKeyMissing(t *testing.T) {
 	}
 	w.open(false)
 	w.holds("r/a", "text")
-}
-
-// TestSweepSpare checks that a sweep deletes the keys that a crash has left without a document,
-// when they are old enough that no Put can be under way, and no others.
-func TestSweepSpare(t *testing.T) {
-	ctx := t.Context()
-	w := newWorld(t, false, storetest.NewMemory())
-	w.put("stray/a", "text")
-	w.put("crashed/a", "text")
-	if err := os.Remove(w.file("crashed/a")); err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []struct {
-		after time.Duration
-		left  int
-	}{{59 * time.Minute, 1}, {2 * time.Minute, 0}} {
-		w.now = w.now.Add(step.after)
-		if err := w.Sweep(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if keys, err := w.keys.DocumentKeys(ctx, "crashed/a"); err != nil ||
-			len(keys) != step.left {
-			t.Errorf("%d keys are left, %v; want %d", len(keys), err, step.left)
-		}
-	}
-	w.holds("stray/a", "text")
-}
-
-// moving is a store of files that another node moves to the trash when one of them is opened.
-type moving struct{ request.Documents }
-
-func (m moving) Open(ctx context.Context, document string) (request.Blob, error) {
-	if err := m.Discard(ctx, document); err != nil {
-		return nil, err
-	}
-	return m.Documents.Open(ctx, document)
-}
-
-// TestSweepDiscarded checks that a sweep keeps the key of a document that goes to the trash at the
-// same time.
-func TestSweepDiscarded(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
-	w.put("stray/a", "text")
-	w.now = w.now.Add(2 * time.Hour)
-	w.Documents = moving{w.Documents}
-	if err := w.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if keys, err := w.keys.DocumentKeys(t.Context(), "stray/a"); err != nil || len(keys) != 1 {
-		t.Errorf("%d keys are left, %v; want 1", len(keys), err)
-	}
-}
-
-// stopping is a document of which the rest does not come until the test ends.
-type stopping struct {
-	left    int
-	reached chan<- struct{}
-	end     <-chan struct{}
-}
-
-func (s *stopping) Read(p []byte) (int, error) {
-	if s.left <= 0 {
-		s.reached <- struct{}{}
-		<-s.end
-		return 0, errors.New("the test has ended")
-	}
-	n := min(len(p), s.left, 4096) // as from a connection
-	s.left -= n
-	return n, nil
-}
-
-// TestUploadMemory checks that a document that is being stored takes less than 110 KiB.
-func TestUploadMemory(t *testing.T) {
-	w := newWorld(t, false, storetest.NewMemory())
-	const uploads, most = 100, 110 << 10
-	reached, end := make(chan struct{}), make(chan struct{})
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC() // which empties pools
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	var all sync.WaitGroup
-	for i := range uploads {
-		all.Go(func() {
-			r := &stopping{left: 1 << 20, reached: reached, end: end}
-			_, err := w.Put(t.Context(), fmt.Sprintf("%d/original", i), r)
-			if err == nil {
-				t.Error("a document that was interrupted is stored")
-			}
-		})
-	}
-	for range uploads {
-		<-reached
-	}
-	each := int(heap()-before) / uploads
-	close(end)
-	all.Wait()
-	if t.Logf("%d bytes for each", each); each > most {
-		t.Errorf("an upload takes %d bytes, more than %d", each, most)
-	}
 }

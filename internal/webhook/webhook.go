@@ -110,7 +110,10 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 			job.Retry(s.Requests.NowOf(job.RequestID).Add(wait), err)
 		} else {
 			job.Fail(err)
-			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", made, "err", err)
+			s.Log.Warn(
+				"a webhook was not delivered", "request_id", job.RequestID, "attempts", made,
+				"err", err,
+			)
 		}
 	}
 	return []request.Event{
@@ -263,8 +266,8 @@ func (s *Sender) attempt(
 	return resp.StatusCode, nil
 }
 
-// envelope is what a job keeps between attempts, in outbox.payload. Envelopes without a version
-// have version 1. If an envelope cannot be read, the next attempt makes a new token.
+// envelope is the data that a job keeps between attempts, in outbox.payload. Envelopes without a
+// version have version 1. If an envelope cannot be read, the next attempt makes a new token.
 type envelope struct {
 	V     int       `json:"v,omitempty"`
 	Token string    `json:"token"`

@@ -25,6 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/internal/webhook"
 )
@@ -52,7 +53,7 @@ type bench struct {
 	now     time.Time
 	request *request.Request
 	party   *oneParty
-	store   *storetest.Memory // of the receivers
+	store   *store.Store // of the receivers
 }
 
 func newBench(t *testing.T, webhookURL string) *bench {
@@ -63,7 +64,7 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	}
 	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	b := &bench{
-		now: at, store: storetest.NewMemory(),
+		now: at, store: storetest.Open(t),
 		request: &request.Request{
 			ID: "signv3-1", ClientID: "party", State: request.StateSigned,
 			Signer: &signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"},
@@ -74,15 +75,13 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	now := func() time.Time { return b.now }
 	log := slog.New(slog.DiscardHandler)
 	b.Sender = &webhook.Sender{
-		Requests: request.New(
-			request.Config{
-				Store:       oneRequest{r: b.request},
-				Now:         now,
-				PublicURL:   "https://sign.example",
-				LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
-				Log:         log,
-			},
-		),
+		Requests: request.New(request.Config{
+			Store:       oneRequest{r: b.request},
+			Now:         now,
+			PublicURL:   "https://sign.example",
+			LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+			Log:         log,
+		}),
 		Parties: b.party, Receivers: b.store,
 		Clients: &party.Clients{Policy: safehttp.Policy{AllowPrivate: true}},
 		Key:     func() crypto.Signer { return key },

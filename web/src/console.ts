@@ -137,6 +137,7 @@ function showOnRequest(): void {
   });
 }
 
+find(".console-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 guardForms();
 showOnRequest();
 copyButtons();

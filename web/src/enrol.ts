@@ -1,7 +1,8 @@
 // Enrolment: make a key here, prove that it is here, get a certificate for it.
 
 import { post, Refusal, Unreachable } from "./lib/api";
-import { approvePhone, create, decode, enrolled, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
+import { confirm } from "./lib/confirm";
+import { create, decode, enrolled, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { find, findAll, text } from "./lib/page";
 import { createCredential, Unverified, verifies } from "./lib/verify";
@@ -105,15 +106,18 @@ async function ownersCredential(mode: string, challenge: Uint8Array<ArrayBuffer>
   return undefined;
 }
 
-/** A browser that has the key of a phone that can sign approves its successor by it, and asks nothing. */
+/**
+ * A browser that has the key of a phone that can sign approves its successor by it. The device may ask for its owner
+ * again. Whatever fails, the successor is enrolled and waits, and its key is kept.
+ */
 async function approvedHere(successor: PhoneKey): Promise<boolean> {
   for (const key of await enrolled()) {
     if (key.phoneId === successor.phoneId) continue;
     try {
-      await approvePhone(key, successor.phoneId);
+      await confirm("approve", key, successor.phoneId);
       return true;
-    } catch (e) {
-      if (!(e instanceof Refusal)) throw e; // else it is a removed phone's, or another person's
+    } catch {
+      // It is a removed phone's key or another person's, the owner declined, or there is no connection.
     }
   }
   return false;

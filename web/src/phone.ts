@@ -6,8 +6,10 @@ import { countDown } from "./lib/countdown";
 import { menus } from "./lib/menu";
 import { guardForms } from "./lib/forms";
 import { Refusal } from "./lib/api";
-import { approvePhone, enrolled, forget, type PhoneKey, removePhone, supported } from "./lib/key";
+import { type Act, confirm } from "./lib/confirm";
+import { enrolled, forget, type PhoneKey, supported } from "./lib/key";
 import { find, findAll, text } from "./lib/page";
+import { Unverified } from "./lib/verify";
 import { startScan } from "./scan";
 
 guardForms();
@@ -26,12 +28,12 @@ void navigator.serviceWorker?.register("/phone/worker.js").catch(() => undefined
 
 /** A phone that can sign may approve those that wait, and remove phones at once. */
 function offerApprovals(key: PhoneKey): void {
-  offer("approve", "approved", (id) => approvePhone(key, id));
-  offer("remove", "removed", (id) => removePhone(key, id));
+  offer("approve", "approved", key);
+  offer("remove", "removed", key);
 }
 
 /** Shows the buttons of an act of this phone's key, in place of what a login does. */
-function offer(act: "approve" | "remove", done: string, go: (phoneId: string) => Promise<void>): void {
+function offer(act: Act, done: string, key: PhoneKey): void {
   for (const button of findAll<HTMLButtonElement>(`[data-${act}-phone]`)) {
     const id = button.dataset[`${act}Phone`] ?? "";
     const place = button.closest("[data-approval]") ?? document;
@@ -39,18 +41,24 @@ function offer(act: "approve" | "remove", done: string, go: (phoneId: string) =>
     for (const part of findAll("[data-by-key]", place)) part.hidden = false;
     button.addEventListener("click", () => {
       button.disabled = true;
-      go(id).then(
+      confirm(act, key, id).then(
         () => location.assign(`/phone/?${done}=${encodeURIComponent(id)}`),
         (e: unknown) => {
           button.disabled = false;
           const line = find("[data-approval-error]", place);
           if (!line) return;
-          line.textContent = e instanceof Refusal ? text(`${act}.phone.failed`, e.description || e.code) : text("enrol.network");
+          line.textContent = complaint(act, e);
           line.hidden = false;
         },
       );
     });
   }
+}
+
+function complaint(act: Act, e: unknown): string {
+  if (e instanceof Unverified || (e instanceof Refusal && e.code === "USER_VERIFICATION_FAILED")) return text("confirm.unverified");
+  if (e instanceof Refusal) return text(`${act}.phone.failed`, e.description || e.code);
+  return text("enrol.network");
 }
 
 /** The server does not know which of a person's devices is looking: the key does. */

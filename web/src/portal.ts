@@ -33,6 +33,7 @@ function follow(): void {
     if (same(rendered, s)) {
       memory.remove(reloadKey);
       showScanned(s.scanned);
+      showPhase(s.phase);
       return;
     }
     if (pending) return;
@@ -71,6 +72,20 @@ function showScanned(scanned: boolean): void {
     const hide = (part.dataset["when"] === "scanned") !== scanned;
     if (!hide && part.hidden && scanned) announce(text("code.scanned"));
     part.hidden = hide;
+  }
+}
+
+/** Shows the step of the sealing that is done now; after the end of the last one the page stays as it is until it reloads. */
+function showPhase(phase: string): void {
+  const now = find(`[data-phase="${phase}"]`);
+  if (!now) return;
+  find("[data-sealing]")?.setAttribute("hidden", "");
+  let state = "done";
+  for (const step of findAll("[data-phase]")) {
+    if (step === now) state = "now";
+    step.hidden = false;
+    step.className = state;
+    if (step === now) state = "todo";
   }
 }
 
@@ -144,6 +159,8 @@ function checkDocuments(): void {
   const form = find<HTMLFormElement>("[data-verify-form]");
   const input = form && find<HTMLInputElement>("input[type=file]", form);
   if (!form || !input) return;
+  const hint = find("[data-verify-drop]", form);
+  if (hint) hint.hidden = matchMedia("(pointer: coarse)").matches; // with fingers nothing is dragged
   form.addEventListener("submit", (e) => {
     const file = input.files?.[0];
     if (!file) return;

@@ -104,12 +104,26 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     return;
   }
   viewer.onPlace = (i) => void visit(i);
-  viewer.onCovered = (i) => {
-    const page = items[i] && find(".place-page", items[i]);
-    if (page) page.textContent = text("panel.covers", items[i]?.dataset["page"] ?? "");
-    items[i]?.classList.add("covers");
+  const opened = viewer;
+  const describe = (item: HTMLElement, i: number): void => {
+    const where = opened.where(i);
+    if (!where) return;
+    const words = text(where.key, item.dataset["page"] ?? "");
+    const covered = opened.covered.has(i);
+    item.classList.toggle("covers", covered);
+    const page = find(".place-page", item);
+    if (page) page.textContent = covered ? text("panel.covers", words) : words;
+    find(".place-picture", item)?.replaceChildren(where.picture);
   };
-  viewer.covered.forEach(viewer.onCovered);
+  items.forEach(describe);
+  viewer.onDrawn = (page) => {
+    items.forEach((item, i) => {
+      if (item.dataset["page"] === String(page) && !find(".place-picture canvas", item)) describe(item, i);
+    });
+  };
+  viewer.onCovered = (i) => {
+    if (items[i]) describe(items[i], i);
+  };
   viewer.mark(reviewed, all ? seen : null);
   if (all) {
     pages = viewer.watchPages((page, drawn) => {

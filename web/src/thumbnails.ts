@@ -20,18 +20,58 @@ export async function drawThumbnail(item: HTMLElement, pdf: PDFDocumentProxy, nu
   picture.className = "thumbnail-page";
   picture.append(canvas);
   places.forEach((place, i) => {
-    if (place.page !== number) return;
-    const mark = document.createElement("span");
-    mark.className = "thumbnail-place";
-    mark.dataset["thumbnailPlace"] = String(i);
-    mark.style.setProperty("left", `${place.x * 100}%`);
-    mark.style.setProperty("bottom", `${place.y * 100}%`);
-    mark.style.setProperty("width", `${(place.width ?? boxWidth / whole.width) * 100}%`);
-    mark.style.setProperty("height", `${(place.height ?? boxHeight / whole.height) * 100}%`);
-    picture.append(mark);
+    if (place.page === number) picture.append(makeMark(place, i, whole));
   });
   item.prepend(picture);
   item.classList.add("drawn");
+}
+
+/** A page as displayed, in points. */
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** The mark of a place on the picture of its page. */
+function makeMark(place: Place, index: number, page: Size): HTMLElement {
+  const mark = document.createElement("span");
+  mark.className = "thumbnail-place";
+  mark.dataset["thumbnailPlace"] = String(index);
+  mark.style.setProperty("left", `${place.x * 100}%`);
+  mark.style.setProperty("bottom", `${place.y * 100}%`);
+  mark.style.setProperty("width", `${(place.width ?? boxWidth / page.width) * 100}%`);
+  mark.style.setProperty("height", `${(place.height ?? boxHeight / page.height) * 100}%`);
+  return mark;
+}
+
+/** A picture of the page with one place, as large as the element that it is put into. Of what is on the page it shows what has been drawn. */
+export function makePicture(place: Place, index: number, page: Size, drawn: HTMLCanvasElement | null): HTMLElement {
+  const picture = document.createElement("span");
+  picture.className = "thumbnail-page";
+  picture.style.setProperty("--ratio", String(page.width / page.height));
+  if (drawn) {
+    const scale = 96 / Math.max(page.width, page.height); // two pixels for each of the largest side
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(page.width * scale));
+    canvas.height = Math.max(1, Math.round(page.height * scale));
+    const context = canvas.getContext("2d");
+    if (context) {
+      context.imageSmoothingQuality = "high";
+      context.drawImage(drawn, 0, 0, canvas.width, canvas.height);
+      picture.append(canvas);
+    }
+  }
+  picture.append(makeMark(place, index, page));
+  return picture;
+}
+
+/** The key of the words that name the ninth of the page in which the middle of a place is. */
+export function position(place: Place, page: Size): string {
+  const x = place.x + boxWidth / 2 / page.width;
+  const y = place.y + boxHeight / 2 / page.height;
+  const row = y > 2 / 3 ? "top" : y < 1 / 3 ? "bottom" : "middle";
+  const column = x < 0.4 ? "left" : x > 0.6 ? "right" : "centre";
+  return `place.${row}.${column}`;
 }
 
 /** Makes an element for a page that can be drawn and clicked. */
@@ -77,6 +117,7 @@ export function addThumbnails(list: HTMLElement, viewer: Viewer, pdf: PDFDocumen
           .then(() => drawThumbnail(item, pdf, Number(item.dataset["thumbnail"]), viewer.places))
           .then(() => show(item))
           .catch(() => undefined);
+        void viewer.during(queue);
       }
     },
     { root: list, rootMargin: "50% 0px" },

@@ -6,9 +6,10 @@ import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
+import { covers, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
 import { displayed, Sheet } from "./sheet";
-import { drawThumbnail, makeThumbnail } from "./thumbnails";
+import { drawThumbnail, makePicture, makeThumbnail, position } from "./thumbnails";
 import { addTools } from "./tools";
 
 export interface Place {
@@ -35,6 +36,8 @@ export class Viewer {
   /** The places that were found to lie over the text of their page; onCovered is called for each further one. */
   readonly covered = new Set<number>();
   onCovered: (index: number) => void = () => undefined;
+  /** Called when a page has been drawn. */
+  onDrawn: (page: number) => void = () => undefined;
   /** Called when another page is in the middle of the window. */
   onPage: (number: number) => void = () => undefined;
 
@@ -50,10 +53,15 @@ export class Viewer {
   private pdf: PDFDocumentProxy | null = null;
   private zoom = 1;
   private width = 0; // of the window that the pages are fitted to
+  private fit = 0; // what fitted returned for that window
   private resizing = 0; // the timer of a new width, or 0
+  private applied: () => void = () => undefined; // called when the new width is applied
   private chosen = false; // by the person, and not by goTo
   private current = 0;
-  private near = new Set<Sheet>();
+  private near = new Set<Sheet>(); // in view
+  private idle = 0; // the timer of a page to draw ahead, or 0
+  private ahead: Sheet | null = null; // drawn ahead now
+  private working = 0; // what has to end before the viewer is ready
   private observer: IntersectionObserver | null = null;
 
   constructor(
@@ -92,7 +100,30 @@ export class Viewer {
     return this.loading.promise;
   }
 
+  /**
+   * Takes the mark data-viewer-ready from the viewer until the work ends. With the mark, what is in view is drawn or cannot be
+   * drawn, all places are where they stay, and those in view that cover text are known.
+   */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.working++;
+    delete this.root.dataset["viewerReady"];
+    try {
+      return await work;
+    } finally {
+      if (--this.working === 0) this.root.dataset["viewerReady"] = "";
+    }
+  }
+
   async open(): Promise<void> {
+    this.root.setAttribute("aria-busy", "true");
+    try {
+      await this.during(this.read());
+    } finally {
+      this.root.removeAttribute("aria-busy");
+    }
+  }
+
+  private async read(): Promise<void> {
     this.pdf = await this.load();
     const first = await this.pdf.getPage(1);
     const size = displayed(first);
@@ -102,7 +133,7 @@ export class Viewer {
     this.layout();
     if (this.sheets[0]) void this.draw(this.sheets[0]); // the observer would begin a frame later
     this.tools();
-    this.observe();
+    void this.during(this.observe());
     // A browser may empty the canvases of a page that it kept in the background.
     const again = (): void => {
       if (document.visibilityState === "visible") this.restore();
@@ -177,10 +208,7 @@ export class Viewer {
 
   /** Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. */
   private scrollTo(sheet: Sheet, target: HTMLElement): void {
-    // On a phone a page that fits the width cannot be read: a place gets nearly the whole width.
-    const room = this.pages.clientWidth / boxWidth;
-    const fit = this.fitted() / sheet.width;
-    const wanted = fit < readable || fit > room ? Math.min(1.5, 0.92 * room) / fit : 1;
+    const wanted = this.readableZoom(sheet);
     const zoom = this.chosen ? this.scale(sheet) < readable : Math.abs(wanted - this.zoom) > 0.01;
     if (zoom) this.zoomTo(wanted);
     const still = zoom || matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
@@ -189,6 +217,13 @@ export class Viewer {
     this.pages.scrollTo({ top, left, behavior: still ? "auto" : "smooth" });
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
     if (zoom) this.redraw();
+  }
+
+  /** The zoom at which a place of a page can be read: on a phone it gets nearly the whole width. */
+  private readableZoom(sheet: Sheet): number {
+    const room = this.pages.clientWidth / boxWidth;
+    const fit = this.fitted() / sheet.width;
+    return fit < readable || fit > room ? Math.min(1.5, 0.92 * room) / fit : 1;
   }
 
   /**
@@ -236,6 +271,14 @@ export class Viewer {
     }
   }
 
+  /** Where a place is on its page: the key of the words that say it, and a picture of the page, which shows what is on it once it has been drawn. */
+  where(index: number): { key: string; picture: HTMLElement } | null {
+    const place = this.places[index];
+    const sheet = place && this.sheets[place.page - 1];
+    if (!sheet) return null;
+    return { key: position(place, sheet), picture: makePicture(place, index, sheet, sheet.canvas) };
+  }
+
   /** The width in CSS pixels of a page that fits the window. */
   private fitted(): number {
     const style = getComputedStyle(this.pages);
@@ -259,7 +302,8 @@ export class Viewer {
   }
 
   private layout(): void {
-    this.pages.style.setProperty("--sheet-width", String(this.fitted() * this.zoom));
+    this.fit = this.fitted();
+    this.pages.style.setProperty("--sheet-width", String(this.fit * this.zoom));
     this.placeBoxes();
   }
 
@@ -315,7 +359,8 @@ export class Viewer {
     new ResizeObserver(() => {
       if (this.pages.clientWidth === this.width) return;
       this.width = this.pages.clientWidth;
-      clearTimeout(this.resizing);
+      if (this.resizing) clearTimeout(this.resizing);
+      else void this.during(new Promise<void>((applied) => (this.applied = applied)));
       this.resizing = window.setTimeout(() => this.resized(), 120);
     }).observe(this.pages);
     this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
@@ -323,13 +368,16 @@ export class Viewer {
     this.showPage();
   }
 
-  /** Fits the pages to another width of the window. */
+  /** Fits the pages to another width of the window. Pages that the person has zoomed keep their size. */
   private resized(): void {
     clearTimeout(this.resizing);
     this.resizing = 0;
     this.width = this.pages.clientWidth;
-    this.zoomTo(this.zoom);
+    const sheet = this.sheets[this.current - 1];
+    const fits = Math.abs(this.zoom - 1) < 0.005 || !sheet;
+    this.zoomTo(fits ? 1 : this.chosen ? (this.zoom * this.fit) / this.fitted() : this.readableZoom(sheet));
     this.redraw();
+    this.applied();
   }
 
   private setZoom(what: string): void {
@@ -396,24 +444,28 @@ export class Viewer {
     this.onPage(n);
   }
 
-  private observe(): void {
-    this.observer = new IntersectionObserver(
-      (entries) => {
-        for (const e of entries) {
-          const sheet = this.sheets[Number((e.target as HTMLElement).dataset["sheet"]) - 1];
-          if (!sheet) continue;
-          if (e.isIntersecting) {
-            this.near.add(sheet);
-            void this.draw(sheet);
-          } else {
-            this.near.delete(sheet);
+  /** Draws the pages that come near, from now on. The result resolves when the first of them are known. */
+  private observe(): Promise<void> {
+    return new Promise((known) => {
+      this.observer = new IntersectionObserver(
+        (entries) => {
+          for (const e of entries) {
+            const sheet = this.sheets[Number((e.target as HTMLElement).dataset["sheet"]) - 1];
+            if (!sheet) continue;
+            if (e.isIntersecting) {
+              this.near.add(sheet);
+              void this.draw(sheet);
+            } else {
+              this.near.delete(sheet);
+            }
           }
-        }
-        this.forget();
-      },
-      { root: null, rootMargin: "60% 0px" },
-    );
-    for (const sheet of this.sheets) this.observer.observe(sheet.element);
+          this.forget();
+          known();
+        },
+        { root: null, rootMargin: "60% 0px" },
+      );
+      for (const sheet of this.sheets) this.observer.observe(sheet.element);
+    });
   }
 
   /** Frees canvases far from view: a phone's browser has little room for them. */
@@ -424,32 +476,42 @@ export class Viewer {
     for (const sheet of far) {
       if (pixels <= keptPixels) return;
       pixels -= sheet.pixels;
-      if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
-      sheet.canvas?.remove();
-      sheet.layer?.remove();
-      sheet.canvas = sheet.layer = sheet.text = null;
-      sheet.drawnAt = 0;
-      sheet.element.classList.remove("drawn");
-      sheet.page?.cleanup();
+      this.free(sheet);
     }
   }
 
-  /** Draws again what the browser has emptied. */
+  private free(sheet: Sheet): void {
+    if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
+    sheet.canvas?.remove();
+    sheet.layer?.remove();
+    sheet.canvas = sheet.layer = sheet.text = null;
+    sheet.drawnAt = 0;
+    sheet.element.classList.remove("drawn");
+    sheet.page?.cleanup();
+  }
+
+  /** Draws again what the browser has emptied, and frees it out of view. */
   private restore(): void {
-    for (const sheet of this.near) {
+    for (const sheet of this.sheets) {
       if (!sheet.canvas || filled(sheet.canvas)) continue;
       sheet.drawnAt = 0;
-      void this.draw(sheet);
+      if (this.near.has(sheet)) void this.draw(sheet);
+      else this.free(sheet);
     }
   }
 
   /** Draws a page at the present scale; calls for the same page join. */
-  private async draw(sheet: Sheet): Promise<void> {
+  private draw(sheet: Sheet): Promise<void> {
+    return this.during(this.drawNow(sheet));
+  }
+
+  private async drawNow(sheet: Sheet): Promise<void> {
+    if (this.ahead && this.ahead !== sheet) this.ahead.task?.cancel(); // what is in view comes first
     while (sheet.drawing) {
       await sheet.drawing;
-      if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
+      if (this.sharp(sheet)) return this.lookAhead();
     }
-    if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
+    if (this.sharp(sheet)) return this.lookAhead();
     sheet.drawing = this.paint(sheet, maxPixels)
       .catch(() => {
         this.forget();
@@ -459,6 +521,44 @@ export class Viewer {
     await sheet.drawing;
     sheet.drawing = null;
     this.forget();
+    this.lookAhead();
+  }
+
+  /** Whether a page is drawn for the present scale. */
+  private sharp(sheet: Sheet): boolean {
+    return Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001;
+  }
+
+  /** Draws the pages beside those in view once nothing else is to be done. */
+  private lookAhead(): void {
+    clearTimeout(this.idle);
+    this.idle = window.setTimeout(() => void this.drawAhead(), 100);
+  }
+
+  /**
+   * Draws the page after those in view, or else the page before them, so that a person who scrolls finds it drawn. It waits for
+   * the pages in view, and takes no memory that they need.
+   */
+  private async drawAhead(): Promise<void> {
+    const seen = [...this.near];
+    if (this.ahead || this.resizing || seen.length === 0 || !seen.every((s) => this.sharp(s) || s.element.classList.contains("failed"))) return;
+    const numbers = seen.map((s) => s.number);
+    const beside = [Math.max(...numbers) + 1, Math.min(...numbers) - 1].map((n) => this.sheets[n - 1]);
+    const taken = [...seen, ...beside].reduce((sum, s) => sum + (s?.pixels ?? 0), 0);
+    const sheet = beside.find((s) => s && !s.drawing && !this.sharp(s) && !s.element.classList.contains("failed"));
+    if (!sheet || taken - sheet.pixels + this.wanted(sheet) > keptPixels) return;
+    this.ahead = sheet;
+    sheet.drawing = this.paint(sheet, maxPixels).catch(() => undefined); // if it comes into view it is tried again
+    await sheet.drawing;
+    sheet.drawing = this.ahead = null;
+    this.forget();
+    if (this.sharp(sheet)) this.lookAhead();
+  }
+
+  /** The pixels of a page at the present scale. */
+  private wanted(sheet: Sheet): number {
+    const width = this.scale(sheet) * sheet.width * (devicePixelRatio || 1);
+    return Math.min(maxPixels, (width * width * sheet.height) / sheet.width);
   }
 
   /** A page that cannot be drawn says so, and where it can be read. */
@@ -510,7 +610,8 @@ export class Viewer {
     sheet.element.prepend(canvas);
     sheet.element.classList.add("drawn");
     sheet.drawnAt = scale;
-    if (!sheet.layer) sheet.text = this.addText(sheet, page, scale); // the picture does not wait for it
+    this.onDrawn(sheet.number);
+    if (!sheet.layer) sheet.text = this.during(this.addText(sheet, page, scale)); // the picture does not wait for it
   }
 
   private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<pdfjs.TextLayer | null> {
@@ -536,35 +637,6 @@ export class Viewer {
     }
     return textLayer;
   }
-}
-
-/** Where a match is in the window; the text layer has one element for each run of text. */
-function rectangles({ textDivs, textContentItemsStr }: pdfjs.TextLayer, { start, length }: Match): DOMRect[] {
-  const found: DOMRect[] = [];
-  let at = 0; // position of the run
-  textContentItemsStr.forEach((run, i) => {
-    const [from, to] = [Math.max(start, at) - at, Math.min(start + length, at + run.length) - at];
-    const node = textDivs[i]?.firstChild;
-    if (from < to && node) {
-      const range = document.createRange();
-      range.setStart(node, from);
-      range.setEnd(node, to);
-      found.push(...range.getClientRects());
-    }
-    at += run.length;
-  });
-  return found;
-}
-
-/** Whether a place lies over text: over more of a line than the room between lines. */
-function covers(box: HTMLElement, lines: HTMLElement[]): boolean {
-  const b = box.getBoundingClientRect();
-  return lines.some((line) => {
-    if (!line.textContent?.trim()) return false;
-    const r = line.getBoundingClientRect();
-    const rim = Math.min(r.width, r.height) / 5;
-    return r.left + rim < b.right && r.right - rim > b.left && r.top + rim < b.bottom && r.bottom - rim > b.top;
-  });
 }
 
 /** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */

@@ -160,7 +160,9 @@ func replace(s *suite) {
 
 func putFails(s *suite) {
 	boom := errors.New("boom")
-	broken := func() io.Reader { return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(boom)) }
+	broken := func() io.Reader {
+		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(boom))
+	}
 	if _, err := s.Put(s.t.Context(), id+"/new", broken()); !errors.Is(err, boom) {
 		s.t.Errorf("Put: %v, want the reader's error", err)
 	}
@@ -279,8 +281,8 @@ func invalidKeys(s *suite) {
 	for _, key := range []string{
 		"", "/", id, id + "/", "/a", id + "/..", id + "/.", "../a", "./a", id + "/../a",
 		"../../etc/passwd", id + "/a/b", id + "//a",
-		"/etc/passwd", id + "/.hidden", id + "/a b", id + "/a\x00", id + "/a\\b", `..\a`, id + "/é", id + "/C:", "tmp", long + "/a", id + "/" + long,
-		"a.b/c", id + "/a\n",
+		"/etc/passwd", id + "/.hidden", id + "/a b", id + "/a\x00", id + "/a\\b", `..\a`,
+		id + "/é", id + "/C:", "tmp", long + "/a", id + "/" + long, "a.b/c", id + "/a\n",
 	} {
 		if _, err := s.Put(s.t.Context(), key, strings.NewReader("x")); err == nil {
 			s.t.Errorf("Put(%q) succeeded", key)

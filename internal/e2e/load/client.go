@@ -104,7 +104,7 @@ func (p *server) quiet() {
 	for range 600 {
 		before := p.cpu()
 		time.Sleep(100 * time.Millisecond)
-		if calm++; p.cpu()-before >= 4*time.Millisecond {
+		if calm++; p.cpu()-before >= 10*time.Millisecond {
 			calm = 0
 		}
 		if calm == 25 {
@@ -124,12 +124,7 @@ func httpRequest(addr, method, path, token, contentType string, body []byte) []b
 	fmt.Fprintf(
 		&b,
 		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
-		method,
-		path,
-		addr,
-		token,
-		contentType,
-		len(body),
+		method, path, addr, token, contentType, len(body),
 	)
 	b.Write(body)
 	return b.Bytes()

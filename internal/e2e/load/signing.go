@@ -92,7 +92,9 @@ func newSigning(f *fleet, n *server) (*signing, error) {
 	}
 	s := &signing{f, &http.Client{
 		Jar: jar, Transport: &http.Transport{DialContext: dial},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}, key}
 	return s, s.enrol()
 }
@@ -255,10 +257,11 @@ func (s *signing) flow(document []byte) (approval time.Duration, err error) {
 	begin := time.Now()
 	err = s.call("sign/"+in.RequestID+"/approve", phone.Approval{Signature: signature}, nil)
 	approval = time.Since(begin)
+	const wait = 50 * time.Millisecond
 	if err != nil {
 		return 0, err
 	}
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(wait) {
 		_, text, err = s.send(
 			"GET", api.BasePath+"/sign-requests/"+in.RequestID+"/signed-doc", "", nil,
 			"Authorization", s.fleet.party.Token(

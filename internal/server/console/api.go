@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
@@ -73,14 +72,18 @@ func guardError(status int) *api.Error {
 	return api.ErrServerSide
 }
 
+// Parameters of the calls that register and edit a party, which are there or not.
+const (
+	paramDryRun = "dry_run" // save nothing
+	paramAnyway = "anyway"  // save also what fails the test of its URLs
+)
+
 // apiRoutes mounts the calls for programs. needs has their roles.
 func (c *Console) apiRoutes(mux *http.ServeMux) {
 	j := httpx.JSON{Status: apiStatus, Log: c.Log}
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /console/api/parties":                      c.apiParties,
 		"GET /console/api/parties/{client_id}":          c.apiParty,
-		"POST /console/api/parties":                     c.apiRegister,
-		"PUT /console/api/parties/{client_id}":          c.apiEdit,
 		"POST /console/api/parties/{client_id}/disable": c.apiDisable,
 		"POST /console/api/parties/{client_id}/enable":  c.apiDisable,
 		"POST /console/api/parties/{client_id}/keys":    c.apiRenewKeys,
@@ -88,12 +91,19 @@ func (c *Console) apiRoutes(mux *http.ServeMux) {
 			return api.ErrNoCall
 		},
 	} {
-		mux.Handle(pattern, j.Handle(h))
+		mux.Handle(pattern, j.Handle(httpx.Takes(h)))
+	}
+	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"POST /console/api/parties":            c.apiRegister,
+		"PUT /console/api/parties/{client_id}": c.apiEdit,
+	} {
+		mux.Handle(pattern, j.Handle(httpx.Takes(h, paramDryRun, paramAnyway)))
 	}
 }
 
 // PartyData is a relying party in the API. In answers the query of a URL, which may be secret, is
-// "?…"; in a PUT such a URL keeps its query.
+// "?…"; in a PUT such a URL keeps its query. POST and PUT take a whole [PartyAbout], so that what
+// GET answers can be sent back; they read nothing of it but PartyData, and PUT the version.
 type PartyData struct {
 	ClientID        string `json:"client_id"                   yaml:"client_id"`
 	Name            string `json:"name"                        yaml:"name"`
@@ -127,22 +137,7 @@ type PartyList struct {
 // PartyAbout is the answer for one party. Changes are the newest 50, the latest first.
 type PartyAbout struct {
 	PartyState
-	Changes []PartyEdit `json:"changes"`
-}
-
-// PartyEdit is one change in the trail of a party.
-type PartyEdit struct {
-	At    time.Time   `json:"at"`
-	By    string      `json:"by"`
-	Kind  string      `json:"kind"`
-	Edits []FieldEdit `json:"edits,omitempty"`
-}
-
-// FieldEdit is the old and the new value of a field.
-type FieldEdit struct {
-	Field string `json:"field"`
-	From  string `json:"from"`
-	To    string `json:"to"`
+	Changes []Change `json:"changes"`
 }
 
 // PartyVersion is the body of a call that disables or enables a party.
@@ -160,8 +155,8 @@ type PartyPut struct {
 type PartyResult struct {
 	ClientID string `json:"client_id"`
 	// registered, edited, proposed, disabled, enabled or unchanged
-	Change string      `json:"change"`
-	Edits  []FieldEdit `json:"edits,omitempty"`
+	Change string `json:"change"`
+	Edits  []Edit `json:"edits,omitempty"`
 }
 
 // KeysResult is the answer to a fetch of a party's keys. Its calls are refused while Error is set.
@@ -230,23 +225,21 @@ func (c *Console) apiParty(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return apiError(err)
 	}
-	about := PartyAbout{PartyState: c.partyState(p, page.Version), Changes: []PartyEdit{}}
+	about := PartyAbout{PartyState: c.partyState(p, page.Version), Changes: page.Changes}
 	if page.Proposal != nil {
 		about.ProposedBy = page.Proposal.By
-	}
-	for _, change := range page.Changes {
-		about.Changes = append(about.Changes, PartyEdit{
-			At: change.At, By: change.By, Kind: change.Kind, Edits: fieldEdits(change.Edits),
-		})
 	}
 	httpx.WriteJSON(w, http.StatusOK, about)
 	return nil
 }
 
-// apiRegister registers a party. The query can have dry_run, which saves nothing, and anyway, which
-// saves also what fails the test of its URLs.
+// apiRegister registers a party.
 func (c *Console) apiRegister(w http.ResponseWriter, r *http.Request) error {
-	var in PartyData
+	dry, err := httpx.Flag(r.URL.Query(), paramDryRun)
+	if err != nil {
+		return err
+	}
+	var in PartyAbout
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
@@ -263,9 +256,9 @@ func (c *Console) apiRegister(w http.ResponseWriter, r *http.Request) error {
 	}
 	done := PartyResult{
 		ClientID: p.ClientID, Change: "registered",
-		Edits: fieldEdits(shownEdits(party.Edits(party.Party{}, p))),
+		Edits: shownEdits(party.Edits(party.Party{}, p)),
 	}
-	if r.URL.Query().Has("dry_run") {
+	if dry {
 		httpx.WriteJSON(w, http.StatusOK, done)
 		return nil
 	}
@@ -276,11 +269,15 @@ func (c *Console) apiRegister(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// apiEdit changes a party to the body, with the query of apiRegister. A change that needs a second
-// operator is stored as a proposal, and the status is 202.
+// apiEdit changes a party to the body. A change that needs a second operator is stored as a
+// proposal, and the status is 202.
 func (c *Console) apiEdit(w http.ResponseWriter, r *http.Request) error {
 	id, me := r.PathValue("client_id"), operatorOf(r.Context())
-	var in PartyPut
+	dry, err := httpx.Flag(r.URL.Query(), paramDryRun)
+	if err != nil {
+		return err
+	}
+	var in PartyAbout
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
@@ -299,7 +296,7 @@ func (c *Console) apiEdit(w http.ResponseWriter, r *http.Request) error {
 		return invalid(problems)
 	}
 	edits := party.Edits(saved.Party, p)
-	done := PartyResult{ClientID: id, Change: "edited", Edits: fieldEdits(shownEdits(edits))}
+	done := PartyResult{ClientID: id, Change: "edited", Edits: shownEdits(edits)}
 	status := http.StatusOK
 	proposal := c.Registrar.NeedsApproval(saved.Party, p)
 	if proposal {
@@ -310,7 +307,7 @@ func (c *Console) apiEdit(w http.ResponseWriter, r *http.Request) error {
 	} else if err := c.apiCheck(r, &p, saved.Party); err != nil {
 		return err
 	}
-	if len(edits) == 0 || r.URL.Query().Has("dry_run") {
+	if len(edits) == 0 || dry {
 		httpx.WriteJSON(w, http.StatusOK, done)
 		return nil
 	}
@@ -345,7 +342,11 @@ func (c *Console) apiCheck(r *http.Request, p *party.Party, old party.Party) err
 	if !f.judge(*p, c.Registrar.Policy) {
 		return invalid(problems)
 	}
-	if r.URL.Query().Has("anyway") ||
+	anyway, err := httpx.Flag(r.URL.Query(), paramAnyway)
+	if err != nil {
+		return err
+	}
+	if anyway ||
 		p.JWKSURL == old.JWKSURL && p.WebhookURL == old.WebhookURL &&
 			p.AllowPrivate == old.AllowPrivate && p.CA == old.CA {
 		return nil
@@ -454,11 +455,4 @@ func invalid(problems map[party.Field]string) error {
 	}
 	slices.Sort(list)
 	return &api.Error{Code: codeInvalid, Description: strings.Join(list, " ")}
-}
-
-func fieldEdits(edits []Edit) (list []FieldEdit) {
-	for _, e := range edits {
-		list = append(list, FieldEdit(e))
-	}
-	return list
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/security"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 // MinPassword is the length in bytes of the shortest password that the configuration may set. With
@@ -25,7 +26,7 @@ const MinPassword = 16
 // time; requests with the right password are not delayed.
 const penalty = 300 * time.Millisecond
 
-// Role is what an operator may do. Each role may do what the roles below it may do.
+// Role is the set of rights of an operator. Each role includes those below it.
 type Role int
 
 // The roles.
@@ -152,9 +153,7 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 		}
 		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
 		c.refuse(
-			w,
-			r,
-			http.StatusUnauthorized,
+			w, r, http.StatusUnauthorized,
 			"Log in with a name of your choice, which the trail will show, and the console's password.",
 		)
 	})
@@ -193,8 +192,8 @@ func (c *Console) serveAs(
 	r.SetPathValue("request_id", inner.PathValue("request_id"))
 }
 
-// operatorName returns a user name without unprintable characters, of at most 64 bytes. It returns
-// "" if nothing is left.
+// operatorName returns a user name without unprintable characters and without the number of a
+// person, of at most 64 bytes. It returns "" if nothing is left.
 func operatorName(user string) string {
 	const most = 64
 	user = strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -202,7 +201,7 @@ func operatorName(user string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(user, "")))
+	}, signer.HideUINs(strings.ToValidUTF8(user, ""))))
 	if len(user) > most {
 		user = strings.ToValidUTF8(user[:most], "")
 	}

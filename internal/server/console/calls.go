@@ -80,8 +80,7 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		)
 	}
 	page.Parties = c.partyChoices(f.Party)
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // refusalCodes are the codes that the list can be searched for: those of the relying parties'
@@ -108,8 +107,7 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	if len(list) == 0 {
 		return api.ErrNoRecord
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, CallPage{Call: c.shownCall(r.Context(), list[0])})
-	return nil
+	return c.show(w, r, CallPage{Call: c.shownCall(r.Context(), list[0])})
 }
 
 // recordCancel records a cancel from the console as if the relying party had called.
@@ -208,13 +206,10 @@ func (c *Console) timeline(
 			trail[i].Call = &shown
 			continue
 		}
-		alone = append(
-			alone,
-			Event{
-				Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)),
-				Kind: string(rec.Kind), Tone: shown.Tone(),
-			},
-		)
+		alone = append(alone, Event{
+			Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)),
+			Kind: string(rec.Kind), Tone: shown.Tone(),
+		})
 	}
 	var list []Event
 	for _, e := range trail { // in the trail's order, because nodes' clocks may differ

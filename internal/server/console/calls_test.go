@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -211,3 +212,63 @@ func TestFollow(t *testing.T) {
 	}
 	w.get(t, "/console/requests/signv3-unknown/events").has(t, 404)
 }
+
+// TestFollowEndsWithSession checks that the stream of a request's page tells nothing after the
+// operator's session has ended.
+func TestFollowEndsWithSession(t *testing.T) {
+	w := newWorld(t, func(c *console.Console) { c.Login = noLogin{} })
+	w.Streams = httpx.Streams{Watcher: w.store, Stopping: make(chan struct{})}
+	id := w.in(t, request.StateCreated)
+	server := httptest.NewServer(w.handler)
+	defer server.Close()
+	secret, err := w.Sessions.Begin(t.Context(), operator.Session{Subject: "1", Name: "ann", Role: "admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow := func() *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(
+			t.Context(), "GET", server.URL+"/console/requests/"+id+"/events", nil,
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+secret)
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	resp := follow()
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data: ") {
+	}
+	if !strings.Contains(lines.Text(), `"state":"created"`) {
+		t.Fatalf("first %s", lines.Text())
+	}
+	if err := w.Sessions.Leave(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Requests.Cancel(t.Context(), w.shop.ClientID, id); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "data: ") {
+			t.Errorf("after the end of the session %s", lines.Text())
+		}
+	}
+	again := follow()
+	defer again.Body.Close()
+	if again.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a new stream: %s", again.Status)
+	}
+}
+
+// noLogin is an identity provider that logs no operator in.
+type noLogin struct{}
+
+func (noLogin) Begin(http.ResponseWriter, *http.Request, string, string) {}
+
+func (noLogin) Routes(*http.ServeMux) {}

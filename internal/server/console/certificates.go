@@ -57,8 +57,7 @@ func (c *Console) certificates(w http.ResponseWriter, r *http.Request) error {
 			cert, cert.Kind == audit.KindSigner, ca.ReasonName(cert.Reason),
 		})
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // normalSerial returns a serial number in the form in which it is stored.
@@ -69,7 +68,6 @@ func normalSerial(text string) string {
 
 // revokeCertificate revokes the certificate of a signer's phone.
 func (c *Console) revokeCertificate(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	serial := normalSerial(r.PostFormValue("serial"))
 	reason, err := ca.ParseReason(r.PostFormValue("reason"))
 	if err != nil {

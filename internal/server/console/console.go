@@ -146,10 +146,10 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/requests.csv", c.handle(c.requestsCSV))
 	mux.HandleFunc("GET /console/requests/{request_id}", c.handle(c.request))
 	mux.HandleFunc("GET /console/requests/{request_id}/events", c.handle(c.follow))
-	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
-	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
-	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.handle(c.sealAgain))
-	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
+	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.actOn("cancel", c.cancel))
+	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.actOn("resend", c.Requests.Resend))
+	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.actOn("seal", c.Requests.SealAgain))
+	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.actOn("abort", c.Requests.Abort))
 	mux.HandleFunc("GET /console/requests/{request_id}/signatures", c.handle(c.signatures))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+documentFile, c.handle(c.document))
@@ -184,18 +184,31 @@ func (c *Console) Handler() http.Handler {
 	return outside
 }
 
-// handle returns a handler that shows h's error as a page.
+// maxBody bounds the body of a form: a logo, or URLs with each byte escaped, certificates and the
+// other fields.
+const maxBody = party.MaxLogo + 64<<10
+
+// handle returns a handler that bounds the body and shows h's error as a page.
 func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		err := h(w, r)
 		switch {
-		case err == nil, r.Context().Err() != nil:
+		case err == nil:
+		case r.Context().Err() != nil: // the browser has closed the connection
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case errors.Is(err, api.ErrNoRecord), errors.Is(err, party.ErrUnknown):
 			c.Kit.Error(w, r, http.StatusNotFound, "")
 		default:
 			c.Kit.Error(w, r, httpx.Fault(w, r, c.Log, "console page failed", err), "")
 		}
 	}
+}
+
+// show shows a page.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, page ui.Page) error {
+	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
+	return nil
 }
 
 // partyName returns a relying party's name, or its client id if it is no longer registered.

@@ -118,8 +118,8 @@ func (c *Console) showClock(w http.ResponseWriter, r *http.Request, problem stri
 		page.ClientID = ""
 	}
 	err := c.control(r, http.MethodGet, "/clock?"+q.Encode(), nil, &page.Clock)
-	if refusal, refused := err.(*api.Error); refused && requestID != "" { // an unknown request
-		page.Problem, page.RequestID = refusal.Description, ""
+	if refusal, refused := err.(*api.Error); refused && len(q) > 0 { // an unknown request or party
+		page.Problem, page.RequestID, page.ClientID = refusal.Description, "", ""
 		err = c.control(r, http.MethodGet, "/clock", nil, &page.Clock)
 	}
 	if err != nil {
@@ -130,7 +130,6 @@ func (c *Console) showClock(w http.ResponseWriter, r *http.Request, problem stri
 }
 
 func (c *Console) moveClock(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
@@ -176,10 +175,11 @@ func (c *Console) showPersonas(w http.ResponseWriter, r *http.Request, problem s
 }
 
 func (c *Console) planSigner(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	plan := map[string]string{}
 	for _, name := range []string{"as", "do", "client_id", "request_id"} {
-		plan[name] = strings.TrimSpace(r.PostFormValue(name))
+		if value := strings.TrimSpace(r.PostFormValue(name)); value != "" {
+			plan[name] = value
+		}
 	}
 	err := c.control(r, http.MethodPost, "/signers", plan, new(Signers))
 	return c.controlled(w, r, err, "personas", url.Values{}, c.showPersonas)
@@ -210,7 +210,6 @@ func (c *Console) showFaults(w http.ResponseWriter, r *http.Request, problem str
 }
 
 func (c *Console) addFault(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	rule := map[string]any{}
 	for _, name := range []string{"kind", "call", "client_id", "request_id", "delay"} {
 		if value := strings.TrimSpace(r.PostFormValue(name)); value != "" {
@@ -232,7 +231,6 @@ func (c *Console) addFault(w http.ResponseWriter, r *http.Request) error {
 
 // removeFault removes the fault that the form names, or all.
 func (c *Console) removeFault(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	path := "/faults"
 	if id := r.PostFormValue("id"); id != "" {
 		path += "/" + url.PathEscape(id)

@@ -8,7 +8,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Finding is what one check of the service has found.
+// Finding is the result of one check of the service.
 type Finding struct {
 	Check  string
 	Level  string // ok, warning or fault
@@ -62,7 +62,6 @@ func (c *Console) doctor(run bool) http.HandlerFunc {
 			defer cancel()
 			page.Findings = c.Doctor(ctx)
 		}
-		c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-		return nil
+		return c.show(w, r, page)
 	})
 }

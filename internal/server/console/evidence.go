@@ -3,6 +3,7 @@ package console
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -49,7 +50,8 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 		fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID),
 	)
 	h.Set("Cache-Control", "no-store")
-	if err := c.bundle(w, e, trail, &log, records); err != nil {
+	facts := c.factsOf(r.Context(), e.Request)
+	if err := c.bundle(w, e, facts, trail, &log, records); err != nil {
 		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
 		// breaks the connection, so that the client does not keep a truncated file
 		panic(http.ErrAbortHandler)
@@ -73,11 +75,11 @@ func (c *Console) exportAudit(w http.ResponseWriter, r *http.Request) error {
 
 // bundle writes the ZIP file.
 func (c *Console) bundle(
-	w io.Writer, e *request.Evidence, trail []request.Event, log io.Reader,
+	w io.Writer, e *request.Evidence, f facts, trail []request.Event, log io.Reader,
 	records []calllog.Record,
 ) error {
 	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
-	b.json("request.json", c.factsOf(e.Request))
+	b.json("request.json", f)
 	b.json("events.json", trail)
 	b.file(audit.EvidenceFile, log)
 	b.json("jobs.json", scrubbedJobs(e.Jobs))
@@ -146,16 +148,10 @@ type signedRecord struct {
 	SHA256 string    `json:"sha256"`
 }
 
-func (c *Console) factsOf(r *request.Request) facts {
-	party := r.ClientID
-	for _, p := range c.Parties.All() {
-		if p.ClientID == r.ClientID {
-			party = p.Name
-		}
-	}
+func (c *Console) factsOf(ctx context.Context, r *request.Request) facts {
 	f := facts{
-		RequestID: r.ID, State: r.State, ClientID: r.ClientID, RelyingParty: party,
-		DocName:   r.DocName,
+		RequestID: r.ID, State: r.State, ClientID: r.ClientID,
+		RelyingParty: c.partyName(ctx, r.ClientID), DocName: r.DocName,
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CancelledAt: r.CancelledAt,
 		IntendedSigner: r.SignerHash != "", Places: r.Locations,
 		Document: document{

@@ -129,7 +129,7 @@ func TestListPages(t *testing.T) {
 }
 
 // TestSort follows the heads of the list's columns: the first use sorts by the column, the second
-// turns the order round, and the filters stay.
+// turns the order round, and the filters stay. Requests expire in the order of their creation.
 func TestSort(t *testing.T) {
 	w := newWorld(t)
 	created, session := w.in(t, request.StateCreated), w.in(t, request.StateSession)
@@ -162,9 +162,10 @@ func TestSort(t *testing.T) {
 		{"State", "[State descending]", []string{session, created}},
 		{"State", "[State ascending]", []string{created, session}},
 		{"Relying", "[Relying descending]", []string{session, created}},
-		{"Created", "[Created descending]", []string{session, created}},
-		{"Created", "[Created ascending]", []string{created, session}},
-		{"Created", "[Created descending]", []string{session, created}},
+		{"Created", "[Created descending Expires descending]", []string{session, created}},
+		{"Created", "[Created ascending Expires ascending]", []string{created, session}},
+		{"Created", "[Created descending Expires descending]", []string{session, created}},
+		{"Expires", "[Created ascending Expires ascending]", []string{created, session}},
 	} {
 		page = use(page, step.head)
 		page.has(t, 200, `name="q" value="lease"`)
@@ -191,13 +192,7 @@ func TestFormulaInFile(t *testing.T) {
 	}
 	file := w.get(t, "/console/requests.csv")
 	file.has(
-		t,
-		200,
-		`"'=HYPERLINK(""http://x.example"")"`,
-		",'+1,",
-		",'-1,",
-		",'@SUM(1),",
-		",lease,",
+		t, 200, `"'=HYPERLINK(""http://x.example"")"`, ",'+1,", ",'-1,", ",'@SUM(1),", ",lease,",
 	)
 }
 

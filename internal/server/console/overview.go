@@ -43,7 +43,8 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	if bars := sealingBars(m.Sealing); bars != nil {
 		page.Sealing, page.SealingSince = bars, true
 	}
-	page.Routes = ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
+	routes := slices.DeleteFunc(m.Routes, func(r Route) bool { return !r.works() })
+	page.Routes = ScaledRoutes(routes[:min(mostRoutes, len(routes))])
 	for _, s := range []struct {
 		status request.JobStatus
 		tone   string
@@ -54,8 +55,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	page.Webhooks = Scaled(page.Webhooks)
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // attention lists what an operator should look at.

@@ -53,25 +53,20 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
 }
 
-// maxForm bounds the body of a form: three URLs with each byte escaped, certificates, and the other
-// fields.
-const maxForm = 64 << 10
-
 // parties lists the relying parties.
 func (c *Console) parties(w http.ResponseWriter, r *http.Request) error {
-	page := Parties{Done: doneKey(r, "remove")}
+	page := Parties{Done: doneKey(r, "console.party.done.%s", "remove")}
 	for _, p := range c.Parties.All() {
 		page.Parties = append(page.Parties, c.partyView(p))
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
-// doneKey returns the key of the success message that the query of a redirect names, or "" if the
-// name is not one of words.
-func doneKey(r *http.Request, words ...string) string {
+// doneKey returns the key of the success message that the query of a redirect names: format with
+// one of words in it, or "" for any other text.
+func doneKey(r *http.Request, format string, words ...string) string {
 	if done := r.URL.Query().Get("done"); slices.Contains(words, done) {
-		return "console.party.done." + done
+		return fmt.Sprintf(format, done)
 	}
 	return ""
 }
@@ -98,11 +93,10 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Done = doneKey(
-		r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys", "proposed",
-		"approve", "reject",
+		r, "console.party.done.%s", "registered", "edited", "logo", "logo-remove", "disable",
+		"enable", "keys", "proposed", "approve", "reject",
 	)
-	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
-	return nil
+	return c.show(w, r, *page)
 }
 
 // newestChanges is the number of changes that a party's page shows.
@@ -125,12 +119,14 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party
 		}
 		p = &saved.Party
 		page.Party = c.partyView(p)
-		page.Version, page.CreatedAt, page.ChangedAt = saved.Version, saved.CreatedAt, saved.ChangedAt
+		page.Version = saved.Version
+		page.CreatedAt, page.ChangedAt = saved.CreatedAt, saved.ChangedAt
 	}
 	changes, err := c.Registrar.Store.PartyChanges(ctx, id, newestChanges)
 	if err != nil {
 		return nil, nil, err
 	}
+	page.Changes = []Change{} // a list in the API
 	for _, change := range changes {
 		page.Changes = append(page.Changes, Change{
 			At: change.At, By: change.By, Kind: string(change.Kind),
@@ -160,7 +156,6 @@ func shownEdits(edits []party.Edit) (list []Edit) {
 
 // decide approves or rejects the proposed change that the operator saw.
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) (err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	id, decision, me := r.PathValue("client_id"), path.Base(r.URL.Path), operatorOf(r.Context())
 	seen, _ := strconv.ParseInt(r.PostFormValue("proposal"), 10, 64) // 0 is no proposal
 	if decision == "approve" {
@@ -204,8 +199,7 @@ func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Checks = c.diagnose(r.Context(), p)
-	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
-	return nil
+	return c.show(w, r, *page)
 }
 
 func (c *Console) diagnose(ctx context.Context, p *party.Party) []Check {
@@ -228,7 +222,6 @@ func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 // logo saves an uploaded logo.
 func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
-	r.Body = http.MaxBytesReader(w, r.Body, party.MaxLogo+maxForm)
 	l, version, problem := uploadedLogo(r)
 	if problem != "" {
 		return c.partyProblem(w, r, id, http.StatusUnprocessableEntity, problem)
@@ -243,7 +236,7 @@ func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 // uploadedLogo reads the form of a logo. problem says what is wrong with it, as a sentence, or is
 // "".
 func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string) {
-	if err := r.ParseMultipartForm(party.MaxLogo + maxForm); err != nil {
+	if err := r.ParseMultipartForm(maxBody); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return l, 0, fmt.Sprintf("The file is larger than %d KiB.", party.MaxLogo>>10)
 		}
@@ -269,7 +262,6 @@ func (c *Console) change(
 	done string, do func(ctx context.Context, by, id string, version int64) error,
 ) http.HandlerFunc {
 	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		id := r.PathValue("client_id")
 		if err := do(r.Context(), c.operator(r), id, formVersion(r)); err != nil {
 			return c.partyRefused(w, r, id, err)

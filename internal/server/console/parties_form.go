@@ -170,7 +170,6 @@ func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) er
 
 // try tests the URLs of the form and saves nothing.
 func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	id := ""
 	if formVersion(r) != 0 {
 		id = r.PostFormValue("client_id")
@@ -191,7 +190,6 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) readForm(
 	w http.ResponseWriter, r *http.Request, id string,
 ) (f *partyForm, p party.Party, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	f = &partyForm{errors: map[party.Field]string{}}
 	if id != "" {
 		saved, err := c.editable(r.Context(), id)
@@ -200,7 +198,9 @@ func (c *Console) readForm(
 		}
 		f.version, f.saved, f.now = formVersion(r), saved.Party, saved.Version
 	}
-	field := func(name party.Field) string { return strings.TrimSpace(r.PostFormValue(string(name))) }
+	field := func(name party.Field) string {
+		return strings.TrimSpace(r.PostFormValue(string(name)))
+	}
 	f.typed = party.Party{
 		ClientID: field(party.FieldClientID), Name: field(party.FieldName),
 		JWKSURL: field(party.FieldJWKS), RedirectURL: field(party.FieldRedirect),

@@ -41,16 +41,7 @@ func (a answer) value(t *testing.T, name string) string {
 		t.Fatalf("no field %s on the page", name)
 	}
 	return strings.NewReplacer(
-		"&amp;",
-		"&",
-		"&#43;",
-		"+",
-		"&lt;",
-		"<",
-		"&gt;",
-		">",
-		"&#34;",
-		`"`,
+		"&amp;", "&", "&#43;", "+", "&lt;", "<", "&gt;", ">", "&#34;", `"`,
 	).Replace(m[1])
 }
 
@@ -93,21 +84,13 @@ func TestPartiesOfTheConfiguration(t *testing.T) {
 	w := newWorld(t)
 	page := w.get(t, "/console/parties")
 	page.has(
-		t,
-		200,
-		w.shop.ClientID,
-		"Rival &lt;b&gt;",
-		"From the configuration",
+		t, 200, w.shop.ClientID, "Rival &lt;b&gt;", "From the configuration",
 		`href="/console/party/rival"`,
 	)
 	own := "/console/party/" + w.shop.ClientID
 	page = w.get(t, own)
 	page.has(
-		t,
-		200,
-		"?…",
-		"From the configuration",
-		"http://sign.test/api/v3",
+		t, 200, "?…", "From the configuration", "http://sign.test/api/v3",
 		"http://sign.test/.well-known/keys.json",
 	)
 	if strings.Contains(page.body, "hook-secret") || strings.Contains(page.body, own+"/edit") ||
@@ -134,10 +117,7 @@ func TestPartiesOfTheConfiguration(t *testing.T) {
 		)
 	}
 	w.post(t, "/console/parties", form(w.shop.Registration())).has(
-		t,
-		422,
-		"registered in the configuration",
-		`id="e-client_id"`,
+		t, 422, "registered in the configuration", `id="e-client_id"`,
 	)
 	if got := w.found(t, w.shop.ClientID); got.Disabled ||
 		!strings.HasSuffix(got.WebhookURL, "hook-secret") {
@@ -149,10 +129,7 @@ func TestRegister(t *testing.T) {
 	w := newWorld(t, func(c *console.Console) { c.Password = "correct horse battery" })
 	w.user = "mei"
 	w.get(t, "/console/parties/new").has(
-		t,
-		200,
-		`action="/console/parties"`,
-		`formaction="/console/parties/test"`,
+		t, 200, `action="/console/parties"`, `formaction="/console/parties/test"`,
 	)
 	rp := partytest.Start(t)
 	typed := rp.Registration()
@@ -164,17 +141,9 @@ func TestRegister(t *testing.T) {
 		form(typed, "client_id", "a b", "name", " ", "jwks_url", "ftp://x", "redirect_url", ""),
 	)
 	wrong.has(
-		t,
-		422,
-		"Nothing was saved",
-		`id="e-client_id"`,
-		`id="e-name"`,
-		`id="e-jwks_url"`,
-		`id="e-redirect_url"`,
-		"The scheme is not https.",
-		"Enter a name.",
-		`aria-describedby="e-jwks_url h-jwks_url"`,
-		`aria-invalid="true"`,
+		t, 422, "Nothing was saved", `id="e-client_id"`, `id="e-name"`, `id="e-jwks_url"`,
+		`id="e-redirect_url"`, "The scheme is not https.", "Enter a name.",
+		`aria-describedby="e-jwks_url h-jwks_url"`, `aria-invalid="true"`,
 	)
 	if strings.Contains(wrong.body, `id="e-webhook_url"`) ||
 		wrong.value(t, "jwks_url") != "ftp://x" ||
@@ -293,16 +262,10 @@ func TestEdit(t *testing.T) {
 	// A masked query does not move to another host.
 	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "4")
 	w.post(t, own+"/edit", moved).has(
-		t,
-		422,
-		"Enter the query after the ? in full",
-		`id="e-webhook_url"`,
+		t, 422, "Enter the query after the ? in full", `id="e-webhook_url"`,
 	)
 	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "4")).has(
-		t,
-		422,
-		"Enter a URL.",
-		`id="e-jwks_url"`,
+		t, 422, "Enter a URL.", `id="e-jwks_url"`,
 	)
 
 	// An operator who opened the form before that save sees what was saved beside the submitted
@@ -315,13 +278,8 @@ func TestEdit(t *testing.T) {
 		),
 	)
 	late.has(
-		t,
-		409,
-		"another operator has changed",
-		"Saved by another operator",
-		"Quay &amp; Co",
-		`id="s-webhook_url"`,
-		`id="s-allow_download">Saved by another operator: no`,
+		t, 409, "another operator has changed", "Saved by another operator", "Quay &amp; Co",
+		`id="s-webhook_url"`, `id="s-allow_download">Saved by another operator: no`,
 	)
 	if strings.Contains(late.body, `id="s-jwks_url"`) ||
 		strings.Contains(late.body, `id="s-require_all_pages"`) ||

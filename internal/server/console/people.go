@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/person"
@@ -26,9 +25,9 @@ func (c *Console) peopleRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/people/approve", c.handle(c.decidePerson))
 	mux.HandleFunc("POST /console/people/reject", c.handle(c.decidePerson))
 	j := httpx.JSON{Status: apiStatus, Log: c.Log}
-	mux.Handle("POST /console/api/people/show", j.Handle(c.apiPerson))
-	mux.Handle("POST /console/api/people/forget", j.Handle(c.apiForget))
-	mux.Handle("POST /console/api/phones/{phone_id}/lift", j.Handle(c.apiLift))
+	mux.Handle("POST /console/api/people/show", j.Handle(httpx.Takes(c.apiPerson)))
+	mux.Handle("POST /console/api/people/forget", j.Handle(httpx.Takes(c.apiForget)))
+	mux.Handle("POST /console/api/phones/{phone_id}/lift", j.Handle(httpx.Takes(c.apiLift)))
 }
 
 // personErrors are the refusals of acts: what the API answers, and the key of the page's text below
@@ -46,6 +45,7 @@ var personErrors = []struct {
 	{signer.ErrNoPhone, codeNotFound, "phone"},
 	{person.ErrNoProposal, codeNotFound, "proposal"},
 	{person.ErrOwnProposal, codeRole, "own"},
+	{person.ErrClaimed, codeInProgress, "claimed"},
 }
 
 // peoplePage returns the page without a person.
@@ -56,11 +56,13 @@ func (c *Console) peoplePage(r *http.Request) (page PeoplePage, err error) {
 		return page, nil
 	}
 	list, err := c.People.Proposals(r.Context())
+	now := c.Now()
 	for _, p := range list {
 		page.Proposals = append(page.Proposals, PersonProposal{
 			ID: p.ID, Kind: string(p.Kind), Hint: signer.Person{UIN: p.UIN}.Hint(),
 			PhoneID: p.PhoneID, Reason: p.Reason, By: p.By.Name, At: p.At,
-			Own: p.By.Subject == me.subject,
+			Own: p.By.Subject == me.subject, Claimed: p.Claimed(now),
+			Interrupted: !p.ClaimedUntil.IsZero() && !p.Claimed(now),
 		})
 	}
 	return page, err
@@ -71,17 +73,14 @@ func (c *Console) people(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done := r.URL.Query().Get("done")
-	if slices.Contains([]string{"lift", "forget", "proposed", "reject"}, done) {
-		page.Done = "console.people.done." + done
-	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	page.Done = doneKey(
+		r, "console.people.done.%s", "lift", "forget", "proposed", "reject",
+	)
+	return c.show(w, r, page)
 }
 
 // findPerson shows what is stored about a person. It is a POST, because URLs are logged.
 func (c *Console) findPerson(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	page, err := c.peoplePage(r)
 	if err != nil {
 		return err
@@ -91,8 +90,7 @@ func (c *Console) findPerson(w http.ResponseWriter, r *http.Request) error {
 		return c.personRefused(w, r, err)
 	}
 	page.Person = about
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // look returns what is stored about a person.
@@ -131,7 +129,6 @@ func (c *Console) look(r *http.Request, uin string) (*Person, error) {
 // act returns the handler of a form that lifts a wait, or has a person forgotten.
 func (c *Console) act(kind person.Kind) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		done, err := c.do(r, person.Act{
 			Kind: kind, UIN: r.PostFormValue("uin"), PhoneID: r.PostFormValue("phone_id"),
 			Reason: r.PostFormValue("reason"),
@@ -168,7 +165,6 @@ func personResult(kind person.Kind, done person.Done) PersonResult {
 
 // decidePerson approves or rejects a proposal.
 func (c *Console) decidePerson(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	me, decision := operatorOf(r.Context()), path.Base(r.URL.Path)
 	id := r.PostFormValue("proposal")
 	var p person.Proposal

@@ -35,7 +35,7 @@ func TestPlainText(t *testing.T) {
 	}
 }
 
-// TestPlainError makes each kind of failed connection, and reads what the operator is told.
+// TestPlainError makes each kind of failed connection, and checks what the operator reads.
 func TestPlainError(t *testing.T) {
 	get := func(u string, client *http.Client) error {
 		resp, err := client.Get(u)

@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -26,21 +24,20 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Follow = true
-	// Only the names that forms redirect with are message keys.
-	if done := r.URL.Query().Get("done"); slices.Contains(
-		[]string{"cancel", "resend", "seal", "abort"}, done,
-	) {
-		page.Answer = &Answer{Done: "console." + done + ".done"}
+	if done := doneKey(r, "console.%s.done", "cancel", "resend", "seal", "abort"); done != "" {
+		page.Answer = &Answer{Done: done}
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
-	return nil
+	return c.show(w, r, *page)
 }
 
 // follow streams every change of the request, every new line of its trail and every new call to an
-// open page.
+// open page, until the operator's session is over.
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	return c.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
+		if err := c.lasts(r); err != nil {
+			return httpx.Live{}, err
+		}
 		req, err := c.Requests.Get(ctx, id)
 		if err != nil {
 			return httpx.Live{}, err
@@ -73,10 +70,7 @@ func (c *Console) signatures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.Kit.Show(
-		w, r, c.Log, http.StatusOK, Signatures{Row: page.Row, Verdict: ui.NewVerdict(report)},
-	)
-	return nil
+	return c.show(w, r, Signatures{Row: page.Row, Verdict: ui.NewVerdict(report)})
 }
 
 // document sends the document, signed or as uploaded, and records that in the trail. It is sent
@@ -94,61 +88,34 @@ func (c *Console) document(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// cancel cancels the request in its relying party's name.
-func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("request_id")
-	req, err := c.Requests.Get(r.Context(), id)
+// actOn returns the handler of a form with which an operator does something to a request.
+func (c *Console) actOn(
+	name string, act func(ctx context.Context, id, by string) error,
+) http.HandlerFunc {
+	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
+		id := r.PathValue("request_id")
+		if err := act(r.Context(), id, c.operator(r)); err != nil {
+			return c.refused(w, r, id, err)
+		}
+		c.Log.InfoContext(
+			r.Context(), "request changed from the console", "request_id", id, "act", name, "by",
+			c.operator(r),
+		)
+		http.Redirect(w, r, RequestURL(id, "")+"?done="+name, http.StatusSeeOther)
+		return nil
+	})
+}
+
+// cancel cancels the request in its relying party's name, and records that as a call of the party.
+func (c *Console) cancel(ctx context.Context, id, by string) error {
+	r, err := c.Requests.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	err = c.Requests.CancelFor(r.Context(), id, c.operator(r))
-	c.recordCancel(req, c.operator(r), time.Since(begin), err)
-	if err != nil {
-		return c.refused(w, r, id, err)
-	}
-	c.Log.InfoContext(
-		r.Context(), "cancelled from the console", "request_id", id, "by", c.operator(r),
-	)
-	c.done(w, r, id, "cancel")
-	return nil
-}
-
-// resend makes the webhook due now.
-func (c *Console) resend(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("request_id")
-	if err := c.Requests.Resend(r.Context(), id, c.operator(r)); err != nil {
-		return c.refused(w, r, id, err)
-	}
-	c.done(w, r, id, "resend")
-	return nil
-}
-
-// sealAgain makes the sealing of the approved document due now.
-func (c *Console) sealAgain(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("request_id")
-	if err := c.Requests.SealAgain(r.Context(), id, c.operator(r)); err != nil {
-		return c.refused(w, r, id, err)
-	}
-	c.done(w, r, id, "seal")
-	return nil
-}
-
-// abort discards the phone's signature.
-func (c *Console) abort(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("request_id")
-	if err := c.Requests.Abort(r.Context(), id, c.operator(r)); err != nil {
-		return c.refused(w, r, id, err)
-	}
-	c.Log.InfoContext(
-		r.Context(), "aborted sealing from the console", "request_id", id, "by", c.operator(r),
-	)
-	c.done(w, r, id, "abort")
-	return nil
-}
-
-func (c *Console) done(w http.ResponseWriter, r *http.Request, id, what string) {
-	http.Redirect(w, r, RequestURL(id, "")+"?done="+what, http.StatusSeeOther)
+	err = c.Requests.CancelFor(ctx, id, by)
+	c.recordCancel(r, by, time.Since(begin), err)
+	return err
 }
 
 // refused shows the request with the refusal that a relying party would get.
@@ -190,10 +157,7 @@ func (c *Console) about(ctx context.Context, id string) (*Request, error) {
 		MayRead: r.HasDocument() && operatorOf(ctx).role >= Operator,
 	}
 	for i, l := range r.Locations {
-		if !r.State.Signed() { // a signed document shows them itself
-			page.Marks = append(page.Marks, Mark{l.Page, l.X, l.Y, i + 1})
-		}
-		page.Places = append(page.Places, fmt.Sprintf("page %d at %.4g, %.4g", l.Page, l.X, l.Y))
+		page.Places = append(page.Places, Mark{l.Page, l.X, l.Y, i + 1})
 	}
 	if r.State.InSession() {
 		page.SessionEndsAt, page.Scanned = r.Session.EndsAt, r.Session.Prepared != nil

@@ -63,8 +63,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	page.Parties = c.partyChoices(page.Filter.Party)
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // sorts are the columns by which the list can be grouped, as the query names them.
@@ -90,23 +89,13 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 			zone = chosen
 		}
 	}
-	date := func(field *string) (day time.Time) {
-		if *field == "" {
-			return day
-		}
-		day, err := time.ParseInLocation(time.DateOnly, *field, zone)
-		if err != nil {
-			*field, page.Problem = "", "The date is not valid, so it was ignored."
-		}
-		return day
+	from, to, ok := days(&f.From, &f.To, zone)
+	if !ok {
+		page.Problem = "The date is not valid, so it was ignored."
 	}
 	filter = request.Filter{
 		ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize,
-		Sort: f.Sort, OldestFirst: f.OldestFirst,
-		From: date(&f.From),
-	}
-	if to := date(&f.To); !to.IsZero() {
-		filter.To = to.AddDate(0, 0, 1) // includes the last day
+		Sort: f.Sort, OldestFirst: f.OldestFirst, From: from, To: to,
 	}
 	if before, err := request.ParseCursor(q.Get("before")); err == nil {
 		filter.Before = before
@@ -115,6 +104,25 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Follow = filter.Before.IsZero() && f.Text == "" && !f.OldestFirst && f.Sort == "" &&
 		page.Problem == ""
 	return page, filter
+}
+
+// days parses the first and the last of a range of days, each of which may be "". It returns the
+// times at which the range begins and ends, empties what it cannot parse, and reports whether there
+// was none.
+func days(first, last *string, zone *time.Location) (from, to time.Time, ok bool) {
+	ok = true
+	day := func(text *string) time.Time {
+		at, err := time.ParseInLocation(time.DateOnly, *text, zone)
+		if err != nil {
+			ok, *text = ok && *text == "", ""
+		}
+		return at
+	}
+	from = day(first)
+	if to = day(last); *last != "" {
+		to = to.AddDate(0, 0, 1) // includes the last day
+	}
+	return from, to, ok
 }
 
 // countTimeout bounds the count of a search. No index has the states of a relying party's requests

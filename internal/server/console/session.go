@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ const sessionCookie = "signet_console"
 
 // Accept begins the session of an operator whom the identity provider has logged in (package login,
 // Config.Accept). The role is the highest that the claim gives; an operator without one is refused.
+// The browser's earlier session ends, and so do the operator's sessions with another role.
 func (c *Console) Accept(
 	w http.ResponseWriter, r *http.Request, claims map[string]any, returnTo string,
 ) error {
@@ -35,8 +37,18 @@ func (c *Console) Accept(
 	for _, text := range texts(claims[c.RoleClaim]) {
 		role = max(role, c.Roles[text])
 	}
+	had := ""
+	if role != NoRole {
+		had = role.String()
+	}
+	if err := c.Sessions.EndOther(r.Context(), subject, had); err != nil {
+		return err
+	}
 	if role == NoRole || operatorName(name) == "" {
 		return errors.New("the claim " + c.RoleClaim + " gives the operator no role")
+	}
+	if err := c.leave(r); err != nil {
+		return err
 	}
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)
 	secret, err := c.Sessions.Begin(r.Context(), operator.Session{
@@ -75,16 +87,31 @@ func (c *Console) LoginFailed(w http.ResponseWriter, r *http.Request, status int
 // sessionOf returns the session of a request, whose secret is a bearer token or a cookie. The error
 // is operator.ErrNoSession if there is none.
 func (c *Console) sessionOf(r *http.Request) (operator.Session, error) {
+	return c.session(r, c.Sessions.Find)
+}
+
+// lasts returns an error if the operator's session is over, which the request had at its beginning.
+func (c *Console) lasts(r *http.Request) error {
+	if operatorOf(r.Context()).begun.IsZero() {
+		return nil
+	}
+	_, err := c.session(r, c.Sessions.Peek)
+	return err
+}
+
+func (c *Console) session(
+	r *http.Request, find func(context.Context, string) (operator.Session, error),
+) (operator.Session, error) {
 	err := operator.ErrNoSession
 	if c.Login == nil {
 		return operator.Session{}, err
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return c.Sessions.Find(r.Context(), token)
+		return find(r.Context(), token)
 	}
 	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
 		var s operator.Session
-		if s, err = c.Sessions.Find(r.Context(), cookie.Value); err == nil {
+		if s, err = find(r.Context(), cookie.Value); err == nil {
 			return s, nil
 		}
 	}
@@ -102,16 +129,23 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 
 func loginURL(next string) string { return "/console/login?next=" + url.QueryEscape(next) }
 
-// logout ends the operator's own session.
-func (c *Console) logout(w http.ResponseWriter, r *http.Request) error {
+// leave ends the session of the browser.
+func (c *Console) leave(r *http.Request) error {
 	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
 		if err := c.Sessions.Leave(r.Context(), cookie.Value); err != nil {
 			return err
 		}
 	}
-	http.SetCookie(w, httpx.NewCookie(sessionCookie, "", "/", c.URL, -1))
-	c.Kit.Show(w, r, c.Log, http.StatusOK, LoggedOut{})
 	return nil
+}
+
+// logout ends the operator's own session.
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) error {
+	if err := c.leave(r); err != nil {
+		return err
+	}
+	http.SetCookie(w, httpx.NewCookie(sessionCookie, "", "/", c.URL, -1))
+	return c.show(w, r, LoggedOut{})
 }
 
 // listSessions shows the sessions of all nodes.
@@ -129,8 +163,7 @@ func (c *Console) listSessions(w http.ResponseWriter, r *http.Request) error {
 			Address: s.Address, Browser: s.Browser,
 		})
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // beginToken begins a session for the command line, with the operator's role and the end of the
@@ -150,16 +183,13 @@ func (c *Console) beginToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	c.Kit.Show(
-		w, r, c.Log, http.StatusOK,
-		TokenPage{Token: secret, Role: me.role.String(), Ends: me.begun.Add(operator.Life)},
-	)
-	return nil
+	return c.show(w, r, TokenPage{
+		Token: secret, Role: me.role.String(), Ends: me.begun.Add(operator.Life),
+	})
 }
 
 // endSession ends a session, of any operator.
 func (c *Console) endSession(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := c.Sessions.End(r.Context(), r.PostFormValue("session")); err != nil {
 		return err
 	}

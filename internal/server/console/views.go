@@ -55,12 +55,9 @@ func (f Filter) Any() bool {
 
 // Query returns the filter as a query of [Requests].
 func (f Filter) Query() url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text, "zone": f.Zone} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
+	q := query(map[string]string{
+		"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text, "zone": f.Zone,
+	})
 	if f.Sort != "" {
 		q.Set("sort", f.SortName())
 	}
@@ -129,8 +126,8 @@ type Row struct {
 	Signer                     ui.Person // zero if no person has opened it
 }
 
-// URL returns the URL of the request's page.
-func (r Row) URL() string { return RequestURL(r.ID, "") }
+// URL returns the URL of the request's page if action is "", and of an action on it otherwise.
+func (r Row) URL(action string) string { return RequestURL(r.ID, action) }
 
 // RequestURL returns the URL of a request's page if action is "", and of an action on it otherwise.
 func RequestURL(id, action string) string {
@@ -139,6 +136,17 @@ func RequestURL(id, action string) string {
 		parts = append(parts, action)
 	}
 	return consoleURL(nil, parts...)
+}
+
+// query returns the values that are not empty.
+func query(values map[string]string) url.Values {
+	q := url.Values{}
+	for name, value := range values {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
 }
 
 func consoleURL(q url.Values, parts ...string) string {
@@ -163,12 +171,10 @@ type Request struct {
 	SessionEndsAt time.Time // zero if there is no session
 	Scanned       bool
 	File          File
-	Signatures    int      // number of signatures in the uploaded document
-	Places        []string // for example "page 1 at 0.10, 0.25"
-	// MayRead says that there is a document that the operator may see; Marks are the places on it
-	// that are not signed.
+	Signatures    int // number of signatures in the uploaded document
+	Places        []Mark
+	// MayRead says that there is a document that the operator may see.
 	MayRead   bool
-	Marks     []Mark
 	Signed    *Signed
 	Events    []Event // oldest first
 	Jobs      []Job
@@ -186,30 +192,13 @@ func (p Request) CanCancel() bool { return p.State != "signed" && p.State != "ca
 // CanSeal reports whether an approved document waits to be sealed.
 func (p Request) CanSeal() bool { return p.State == "sealing" || p.State == "stalled" }
 
-// SealURL is where the form posts that seals the document now.
-func (p Request) SealURL() string { return RequestURL(p.ID, "seal") }
-
-// AbortURL is where the form posts that discards the phone's signature.
-func (p Request) AbortURL() string { return RequestURL(p.ID, "abort") }
-
-// CancelURL is where the form posts that cancels the request.
-func (p Request) CancelURL() string { return RequestURL(p.ID, "cancel") }
-
-// ResendURL is where the form posts that makes the webhook due now.
-func (p Request) ResendURL() string { return RequestURL(p.ID, "resend") }
-
-// EventsURL is the stream of the request's changes.
-func (p Request) EventsURL() string { return RequestURL(p.ID, "events") }
-
-// DocumentURL is the document. Reading it adds an event to the trail.
-func (p Request) DocumentURL() string { return RequestURL(p.ID, documentFile) }
-
-// MarksJSON returns Marks as JSON for the viewer.
+// MarksJSON returns the places as JSON for the viewer, or "" if the document is signed and shows
+// them itself.
 func (p Request) MarksJSON() (string, error) {
-	if len(p.Marks) == 0 {
+	if p.Signed != nil || len(p.Places) == 0 {
 		return "", nil
 	}
-	b, err := json.Marshal(p.Marks)
+	b, err := json.Marshal(p.Places)
 	return string(b), err
 }
 
@@ -221,15 +210,9 @@ type Mark struct {
 	Number int     `json:"signature"`
 }
 
-// EvidenceURL is the ZIP file of evidence.
-func (p Request) EvidenceURL() string { return RequestURL(p.ID, "evidence.zip") }
-
 func (p Request) Meta() ui.Meta {
 	return consoleMeta("console_request", "console.request.title", p.Document)
 }
-
-// SignaturesURL is the page that explains the signatures of the signed document.
-func (p Request) SignaturesURL() string { return RequestURL(p.ID, "signatures") }
 
 // Signatures explains what the signatures of a signed document prove. The document itself is in the
 // evidence only.
@@ -237,9 +220,6 @@ type Signatures struct {
 	Row
 	Verdict *ui.Verdict
 }
-
-// RequestURL is the page of the request.
-func (p Signatures) RequestURL() string { return RequestURL(p.ID, "") }
 
 func (p Signatures) Meta() ui.Meta {
 	return consoleMeta("console_signatures", "console.signatures.title", p.Document)
@@ -327,6 +307,17 @@ type Answer struct {
 	// of its header in seconds, or 0.
 	Code, Description string
 	RetryAfter        int
+}
+
+// fine is [Took] for durations below a millisecond too.
+func fine(d time.Duration) string {
+	switch {
+	case d < 50*time.Microsecond:
+		return "<0.1 ms"
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+	}
+	return Took(d)
 }
 
 // Took returns a duration with a unit, rounded for reading.

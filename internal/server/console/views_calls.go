@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,16 +38,7 @@ func (f CallFilter) Any() bool { return f != CallFilter{} }
 
 // Query returns the filter as a query of [Calls].
 func (f CallFilter) Query() url.Values {
-	q := url.Values{}
-	if f.Party != "" {
-		q.Set("party", f.Party)
-	}
-	if f.Kind != "" {
-		q.Set("call", f.Kind)
-	}
-	if f.Code != "" {
-		q.Set("code", f.Code)
-	}
+	q := query(map[string]string{"party": f.Party, "call": f.Kind, "code": f.Code})
 	if f.Refused {
 		q.Set("refused", "1")
 	}
@@ -80,7 +70,7 @@ type Call struct {
 	Checks []CheckOfCall // of a refused call, in their order
 }
 
-// CheckOfCall is what became of one check of a call.
+// CheckOfCall is the result of one check of a call.
 type CheckOfCall struct {
 	Name, Result, Expected, Got string // Result is a constant of calllog
 }
@@ -102,15 +92,7 @@ func (c Call) RequestURL() string {
 }
 
 // Duration returns Took with a unit.
-func (c Call) Duration() string {
-	switch {
-	case c.Took < 50*time.Microsecond:
-		return "<0.1 ms"
-	case c.Took < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(c.Took.Microseconds())/1000)
-	}
-	return Took(c.Took)
-}
+func (c Call) Duration() string { return fine(c.Took) }
 
 // Tone returns "bad" for a refusal and "" otherwise.
 func (c Call) Tone() string {

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/server/ui"
@@ -162,6 +163,13 @@ type Route struct {
 	good, refused, failing float64 // widths of at most 100 together
 }
 
+// works reports whether the route does work of the service. Files of pages do not, and the time of
+// an event stream is that of the page which is open.
+func (r Route) works() bool {
+	_, path, _ := strings.Cut(r.Route, " ")
+	return !strings.HasPrefix(path, "/static/") && !strings.HasSuffix(path, "/events")
+}
+
 // ScaledRoutes sets the widths of the routes' bars.
 func ScaledRoutes(routes []Route) []Route {
 	var most uint64
@@ -192,15 +200,7 @@ func (r Route) FailedX() string { return width(r.good + r.refused) }
 func (r Route) FailedW() string { return width(r.failing) }
 
 // Average returns Mean with a unit.
-func (r Route) Average() string {
-	switch {
-	case r.Mean < 100*time.Microsecond:
-		return "<0.1 ms"
-	case r.Mean < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(r.Mean.Microseconds())/1000)
-	}
-	return Took(r.Mean)
-}
+func (r Route) Average() string { return fine(r.Mean) }
 
 func share(n, most uint64) float64 {
 	if most == 0 {

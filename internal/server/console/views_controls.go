@@ -48,7 +48,7 @@ type Persona struct {
 	Behaviour string `json:"behaviour"`
 }
 
-// Plan is what the next signer does.
+// Plan is the behaviour of the next signer.
 type Plan struct {
 	As       string `json:"as"`
 	Do       string `json:"do"`

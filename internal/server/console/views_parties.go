@@ -101,12 +101,12 @@ type Key struct {
 	LastUsed        time.Time // zero if not used since the program started
 }
 
-// Change is one change that an operator made.
+// Change is one change that an operator made, on the page and in the API.
 type Change struct {
-	At    time.Time
-	By    string
-	Kind  string // a party.ChangeKind
-	Edits []Edit
+	At    time.Time `json:"at"`
+	By    string    `json:"by"`
+	Kind  string    `json:"kind"` // a party.ChangeKind
+	Edits []Edit    `json:"edits,omitempty"`
 }
 
 // Proposal is a change that waits for a second operator.
@@ -120,7 +120,11 @@ type Proposal struct {
 }
 
 // Edit is the old and the new value of one field.
-type Edit struct{ Field, From, To string }
+type Edit struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
 
 // PartyForm registers or changes a party. After an error it shows the values that were submitted.
 type PartyForm struct {

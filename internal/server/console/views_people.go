@@ -22,7 +22,7 @@ type PeoplePage struct {
 // Meta implements ui.Page.
 func (p PeoplePage) Meta() ui.Meta { return consoleMeta("console_people", "console.people.title") }
 
-// Person is what is stored about a person, and an answer of the API.
+// Person is everything that is stored about a person, and an answer of the API.
 type Person struct {
 	Hint     string        `json:"hint"` // the end of the NRIC or FIN
 	Phones   []PersonPhone `json:"phones"`
@@ -67,4 +67,7 @@ type PersonProposal struct {
 	By      string
 	At      time.Time
 	Own     bool
+
+	Claimed     bool // it was approved, and is being carried out
+	Interrupted bool // it was approved, and that has not ended
 }

@@ -27,13 +27,7 @@ type WebhookFilter struct {
 
 // query returns the filter as the page's query.
 func (f WebhookFilter) query() url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"party": f.Party, "from": f.From, "to": f.To} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return q
+	return query(map[string]string{"party": f.Party, "from": f.From, "to": f.To})
 }
 
 // Filtered reports whether the filter selects anything.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
@@ -41,7 +40,8 @@ func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page.Rows = append(page.Rows, FailedWebhook{
-			Row: c.row(r.Context(), req), Attempts: j.Attempts, Error: PlainText(j.LastError), At: j.DueAt,
+			Row: c.row(r.Context(), req), Attempts: j.Attempts,
+			Error: PlainText(j.LastError), At: j.DueAt,
 		})
 	}
 	receivers, err := c.Registrar.Store.Receivers(r.Context())
@@ -58,32 +58,21 @@ func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
 			PausedAt: rec.PausedAt,
 		})
 	}
-	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
-	return nil
+	return c.show(w, r, page)
 }
 
 // failedFilter returns the filter of failed webhooks. It empties what it cannot parse.
 func (c *Console) failedFilter(f *WebhookFilter) request.FailedFilter {
-	day := func(text *string) time.Time {
-		at, err := time.ParseInLocation(time.DateOnly, *text, c.Kit.Location())
-		if err != nil {
-			*text = ""
-			return time.Time{}
-		}
-		return at
+	from, to, _ := days(&f.From, &f.To, c.Kit.Location())
+	return request.FailedFilter{
+		Kind: request.JobWebhook, ClientID: f.Party, From: from, To: to,
 	}
-	filter := request.FailedFilter{Kind: request.JobWebhook, ClientID: f.Party, From: day(&f.From)}
-	if to := day(&f.To); !to.IsZero() {
-		filter.To = to.AddDate(0, 0, 1) // includes the last day
-	}
-	return filter
 }
 
 // resendAll makes the failed webhooks due now: those of one party or of a range of days, or all.
 func (c *Console) resendAll(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	asked := WebhookFilter{
 		Party: r.PostFormValue("party"), From: r.PostFormValue("from"), To: r.PostFormValue("to"),
 	}
@@ -103,7 +92,6 @@ func (c *Console) resendAll(w http.ResponseWriter, r *http.Request) error {
 
 // resume sends webhooks of a party again that were paused or held.
 func (c *Console) resume(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	clientID := r.PostFormValue("party")
 	err := c.Registrar.ResumeWebhooks(r.Context(), c.operator(r), clientID)
 	switch {

@@ -92,9 +92,7 @@ func TestResendRange(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.get(t, "/console/webhooks").has(
-		t, 200, "Send all 451 again", "The newest 200 are shown.",
-	)
+	w.get(t, "/console/webhooks").has(t, 200, "Send all 451 again", "The newest 200 are shown.")
 	w.post(t, "/console/webhooks/resend", nil)
 	if _, all, err := w.store.Failed(t.Context(), failed); err != nil || all != 0 {
 		t.Errorf("%d webhooks failed, %v, after all were requested again", all, err)

@@ -79,12 +79,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(
-		tsa.Config{
-			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock,
-			Rand: rand.Reader,
-		},
-	)
+	stamps, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock,
+		Rand: rand.Reader,
+	})
 	must(err)
 	signers := &signer.Service{
 		Store: w.store, Authority: authority,
@@ -112,12 +110,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	})
 	must(err)
 	must(parties.Open(t.Context(), w.store))
-	kit, err := ui.New(
-		ui.Options{
-			Now: clock, Location: request.Singapore(), Sandbox: true,
-			Templates: []ui.Templates{console.Templates()},
-		},
-	)
+	kit, err := ui.New(ui.Options{
+		Now: clock, Location: request.Singapore(), Sandbox: true,
+		Templates: []ui.Templates{console.Templates()},
+	})
 	must(err)
 	auditor, err := audit.NewSigner("sign.test/audit", make([]byte, 32))
 	must(err)
@@ -135,7 +131,11 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Certificates: authority.Certificates, Issued: w.store, Signers: signers,
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
-				Routes:   []console.Route{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},
+				Routes: []console.Route{
+					{Route: "GET /static/", N: 90},
+					{Route: "GET /sign/{request_id}/events", N: 20},
+					{Route: "GET /sign/{request_id}", N: 12, Refused: 3},
+				},
 				Webhooks: map[string]uint64{"done": 3, "failed": 1},
 			}, nil
 		},

@@ -118,11 +118,11 @@ func (c *API) showClock(
 ) error {
 	now, frozen := c.Clock.State()
 	v := ClockView{now.UTC(), frozen}
+	if err := c.known(ctx, clientID, requestID); err != nil {
+		return err
+	}
 	switch {
 	case requestID != "":
-		if _, err := c.Requests.Get(ctx, requestID); err != nil {
-			return notFound(err)
-		}
 		v = c.Clocks.of(requestID).view(now)
 	case clientID != "":
 		v = c.Clocks.ofParty(clientID).view(now)
@@ -141,8 +141,8 @@ type ClockChange struct {
 	// RequestID or ClientID says whose clock is changed: that of the request, or of the party with
 	// all its requests. These clocks may go back; that of the sandbox shows the machine's time or a
 	// later one.
-	RequestID string `json:"request_id"`
-	ClientID  string `json:"client_id"`
+	RequestID ID `json:"request_id"`
+	ClientID  ID `json:"client_id"`
 }
 
 // maxAdvance is the largest step of a clock.
@@ -173,9 +173,9 @@ func (c *API) change(ctx context.Context, in ClockChange) error {
 		c.Clocks.moving.Lock()
 		defer c.Clocks.moving.Unlock()
 		if in.RequestID != "" {
-			return notFound(c.moveRequest(ctx, in.RequestID, m))
+			return notFound(c.moveRequest(ctx, string(in.RequestID), m))
 		}
-		return notFound(c.moveParty(ctx, in.ClientID, m))
+		return notFound(c.moveParty(ctx, string(in.ClientID), m))
 	case in.Freeze != nil:
 		c.Clock.Freeze(*in.Freeze)
 	case in.Reset:
@@ -211,5 +211,5 @@ func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	if err := c.Drain(r.Context()); err != nil {
 		return err
 	}
-	return c.showClock(r.Context(), w, in.RequestID, in.ClientID)
+	return c.showClock(r.Context(), w, string(in.RequestID), string(in.ClientID))
 }

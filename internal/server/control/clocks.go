@@ -141,7 +141,9 @@ func movementOf(in ClockChange) (movement, error) {
 		return nil, errAdvance
 	}
 	d = d.Truncate(time.Microsecond)
-	return func(o ownClock, _ time.Time) (time.Duration, bool) { return d, !o.Stopped.IsZero() }, nil
+	return func(o ownClock, _ time.Time) (time.Duration, bool) {
+		return d, !o.Stopped.IsZero()
+	}, nil
 }
 
 // moved returns the clock after a change at the sandbox's time now, and by how much the requests
@@ -182,8 +184,8 @@ func (c *API) moveRequest(ctx context.Context, id string, m movement) error {
 
 // moveParty changes the clocks of a relying party and of all its requests.
 func (c *API) moveParty(ctx context.Context, clientID string, m movement) error {
-	if _, err := c.Parties.Party(ctx, clientID); err != nil {
-		return api.ErrNoRecord
+	if err := c.known(ctx, clientID, ""); err != nil {
+		return err
 	}
 	after, _ := c.Clocks.ofParty(clientID).moved(m, c.now())
 	c.Clocks.putParty(clientID, after) // first, for requests that are made now

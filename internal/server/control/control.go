@@ -13,6 +13,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -46,71 +48,90 @@ type API struct {
 
 // route is a call of the control listener.
 type route struct {
-	Call   string `json:"call"` // method and path
-	Does   string `json:"does"`
+	Call string `json:"call"` // method and path
+	Does string `json:"does"`
+	// Takes lists the parameters of the query; the call refuses others.
+	Takes  []string `json:"takes,omitempty"`
 	handle func(w http.ResponseWriter, r *http.Request) error
 }
+
+// anyQuery stands in [route.Takes] for a call that has no parameters and may have any query.
+const anyQuery = "*"
 
 // routes lists all calls, as GET / does.
 func (c *API) routes() []route {
 	return []route{
-		{"GET /isalive", "answers when the sandbox is up", alive},
+		{"GET /isalive", "answers when the sandbox is up", []string{anyQuery}, alive},
 		{
 			"GET /requests",
-			"lists requests, newest first; parameters client_id, state, text, limit",
+			"lists requests, newest first",
+			[]string{"client_id", "state", "text", "limit"},
 			c.list,
 		},
 		{
 			"GET /requests/{request_id}",
 			"state, trail, jobs and calls; wait=signed,expired answers when one of these states is reached, or after timeout=30s",
+			[]string{"wait", "timeout"},
 			c.show,
 		},
 		{
 			"POST /requests/{request_id}/act",
 			`a step of a signer: {"as": "S8979373D", "do": "open"}; then proceed, approve, reject or leave`,
+			nil,
 			c.act,
 		},
-		{"POST /requests/{request_id}/resend", "sends the webhook once more", c.resend},
+		{"POST /requests/{request_id}/resend", "sends the webhook once more", nil, c.resend},
 		{
 			"GET /calls",
-			"calls of relying parties and webhooks, newest first; parameters client_id, call, refused, before, limit",
+			"calls of relying parties and webhooks, newest first",
+			[]string{"client_id", "call", "refused", "before", "limit"},
 			c.calls,
 		},
-		{"GET /signers", "personas, behaviours, and the queue of signers", c.Signers.show},
+		{"GET /signers", "personas, behaviours, and the queue of signers", nil, c.Signers.show},
 		{
 			"POST /signers",
 			`what the next signer does: {"do": "reject"}; with request_id: now`,
-			c.Signers.plan,
+			nil,
+			c.planSigner,
 		},
-		{"DELETE /signers", "empties the queue", c.Signers.clear},
-		{"GET /clock", "the sandbox's time; parameter request_id or client_id: theirs", c.clock},
+		{"DELETE /signers", "empties the queue", nil, c.Signers.clear},
+		{
+			"GET /clock",
+			"the sandbox's time, or that of a request or party",
+			[]string{"request_id", "client_id"},
+			c.clock,
+		},
 		{
 			"POST /clock",
 			`moves the clock of a request: {"advance": "31m", "request_id": "..."}; or of a party or the sandbox; or set, freeze, reset`,
+			nil,
 			c.moveClock,
 		},
-		{"GET /faults", "what goes wrong on purpose", c.faults},
-		{"POST /faults", `adds a fault: {"kind": "answer-lost", "count": 1}`, c.addFault},
-		{"DELETE /faults", "removes all faults", c.clearFaults},
-		{"DELETE /faults/{id}", "removes one", c.removeFault},
-		{"GET /parties", "relying parties, their problems and their cached keys", c.parties},
+		{"GET /faults", "what goes wrong on purpose", nil, c.faults},
+		{"POST /faults", `adds a fault: {"kind": "answer-lost", "count": 1}`, nil, c.addFault},
+		{"DELETE /faults", "removes all faults", nil, c.clearFaults},
+		{"DELETE /faults/{id}", "removes one", nil, c.removeFault},
+		{"GET /parties", "relying parties, their problems and their cached keys", nil, c.parties},
 		{
 			"GET /diagnostics/{id}",
 			"a refused call, check by check; the id is in the header Signet-Diagnostics",
+			nil,
 			c.diagnostics,
 		},
 		{
 			"POST /webhooks/{client_id}",
 			"receives webhooks for a party that registers this as its webhook_url",
+			[]string{anyQuery},
 			c.receive,
 		},
 		{
 			"GET /webhooks/{client_id}",
 			"the webhooks received; wait=1 answers when there are so many, or after timeout=30s",
+			[]string{"wait", "timeout"},
 			c.received,
 		},
-		{"DELETE /webhooks/{client_id}", "forgets them", c.clearReceived},
-		{"POST /reset", "clocks, faults, queue and received webhooks as at the start", c.reset},
+		{"DELETE /webhooks/{client_id}", "forgets them", nil, c.clearReceived},
+		{"POST /reset", "clocks, faults, queue and received webhooks as at the start", nil, c.reset},
 	}
 }
 
@@ -124,15 +145,70 @@ func (c *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	j := httpx.JSON{Status: controlStatus, Log: c.Log}
 	for _, r := range c.routes() {
+		if !slices.Contains(r.Takes, anyQuery) {
+			r.handle = httpx.Takes(r.handle, r.Takes...)
+		}
 		mux.Handle(r.Call, j.Handle(r.handle))
 	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		httpx.WriteJSON(w, http.StatusOK, map[string]any{"calls": c.routes()})
 	})
-	mux.Handle("/", j.Handle(func(http.ResponseWriter, *http.Request) error {
+	mux.Handle("/", j.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		if methods := methodsOf(mux, r); len(methods) > 0 {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			return &api.Error{
+				Code:        codeMethod,
+				Description: "The call takes " + strings.Join(methods, " and "),
+			}
+		}
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.NotFound(w, r) // the listener makes a page of it for the person
+			return nil
+		}
 		return &api.Error{Code: codeNotFound, Description: "No such call; GET / lists them"}
 	}))
 	return mux
+}
+
+// methodsOf returns the methods that the path of r accepts.
+func methodsOf(mux *http.ServeMux, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPost} {
+		_, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+		if pattern != "/" {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}
+
+// ID is an id in the body of a call, or "" if the body has none. An empty one is refused: with a
+// variable of a script that is not set, a call for one request would act on all.
+type ID string
+
+// UnmarshalText reads the id.
+func (id *ID) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("an id is empty: give it, or leave the member out")
+	}
+	*id = ID(text)
+	return nil
+}
+
+// known returns an error unless a party and a request with these ids exist; "" is none.
+func (c *API) known(ctx context.Context, clientID, requestID string) error {
+	if clientID != "" {
+		if _, err := c.Parties.Party(ctx, clientID); err != nil {
+			return &api.Error{
+				Code: codeNotFound, Description: "No relying party has this client_id",
+			}
+		}
+	}
+	if requestID != "" {
+		if _, err := c.Requests.Get(ctx, requestID); err != nil {
+			return notFound(err)
+		}
+	}
+	return nil
 }
 
 // controlStatus returns the HTTP status of an error code: 409 for what the state refuses, 400 for
@@ -143,14 +219,19 @@ func controlStatus(code string) int {
 		return http.StatusBadRequest
 	case codeNotFound:
 		return http.StatusNotFound
+	case codeMethod:
+		return http.StatusMethodNotAllowed
 	case api.CodeServerSide, api.CodeUnavailable:
 		return api.Status(code)
 	}
 	return http.StatusConflict
 }
 
-// codeNotFound is a code of the control listener only, which does not hide whether an id exists.
-const codeNotFound = "NOT_FOUND"
+// Codes of the control listener only, which does not hide whether an id exists.
+const (
+	codeNotFound = "NOT_FOUND"
+	codeMethod   = "METHOD_NOT_ALLOWED"
+)
 
 // RequestView is a request as the control listener shows it.
 type RequestView struct {

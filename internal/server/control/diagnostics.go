@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
@@ -50,11 +54,50 @@ const (
 	normal = "\x1b[0m"
 )
 
-// PrintRefusal writes a refused call for a person at a terminal: what was called, why it was
-// refused and how to mend it. base is the URL of the control listener.
-func PrintRefusal(w io.Writer, r calllog.Record, base string, colour bool) {
+// Of calls without a valid token, which anyone can make, a terminal shows shownAtOnce, and then one
+// for each showEvery.
+const (
+	shownAtOnce = 50
+	showEvery   = 10 * time.Second
+)
+
+// Refusals shows refused calls to a person at a terminal. Its methods may be called concurrently.
+type Refusals struct {
+	w      io.Writer
+	base   string
+	colour bool
+	now    func() time.Time
+
+	mu      sync.Mutex
+	limiter *rate.Limiter
+	hidden  int // calls that were not shown
+}
+
+// NewRefusals returns what shows refused calls at w. base is the URL of the control listener, and
+// now must not stand.
+func NewRefusals(w io.Writer, base string, colour bool, now func() time.Time) *Refusals {
+	return &Refusals{
+		w: w, base: base, colour: colour, now: now,
+		limiter: rate.NewLimiter(rate.Every(showEvery), shownAtOnce),
+	}
+}
+
+// Show shows a refused call: what was called, why it was refused and how to mend it.
+func (s *Refusals) Show(r calllog.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.Authentic && !s.limiter.AllowN(s.now(), 1) {
+		if s.hidden++; s.hidden == 1 {
+			s.write("Many calls have no valid token; not all are shown. " + s.base + "/calls has them.\n")
+		}
+		return
+	}
+	if s.hidden > 0 {
+		s.write(fmt.Sprintf("%d calls without a valid token were not shown.\n", s.hidden))
+		s.hidden = 0
+	}
 	paint := func(code, text string) string {
-		if !colour {
+		if !s.colour {
 			return text
 		}
 		return code + text + normal
@@ -71,7 +114,9 @@ func PrintRefusal(w io.Writer, r calllog.Record, base string, colour bool) {
 		if d.Remedy != "" {
 			text += "    " + paint(green, d.Remedy) + "\n"
 		}
-		text += "    " + paint(faint, base+"/diagnostics/"+d.ID) + "\n"
+		text += "    " + paint(faint, s.base+"/diagnostics/"+d.ID) + "\n"
 	}
-	_, _ = io.WriteString(w, text)
+	s.write(text)
 }
+
+func (s *Refusals) write(text string) { _, _ = io.WriteString(s.w, text) }

@@ -27,8 +27,17 @@ func (c *API) faults(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (c *API) addFault(w http.ResponseWriter, r *http.Request) error {
-	var rule fault.Rule
-	if err := httpx.ReadJSON(w, r, &rule); err != nil {
+	var in struct {
+		fault.Rule
+		RequestID ID `json:"request_id"` // instead of those of Rule
+		ClientID  ID `json:"client_id"`
+	}
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	rule := in.Rule
+	rule.RequestID, rule.ClientID = string(in.RequestID), string(in.ClientID)
+	if err := c.known(r.Context(), rule.ClientID, rule.RequestID); err != nil {
 		return err
 	}
 	if err := c.Faults.Add(rule); err != nil {

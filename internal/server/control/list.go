@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +47,11 @@ func (c *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(page.Requests) == 0 {
+		if err := c.known(r.Context(), f.ClientID, ""); err != nil {
+			return err
+		}
+	}
 	rows := []RequestRow{}
 	for _, r := range page.Requests {
 		rows = append(rows, RequestRow{r.ID, r.State, r.ClientID, r.DocName, r.CreatedAt})
@@ -72,9 +78,15 @@ func limitOf(q url.Values, usual int) (int, error) {
 func (c *API) calls(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	f := calllog.Filter{
-		Party: q.Get("client_id"), Kind: calllog.Kind(q.Get("call")), Refused: q.Has("refused"),
+		Party: q.Get("client_id"), Kind: calllog.Kind(q.Get("call")),
+	}
+	if f.Kind != "" && !slices.Contains(calllog.Kinds(), f.Kind) {
+		return api.ErrClientSide(fmt.Sprintf(`"call" must be one of %v`, calllog.Kinds()))
 	}
 	var err error
+	if f.Refused, err = httpx.Flag(q, "refused"); err != nil {
+		return err
+	}
 	if f.Limit, err = limitOf(q, 100); err != nil {
 		return err
 	}
@@ -89,6 +101,11 @@ func (c *API) calls(w http.ResponseWriter, r *http.Request) error {
 	list, err := c.CallStore.Calls(r.Context(), f)
 	if err != nil {
 		return err
+	}
+	if len(list) == 0 {
+		if err := c.known(r.Context(), f.Party, ""); err != nil {
+			return err
+		}
 	}
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{"calls": append([]calllog.Record{}, list...)})
 	return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Behaviour is what a signer does with a request, from the signing URL on.
+// Behaviour is a whole visit of a signer, from the signing URL on.
 type Behaviour string
 
 // The behaviours.
@@ -80,7 +80,7 @@ type Persona struct {
 	Behaviour Behaviour // "" is Approve
 }
 
-// Plan is what the signer of a request is to do.
+// Plan is the behaviour of the signer of a request.
 type Plan struct {
 	// NRIC or FIN; "" is the intended signer if a persona, else the first persona
 	As string    `json:"as"`
@@ -274,7 +274,7 @@ func (p *player) scan(ctx context.Context) (err error) {
 
 // answer approves with the signature of the scan.
 func (p *player) answer(ctx context.Context) error {
-	return p.requests().Approve(ctx, p.id, p.session, p.phone.Phone, p.signature)
+	return p.requests().Approve(ctx, p.id, p.session, p.phone.Phone, p.signature, nil)
 }
 
 // answerLate is answer that the service is to refuse.
@@ -357,13 +357,20 @@ func (s *Signers) show(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// plan adds a plan to the queue, or runs it with the request that the body names.
-func (s *Signers) plan(w http.ResponseWriter, r *http.Request) error {
+// planSigner adds a plan to the queue, or runs it with the request that the body names.
+func (c *API) planSigner(w http.ResponseWriter, r *http.Request) error {
+	s := c.Signers
 	var in struct {
 		Plan
-		RequestID string `json:"request_id"`
+		RequestID ID `json:"request_id"`
+		ClientID  ID `json:"client_id"` // instead of that of Plan
 	}
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	plan, requestID := in.Plan, string(in.RequestID)
+	plan.ClientID = string(in.ClientID)
+	if err := c.known(r.Context(), plan.ClientID, requestID); err != nil {
 		return err
 	}
 	if in.Do != "" {
@@ -376,14 +383,14 @@ func (s *Signers) plan(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if in.RequestID != "" {
-		if err := s.Play(r.Context(), in.RequestID, in.Plan); err != nil {
+	if requestID != "" {
+		if err := s.Play(r.Context(), requestID, plan); err != nil {
 			return notFound(err)
 		}
 		return s.show(w, r)
 	}
 	s.mu.Lock()
-	s.queue = append(s.queue, in.Plan)
+	s.queue = append(s.queue, plan)
 	s.mu.Unlock()
 	return s.show(w, r)
 }

@@ -132,7 +132,7 @@ func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) er
 	if err != nil {
 		return err
 	}
-	return s.Requests.Approve(ctx, id, session, phone.Phone, signature)
+	return s.Requests.Approve(ctx, id, session, phone.Phone, signature, nil)
 }
 
 // Reject scans the QR code and rejects.

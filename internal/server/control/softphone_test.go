@@ -29,7 +29,7 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 		}
 		return begin.Add(time.Hour)
 	}
-	store := storetest.NewMemory()
+	store := storetest.Open(t)
 	phones := &SoftPhones{Rand: rand.Reader, Signers: &signer.Service{
 		Store: store, Authority: authority,
 		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,

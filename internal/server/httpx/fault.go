@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// retryAfter is what callers are told to wait while the database or the disk is away.
+// retryAfter is the time in Retry-After while the database or the disk is away.
 const retryAfter = 10 * time.Second
 
 // Fault logs err, which is not a refusal, and returns the status of its answer: 503 while the

@@ -15,7 +15,9 @@ const maxFileName = 255
 func fileName(docName string) string {
 	const suffix = ".pdf"
 	name := strings.Map(func(c rune) rune {
-		if !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) ||
+		damaged := c == utf8.RuneError // also what strings.Map gives for a byte that is not UTF-8
+		if damaged || !unicode.IsGraphic(c) ||
+			unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) ||
 			strings.ContainsRune("/\\:*?\"<>|%;\u2800", c) {
 			return '_'
 		}
@@ -23,7 +25,7 @@ func fileName(docName string) string {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(docName, "_"))
+	}, docName)
 	name = strings.TrimLeft(name, ". ")
 	if n := len(name) - len(suffix); n >= 0 && strings.EqualFold(name[n:], suffix) {
 		name = name[:n]

@@ -29,6 +29,7 @@ func TestFileName(t *testing.T) {
 		"a\r\nX: y":                         "a__X_ y.pdf",
 		`a";filename*=b`:                    "a__filename_=b.pdf",
 		"a\xffb":                            "a_b.pdf",
+		"a\ufffdb":                          "a_b.pdf",
 		"CON":                               "_CON.pdf",
 		"con.pdf":                           "_con.pdf",
 		"nul.txt":                           "_nul.txt.pdf",
@@ -50,7 +51,9 @@ func TestFileName(t *testing.T) {
 
 // FuzzFileName checks what makes a file name safe, on names that were never checked for display.
 func FuzzFileName(f *testing.F) {
-	for _, seed := range []string{"a.pdf", "../x", "con", "\x00", strings.Repeat("é", 200), ". .", "a. .pdf"} {
+	for _, seed := range []string{
+		"a.pdf", "../x", "con", "\x00", strings.Repeat("é", 200), ". .", "a. .pdf", "\ufffd",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, docName string) {

@@ -38,10 +38,14 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *api.Error
 	if !errors.As(err, &refusal) {
 		if r.Context().Err() != nil {
-			return // the caller has closed the connection
+			// The caller has closed the connection, or only its direction and still reads. Without
+			// an answer the HTTP server sends 200, which says that the call succeeded.
+			refusal = api.ErrUnavailable
+			w.Header().Set("Retry-After", "1")
+		} else {
+			Fault(w, r, j.Log, "request failed", err)
+			refusal, _ = Refusal(err)
 		}
-		Fault(w, r, j.Log, "request failed", err)
-		refusal, _ = Refusal(err)
 	} else {
 		j.Log.DebugContext(r.Context(), "request refused", "route", r.Pattern, "err", err)
 		if j.Explain {
@@ -95,14 +99,6 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	w.Write(append(body, '\n'))
-}
-
-// ReadJSON decodes a JSON body of at most 64 KiB into v.
-func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(v); err != nil {
-		return api.ErrClientSide("The body is not the JSON that this call takes").Because("%w", err)
-	}
-	return nil
 }
 
 // oneLine returns s in a form that a header can contain.

@@ -41,6 +41,8 @@ type Live struct {
 	Scanned bool
 	// SealTries is the number of failed attempts to seal the approved document.
 	SealTries int
+	// Phase is the step of the sealing that this node does now, or "".
+	Phase string
 	// Seq grows with every change, so that scripts can discard late answers.
 	Seq int64
 }
@@ -61,8 +63,9 @@ func (l Live) MarshalJSON() ([]byte, error) {
 		Outcome       string `json:"outcome"`
 		SessionEndsAt int64  `json:"session_ends_at"`
 		SealTries     int    `json:"seal_tries"`
+		Phase         string `json:"phase"`
 		Seq           int64  `json:"seq"`
-	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.SealTries, l.Seq})
+	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.SealTries, l.Phase, l.Seq})
 }
 
 // heartbeat is the interval of comments that keep proxies from closing an idle stream.
@@ -114,7 +117,8 @@ func (s Streams) Serve(
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(w, "event: state\nid: %d\ndata: %s\n\n", state.Seq, body); err != nil {
+		_, err = fmt.Fprintf(w, "event: state\nid: %d\ndata: %s\n\n", state.Seq, body)
+		if err != nil {
 			return nil
 		}
 		if rc.Flush() != nil {

@@ -56,7 +56,8 @@ func contentDisposition(kind, name string) string {
 	v := mime.FormatMediaType(kind, map[string]string{"filename": ascii})
 	if ascii != name {
 		// FormatMediaType returns only the extended form of a non-ASCII value, filename*=utf-8''...
-		if _, ext, ok := strings.Cut(mime.FormatMediaType(kind, map[string]string{"filename": name}), "; "); ok {
+		full := mime.FormatMediaType(kind, map[string]string{"filename": name})
+		if _, ext, ok := strings.Cut(full, "; "); ok {
 			v += "; " + ext
 		}
 	}

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 )
 
@@ -17,6 +20,9 @@ var (
 	// ErrRequest is the error of a provider that accepts the client, and not its redirect URI, its
 	// scopes or another part of its request.
 	ErrRequest = errors.New("the identity provider does not accept the client's request")
+	// ErrOffer is the error of a provider whose metadata does not list a scope, an authentication
+	// class or a claim that the configuration names.
+	ErrOffer = errors.New("the identity provider does not say that it offers")
 )
 
 // Check discovers the provider, compares what it offers with the profile, and fetches its keys. It
@@ -41,7 +47,10 @@ func (l *Login) Check(ctx context.Context) error {
 		if refused != nil {
 			return fmt.Errorf("%w: %w", ErrRequest, err)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return l.checkOffer(p)
 	}
 	var key *ecdsa.PrivateKey
 	if f.dpop {
@@ -58,7 +67,39 @@ func (l *Login) Check(ctx context.Context) error {
 	case refused.ofClient():
 		return fmt.Errorf("%w: %w", ErrClient, err)
 	}
-	return nil // the code is refused, and not the client
+	return l.checkOffer(p) // the code is refused, and not the client
+}
+
+// checkOffer compares the configuration with the lists in the provider's metadata that the login
+// itself does not use. A list that is missing offers everything, except encrypted ID tokens (OpenID
+// Connect Discovery 1.0, section 3).
+func (l *Login) checkOffer(p *discovered) error {
+	if l.c.Encrypted && !slices.ContainsFunc(p.EncryptionModes, func(alg string) bool {
+		return slices.Contains(keyAlgorithms, jose.KeyAlgorithm(alg))
+	}) {
+		return fmt.Errorf("%w: ID tokens that are encrypted by ECDH-ES", ErrProfile)
+	}
+	lacks := func(list []string, one string) bool {
+		return len(list) > 0 && !slices.Contains(list, one)
+	}
+	for _, scope := range l.c.Scopes {
+		if lacks(p.Scopes, scope) {
+			return fmt.Errorf("%w: the scope %s", ErrOffer, scope)
+		}
+	}
+	if len(l.c.ACRValues) > 0 && len(p.ACRValues) > 0 &&
+		!slices.ContainsFunc(l.c.ACRValues, func(acr string) bool {
+			return slices.Contains(p.ACRValues, acr)
+		}) {
+		return fmt.Errorf("%w: the acr %s", ErrOffer, strings.Join(l.c.ACRValues, " or "))
+	}
+	for _, path := range l.claims {
+		name, _, _ := strings.Cut(path, ".")
+		if name != "" && lacks(p.ClaimNames, name) {
+			return fmt.Errorf("%w: the claim %s", ErrOffer, name)
+		}
+	}
+	return nil
 }
 
 // checkKeys checks that a provider's key set has a key.

@@ -293,15 +293,7 @@ func (l *Login) proof(key *ecdsa.PrivateKey, endpoint, nonce string) (string, er
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	jws, err := signer.Sign(body)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
+	return keydir.Compact(signer, claims)
 }
 
 // newDPoPKey returns a key for the proofs of one login, and its form in the cookie of the attempt:

@@ -47,11 +47,9 @@ func TestCookies(t *testing.T) {
 	}
 	forged := *c
 	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
-	other := newClient(
-		t, func(config *login.Config) {
-			config.Secrets = func() [][]byte { return [][]byte{bytes.Repeat([]byte{8}, 32)} }
-		},
-	)
+	other := newClient(t, func(config *login.Config) {
+		config.Secrets = func() [][]byte { return [][]byte{bytes.Repeat([]byte{8}, 32)} }
+	})
 	for name, check := range map[string]bool{
 		"changed":        has(l.Person(with([]*http.Cookie{&forged}), "/sign/1")),
 		"another secret": has(other.Person(with([]*http.Cookie{c}), "/sign/1")),

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -67,7 +68,9 @@ type Config struct {
 
 	// Accept takes the claims of the ID token after a login, and answers. If it is nil, the person
 	// whom the claims name is logged in. An error is a failed login.
-	Accept func(w http.ResponseWriter, r *http.Request, claims map[string]any, returnTo string) error
+	Accept func(
+		w http.ResponseWriter, r *http.Request, claims map[string]any, returnTo string,
+	) error
 
 	// Callback is the path below PublicURL that is registered with the provider; default
 	// "/login/callback".
@@ -108,8 +111,9 @@ const namespace = "ended logins"
 
 // Login is the OIDC client.
 type Login struct {
-	c    Config
-	seal sealers
+	claims []string // those that the configuration names, or ""; operators have neither
+	c      Config
+	seal   sealers
 
 	provider *provider
 }
@@ -133,6 +137,7 @@ const attemptLifetime = 15 * time.Minute
 
 // New returns the client. It does not contact the provider.
 func New(c Config) (*Login, error) {
+	claims := []string{c.UINClaim, c.NameClaim}
 	if c.UINClaim == "" {
 		c.UINClaim = "uin"
 	}
@@ -147,7 +152,8 @@ func New(c Config) (*Login, error) {
 		c.Wait = defaultWait
 	}
 	return &Login{
-		c: c, seal: sealers(c.Secrets), provider: newProvider(c.Issuer, c.Transport, c.Wait, c.Now),
+		c: c, claims: claims, seal: sealers(c.Secrets),
+		provider: newProvider(c.Issuer, c.Transport, c.Wait, c.Now),
 	}, err
 }
 
@@ -223,7 +229,8 @@ func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
 // it. After an error the login may still hold.
 func (l *Login) End(w http.ResponseWriter, r *http.Request, scope string) error {
 	for id := range l.identities(r, scope) {
-		if _, err := l.c.Ended.Use(r.Context(), namespace, id.ID, time.Unix(id.Ends, 0)); err != nil {
+		_, err := l.c.Ended.Use(r.Context(), namespace, id.ID, time.Unix(id.Ends, 0))
+		if err != nil {
 			return fmt.Errorf("ending a login: %w", err)
 		}
 	}
@@ -256,7 +263,9 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, p
 	}
 	at, err := l.authorize(ctx, &a, prompt)
 	if err != nil {
-		l.c.Log.ErrorContext(ctx, "no person can log in", "err", err)
+		if !errors.Is(err, errUnavailable) { // which a line has told less than a pause ago
+			l.c.Log.ErrorContext(ctx, "no person can log in", "err", err)
+		}
 		if l.away(ctx) {
 			l.unavailable(w, r, returnTo)
 			return
@@ -295,6 +304,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", l.c.Callback, -1))
 	issuer := q.Get("iss")
 	if issuer != "" && issuer != l.c.Issuer { // RFC 9207, section 2.4
+		l.c.Failures.Count(r.RemoteAddr)
 		l.c.Log.WarnContext(
 			r.Context(), "login failed: another issuer answers", "iss", short(issuer),
 		)
@@ -317,7 +327,9 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		err = l.c.Accept(w, r, claims, a.ReturnTo)
 	}
 	if err != nil {
-		l.c.Log.WarnContext(ctx, "login failed", "err", err)
+		if !errors.Is(err, errUnavailable) {
+			l.c.Log.WarnContext(ctx, "login failed", "err", err)
+		}
 		if l.away(ctx) {
 			security.Note(r.Context(), security.Event{Reason: "the provider does not answer"})
 			l.unavailable(w, r, a.ReturnTo)
@@ -348,6 +360,8 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, code, returnTo s
 		l.c.Failed(w, r, returnTo, Denied)
 		return
 	}
+	// The browser brings the answer, so that any number of these can come from one attempt.
+	l.c.Failures.Count(r.RemoteAddr)
 	l.c.Log.WarnContext(
 		r.Context(), "login failed: the identity provider refuses it", "error", short(code),
 		"description", short(r.URL.Query().Get("error_description")),
@@ -361,8 +375,12 @@ func (l *Login) refused(w http.ResponseWriter, r *http.Request, code, returnTo s
 	l.c.Failed(w, r, returnTo, Failed)
 }
 
-// short bounds a text of the provider for the log.
-func short(text string) string { return text[:min(len(text), 300)] }
+// short returns a text for the log that the provider, or a browser in its name, has sent: bounded,
+// and without the number of a person.
+func short(text string) string {
+	text = signer.HideUINs(text)
+	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
+}
 
 // unavailable answers while the provider does not answer.
 func (l *Login) unavailable(w http.ResponseWriter, r *http.Request, returnTo string) {

@@ -238,6 +238,9 @@ func TestProviderAway(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "5" {
 		t.Errorf("within the pause: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
+	if n := strings.Count(l.log.String(), "no person can log in"); n != 1 {
+		t.Errorf("%d lines for one outage:\n%s", n, l.log.String())
+	}
 	l.now = l.now.Add(1)
 	if resp := l.attempt(t, p, nil, "/phone", "/phone/"); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("with the provider back: %d", resp.StatusCode)
@@ -299,6 +302,39 @@ func TestFailedCallbacks(t *testing.T) {
 		c.mux.ServeHTTP(w, r)
 		if got := w.Header().Get("Retry-After"); (got == "30") != step.blocked {
 			t.Errorf("callback %d: %d, Retry-After %q", i, w.Code, got)
+		}
+	}
+}
+
+// TestForgedAnswers checks that one browser cannot fill the log with answers that it invents for an
+// attempt of its own, and that what it invents has no number of a person in the log.
+func TestForgedAnswers(t *testing.T) {
+	p := newProvider(t)
+	for _, query := range []string{
+		"error=server_error&error_description=for+S8116474F", "error=S8116474F", "error=%ff",
+		"iss=https://S8116474F.example",
+	} {
+		l := newClient(t, func(config *login.Config) {
+			config.Issuer = p.URL
+			config.Failures = &limit.Failures{PerMinute: 2}
+		})
+		w := httptest.NewRecorder()
+		l.Begin(w, httptest.NewRequest("POST", "/", nil), "/sign/1", "/sign/1")
+		at, err := url.Parse(w.Header().Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 9 {
+			r := with(w.Result().Cookies())
+			r.URL, err = url.Parse("/login/callback?" + query + "&state=" + at.Query().Get("state"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.mux.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		got := l.log.String()
+		if strings.Count(got, "\n") != 2 || strings.Contains(got, "8116474") {
+			t.Errorf("%s: the log is\n%s", query, got)
 		}
 	}
 }

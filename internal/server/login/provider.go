@@ -43,6 +43,10 @@ type discovered struct {
 	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
 	DPoPAlgorithms    []string `json:"dpop_signing_alg_values_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+	EncryptionModes   []string `json:"id_token_encryption_alg_values_supported"`
+	Scopes            []string `json:"scopes_supported"`
+	ACRValues         []string `json:"acr_values_supported"`
+	ClaimNames        []string `json:"claims_supported"`
 }
 
 // provider is the OpenID Connect provider as it was discovered. Logins share one discovery, and one

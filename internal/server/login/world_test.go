@@ -49,14 +49,11 @@ func newProvider(t *testing.T) *provider {
 		},
 	)
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) {
-		write(
-			w,
-			jose.JSONWebKeySet{
-				Keys: []jose.JSONWebKey{
-					{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"},
-				},
+		write(w, jose.JSONWebKeySet{
+			Keys: []jose.JSONWebKey{
+				{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"},
 			},
-		)
+		})
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()

@@ -145,7 +145,9 @@ func (p *Phone) scanPage(w http.ResponseWriter, r *http.Request) {
 
 // page returns the handler of a page that does not depend on the request.
 func (p *Phone) page(page ui.Page) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { p.Kit.Show(w, r, p.Log, http.StatusOK, page) }
+	return func(w http.ResponseWriter, r *http.Request) {
+		p.Kit.Show(w, r, p.Log, http.StatusOK, page)
+	}
 }
 
 // rename serves POST /phone/rename: the form of "Rename".
@@ -165,22 +167,23 @@ func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 // stop serves POST /phone/stop: the form of a phone that waits, or is being removed. A phone that
 // can sign may stop another one without a login, and not a removal: it may be stolen.
 func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
-	person, loggedIn := p.Login.Person(r, scope)
-	ok := loggedIn
-	if phone, err := p.phone(r); !ok && err == nil {
-		person, ok = signer.Person{UIN: phone.UIN}, true
-	}
 	id := r.PostFormValue("phone_id")
-	if ok {
-		security.Note(r.Context(), security.Event{Actor: id, Person: person.UIN, Method: "oidc"})
-		err := p.Signers.Stop(r.Context(), person, id)
-		if errors.Is(err, signer.ErrNoPhone) && loggedIn {
-			err = p.Signers.Keep(r.Context(), person, id)
+	var err error
+	if person, ok := p.Login.Person(r, scope); ok {
+		security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
+		if err = p.Signers.StopOrKeep(r.Context(), person, id); err == nil {
+			security.Note(r.Context(), security.Event{Actor: id})
 		}
-		if err != nil && !errors.Is(err, signer.ErrNoPhone) {
-			p.fail(w, r, err)
-			return
-		}
+	} else if phone, none := p.phone(r); none == nil { // which is the actor
+		err = p.Signers.Stop(r.Context(), signer.Person{UIN: phone.UIN}, id)
+	} else {
+		security.Note(r.Context(), security.Event{Failed: true, Reason: "no login"})
+	}
+	if errors.Is(err, signer.ErrNoPhone) {
+		security.Note(r.Context(), security.NoPhone)
+	} else if err != nil {
+		p.fail(w, r, err)
+		return
 	}
 	http.Redirect(w, r, "/phone/?stopped="+url.QueryEscape(id), http.StatusSeeOther)
 }
@@ -193,10 +196,11 @@ func (p *Phone) change(
 ) {
 	if person, ok := p.Login.Person(r, scope); ok {
 		id := r.PostFormValue("phone_id")
-		security.Note(r.Context(), security.Event{Actor: id, Person: person.UIN, Method: "oidc"})
+		security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
 		var refused *api.Error
 		switch err := do(person, id); {
 		case err == nil:
+			security.Note(r.Context(), security.Event{Actor: id})
 			http.Redirect(w, r, "/phone/?"+what+"="+url.QueryEscape(id), http.StatusSeeOther)
 			return
 		case errors.As(err, &refused):
@@ -206,7 +210,7 @@ func (p *Phone) change(
 			p.fail(w, r, err)
 			return
 		}
-		security.Note(r.Context(), security.Event{Failed: true, Reason: "no phone of the person"})
+		security.Note(r.Context(), security.NoPhone)
 	}
 	http.Redirect(w, r, "/phone/", http.StatusSeeOther)
 }

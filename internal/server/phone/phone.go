@@ -50,9 +50,6 @@ type Phone struct {
 	Login     *login.Login
 	PublicURL string
 	Log       *slog.Logger
-
-	// Verification is off or, with a verifier in Signers, whether phones verify their owners.
-	Verification signer.Verification
 }
 
 // scope is the scope of the login and the path of the cookie.
@@ -83,12 +80,16 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
 	mux.Handle("POST /phone/api/enrol", security.Acts(security.Enrolment, j.Handle(p.enrol)))
 	mux.Handle(
-		"POST /phone/api/approve-phone",
-		security.Acts(security.PhoneApproval, j.Handle(p.approvePhone(p.Signers.Approve))),
+		"POST /phone/api/approve-phone/start", j.Handle(p.startConfirming(signer.ActApprove)),
 	)
 	mux.Handle(
+		"POST /phone/api/approve-phone",
+		security.Acts(security.PhoneApproval, j.Handle(p.confirm(p.Signers.Approve))),
+	)
+	mux.Handle("POST /phone/api/remove-phone/start", j.Handle(p.startConfirming(signer.ActRemove)))
+	mux.Handle(
 		"POST /phone/api/remove-phone",
-		security.Acts(security.Removal, j.Handle(p.approvePhone(p.Signers.Remove))),
+		security.Acts(security.Removal, j.Handle(p.confirm(p.Signers.Remove))),
 	)
 	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
 	mux.Handle(
@@ -149,12 +150,29 @@ type (
 		Serial      string `json:"serial"`    // hexadecimal
 		NotAfter    int64  `json:"not_after"` // Unix milliseconds
 	}
-	// PhoneApproval is the body of approve-phone and of remove-phone: one phone approves another,
-	// or removes another or itself.
-	PhoneApproval struct {
+	// ConfirmationStart is the body of approve-phone/start and of remove-phone/start: one phone is
+	// to approve another, or to remove another or itself.
+	ConfirmationStart struct {
 		PhoneID string `json:"phone_id"` // that waits, or is removed
-		By      string `json:"by"`       // the phone that makes the proof
-		Proof   string `json:"proof"`    // see [signer.Service.Approve] and Remove; raw r||s
+		By      string `json:"by"`       // the phone that confirms
+	}
+	// ConfirmationChallenge answers them.
+	ConfirmationChallenge struct {
+		ToBeSigned string `json:"to_be_signed"` // see [signer.Service.AskConfirmation]
+
+		// the id of the WebAuthn credential by which the phone verifies its owner; empty: it does
+		// not
+		CredentialID string `json:"credential_id,omitempty"`
+	}
+	// Confirmation is the body of approve-phone and of remove-phone.
+	Confirmation struct {
+		ConfirmationStart
+		ToBeSigned string `json:"to_be_signed"`
+		// ECDSA/SHA-256 over the bytes of to_be_signed, raw r||s
+		Proof string `json:"proof"`
+		// The AuthenticationResponseJSON of WebAuthn, whose challenge is the SHA-256 of
+		// to_be_signed, if the answer to start names a credential.
+		Assertion json.RawMessage `json:"assertion,omitempty"`
 	}
 )
 
@@ -192,9 +210,9 @@ type (
 )
 
 func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
-	person, ok := p.Login.Person(r, scope)
-	if !ok {
-		return api.ErrLoginRequired
+	person, err := p.person(r)
+	if err != nil {
+		return err
 	}
 	challenge, err := p.Signers.Challenge(person)
 	if err != nil {
@@ -202,15 +220,15 @@ func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
 	}
 	httpx.WriteJSON(
 		w, http.StatusOK,
-		ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge), p.Verification},
+		ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge), p.Signers.Verification},
 	)
 	return nil
 }
 
 func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
-	person, ok := p.Login.Person(r, scope)
-	if !ok {
-		return api.ErrLoginRequired
+	person, err := p.person(r)
+	if err != nil {
+		return err
 	}
 	security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
 	if err := p.People.Admit(w, limit.Enrolments, person.UIN); err != nil {
@@ -231,11 +249,11 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return api.ErrClientSide("challenge and proof must be base64url").Because("%w", err)
 	}
-	if in.Credential == nil && p.Verification == signer.VerificationRequired {
+	if in.Credential == nil && p.Signers.Verification == signer.VerificationRequired {
 		return api.ErrUserVerification.Because("the device has no credential")
 	}
 	enrolment := signer.Enrolment{Name: in.Name, Key: pub, Challenge: challenge, Proof: proof}
-	if p.Verification != signer.VerificationOff {
+	if p.Signers.Verification != signer.VerificationOff {
 		enrolment.Credential = in.Credential
 	}
 	phone, err := p.Signers.Enrol(r.Context(), person, enrolment)
@@ -266,35 +284,79 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// approvePhone returns the handler of a change of a phone that takes the login and the key of a
-// phone that can sign.
-func (p *Phone) approvePhone(
-	change func(ctx context.Context, p signer.Person, phoneID, by string, proof []byte) error,
-) func(http.ResponseWriter, *http.Request) error {
+// person returns the person who is logged in.
+func (p *Phone) person(r *http.Request) (signer.Person, error) {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		return person, api.ErrLoginRequired
+	}
+	return person, nil
+}
+
+// startConfirming returns the handler that gives a phone what it signs to do something for a phone.
+func (p *Phone) startConfirming(act signer.Act) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		person, ok := p.Login.Person(r, scope)
-		if !ok {
-			return api.ErrLoginRequired
+		person, err := p.person(r)
+		if err != nil {
+			return err
 		}
-		var in PhoneApproval
+		var in ConfirmationStart
 		if err := httpx.ReadJSON(w, r, &in); err != nil {
 			return err
 		}
-		security.Note(r.Context(), security.Event{Actor: in.By, Person: person.UIN, Method: "oidc"})
-		proof, err := base64.RawURLEncoding.DecodeString(in.Proof)
+		message, credential, err := p.Signers.AskConfirmation(
+			r.Context(), person, act, in.PhoneID, in.By,
+		)
 		if err != nil {
-			return api.ErrSignatureInvalid.Because("%w", err)
+			return phoneError(err)
 		}
-		err = change(r.Context(), person, in.PhoneID, in.By, proof)
-		if errors.Is(err, signer.ErrNoPhone) {
-			return api.ErrPhoneNotEnrolled
-		}
+		httpx.WriteJSON(w, http.StatusOK, ConfirmationChallenge{
+			ToBeSigned:   base64.RawURLEncoding.EncodeToString(message),
+			CredentialID: base64.RawURLEncoding.EncodeToString(credential),
+		})
+		return nil
+	}
+}
+
+// confirm returns the handler of a change of a phone that takes the login and the key of a phone
+// that can sign.
+func (p *Phone) confirm(
+	change func(ctx context.Context, p signer.Person, in signer.Confirmation) error,
+) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		person, err := p.person(r)
 		if err != nil {
 			return err
 		}
+		var in Confirmation
+		if err := httpx.ReadJSON(w, r, &in); err != nil {
+			return err
+		}
+		security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
+		message, err1 := base64.RawURLEncoding.DecodeString(in.ToBeSigned)
+		proof, err2 := base64.RawURLEncoding.DecodeString(in.Proof)
+		if err := errors.Join(err1, err2); err != nil {
+			return api.ErrSignatureInvalid.Because("%w", err)
+		}
+		err = change(r.Context(), person, signer.Confirmation{
+			PhoneID: in.PhoneID, By: in.By, Challenge: message, Proof: proof,
+			Assertion: in.Assertion,
+		})
+		if err != nil {
+			return phoneError(err)
+		}
+		security.Note(r.Context(), security.Event{Actor: in.By}) // until now a client's text
 		httpx.WriteJSON(w, http.StatusOK, struct{}{})
 		return nil
 	}
+}
+
+// phoneError returns the error for the page of the phone of an error of package signer.
+func phoneError(err error) error {
+	if errors.Is(err, signer.ErrNoPhone) {
+		return api.ErrPhoneNotEnrolled
+	}
+	return err
 }
 
 // publicKey parses a JWK that contains a P-256 public key and nothing else.
@@ -375,13 +437,13 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	}
 	var verified signer.Assertion
 	var verify request.VerifyUser
-	if p.verifies(phone) {
+	if p.Signers.Verifies(phone) {
 		verify = func(message []byte) (a signer.Assertion, err error) {
 			verified, err = p.Signers.Verifier.Verify(phone, message, in.Assertion)
 			return verified, err
 		}
 	}
-	err = p.Requests.ApproveVerified(
+	err = p.Requests.Approve(
 		r.Context(), r.PathValue("request_id"), session, phone, signature, verify,
 	)
 	if err != nil {
@@ -400,7 +462,8 @@ func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Requests.Reject(r.Context(), r.PathValue("request_id"), session, phone); err != nil {
+	err = p.Requests.Reject(r.Context(), r.PathValue("request_id"), session, phone)
+	if err != nil {
 		return err
 	}
 	httpx.WriteJSON(w, http.StatusOK, struct{}{})
@@ -433,12 +496,12 @@ func (p *Phone) state(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
-	phone, err := p.phone(r)
-	if err != nil {
-		return err
-	}
 	id := r.PathValue("request_id")
 	return p.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
+		phone, err := p.phone(r) // which may be revoked while the stream is open
+		if err != nil {
+			return httpx.Live{}, err
+		}
 		return p.live(ctx, phone, id)
 	})
 }
@@ -490,21 +553,16 @@ func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 // has to.
 func (p *Phone) signing(r *http.Request) (signer.Phone, error) {
 	phone, err := p.phone(r)
-	if err == nil && p.Verification == signer.VerificationRequired && phone.Credential == nil {
+	required := p.Signers.Verification == signer.VerificationRequired
+	if err == nil && required && phone.Credential == nil {
 		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("it cannot verify its owner")
 	}
 	return phone, err
 }
 
-// verifies reports whether an approval by the phone needs an assertion.
-func (p *Phone) verifies(phone signer.Phone) bool {
-	return p.Verification == signer.VerificationRequired ||
-		p.Verification == signer.VerificationPreferred && phone.Credential != nil
-}
-
 // credentialID names the credential of which the phone needs an assertion; "" is none.
 func (p *Phone) credentialID(phone signer.Phone) string {
-	if !p.verifies(phone) {
+	if !p.Signers.Verifies(phone) {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(phone.Credential.ID)

@@ -53,7 +53,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page.Here, page.Step = grant.Here, stepOf(req, grant.Session, phone)
-	if page.Step != "NO_ACCESS" {
+	if page.Step != StepNoAccess {
 		party, err := p.Parties.Party(r.Context(), req.ClientID)
 		if err != nil {
 			p.fail(w, r, err)
@@ -123,7 +123,8 @@ func stepOf(req *request.Request, session string, phone signer.Phone) Step {
 		return ""
 	case req.State.Approved():
 		switch {
-		case req.Approval == nil || req.Approval.PhoneID != phone.ID || req.Approval.SessionID != session:
+		case req.Approval == nil, req.Approval.PhoneID != phone.ID,
+			req.Approval.SessionID != session:
 			return StepOtherPhone
 		case req.State.Signed():
 			return StepSigned

@@ -3,7 +3,6 @@ package phone
 import (
 	"cmp"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -97,14 +96,7 @@ func (p Enrol) Request() *ui.Summary {
 }
 
 // NextPath returns Next if it is safe to follow, and the phone's home page otherwise.
-func (p Enrol) NextPath() string {
-	u, err := url.Parse(p.Next)
-	if err != nil || u.IsAbs() || u.Host != "" ||
-		!strings.HasPrefix(path.Clean(u.Path), "/phone/") {
-		return "/phone/"
-	}
-	return u.RequestURI()
-}
+func (p Enrol) NextPath() string { return ownPath(p.Next) }
 
 func (p Enrol) Meta() ui.Meta {
 	return ui.Meta{

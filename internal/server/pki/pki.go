@@ -91,9 +91,12 @@ func (p *PKI) issuing(w http.ResponseWriter, r *http.Request) {
 func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
 	der, err := p.Authority.OCSP(r.Context(), request, p.Revocations)
 	if err != nil {
-		level := slog.LevelInfo
-		if errors.Is(err, ca.ErrNotIssued) {
+		level := slog.LevelError
+		switch {
+		case errors.Is(err, ca.ErrNotIssued):
 			level = slog.LevelWarn
+		case errors.Is(err, ca.ErrQuestion): // which anyone can send
+			level = slog.LevelDebug
 		}
 		p.Log.Log(r.Context(), level, "OCSP request", "err", err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/pades"
@@ -68,7 +69,10 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /sign/{request_id}/leave-session", p.handle(p.leaveSession))
 	mux.HandleFunc("POST /sign/{request_id}/leave", p.handle(p.leave))
 	mux.HandleFunc("POST /sign/{request_id}/switch", p.handle(p.switchPerson))
-	mux.HandleFunc("POST /sign/{request_id}/stop-phone", p.handle(p.stopPhone))
+	mux.Handle(
+		"POST /sign/{request_id}/stop-phone",
+		security.Acts(security.Removal, p.handle(p.stopPhone)),
+	)
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
 	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
 
@@ -143,16 +147,10 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
-			p.Kit.Show(
-				w,
-				r,
-				p.Log,
-				http.StatusForbidden,
-				NoAccess{
-					Summary: s, Signer: p.account(r.Context(), person, req.ID),
-					Intended: req.SignerHash != "",
-				},
-			)
+			p.Kit.Show(w, r, p.Log, http.StatusForbidden, NoAccess{
+				Summary: s, Signer: p.account(r.Context(), person, req.ID),
+				Intended: req.SignerHash != "",
+			})
 			return nil
 		case err == nil:
 			req = opened
@@ -176,7 +174,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) pageOf(
 	r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool,
 ) (ui.Page, error) {
-	live := httpx.LiveOf(req)
+	live := p.live(req)
 	var account *ui.Person
 	if loggedIn {
 		account = new(p.account(r.Context(), person, req.ID))
@@ -346,11 +344,14 @@ func (p *Portal) softPhone(
 // waits, or keeps the one that is being removed.
 func (p *Portal) stopPhone(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, _ string, person signer.Person) error {
-		err := p.Signers.Stop(ctx, person, r.PostFormValue("phone_id"))
-		if errors.Is(err, signer.ErrNoPhone) {
-			err = p.Signers.Keep(ctx, person, r.PostFormValue("phone_id"))
-		}
-		if errors.Is(err, signer.ErrNoPhone) {
+		phoneID := r.PostFormValue("phone_id")
+		security.Note(ctx, security.Event{Person: person.UIN, Method: "oidc"})
+		err := p.Signers.StopOrKeep(ctx, person, phoneID)
+		switch {
+		case err == nil:
+			security.Note(ctx, security.Event{Actor: phoneID})
+		case errors.Is(err, signer.ErrNoPhone):
+			security.Note(ctx, security.NoPhone)
 			return nil // it is stopped already, or can sign: the page says which
 		}
 		return err
@@ -493,7 +494,7 @@ func (p *Portal) state(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	httpx.WriteJSON(w, http.StatusOK, httpx.LiveOf(req))
+	httpx.WriteJSON(w, http.StatusOK, p.live(req))
 	return nil
 }
 
@@ -504,8 +505,17 @@ func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return httpx.Live{}, err
 		}
-		return httpx.LiveOf(req), nil
+		return p.live(req), nil
 	})
+}
+
+// live returns the live state of a request, with the step of its sealing.
+func (p *Portal) live(req *request.Request) httpx.Live {
+	live := httpx.LiveOf(req)
+	if req.State.Sealing() {
+		live.Phase = string(p.Requests.SealPhase(req.ID))
+	}
+	return live
 }
 
 // LoginFailed shows the page for a failed login. returnTo is the page on which the login began.

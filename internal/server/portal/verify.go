@@ -85,9 +85,7 @@ func (p *Portal) check(w http.ResponseWriter, r *http.Request, c *checks) error 
 		return err
 	}
 	defer doc.Close()
-	return p.showVerdict(
-		w, r, req.SignedName(), io.NewSectionReader(doc, 0, doc.Size()),
-	)
+	return p.showVerdict(w, r, req.SignedName(), io.NewSectionReader(doc, 0, doc.Size()))
 }
 
 // begin reports whether a document may be checked now; done ends the check.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/pades"
@@ -148,6 +149,29 @@ type Sealing struct {
 	Delayed bool
 	// NextTry is the time of the next attempt; zero if it is under way, or waits for an operator.
 	NextTry time.Time
+}
+
+// SealStep is a step of the sealing on the page that waits for it.
+type SealStep struct {
+	Phase request.SealPhase
+	State string // done, now or todo
+}
+
+// Steps returns the steps of the sealing. All are todo if it is not known which one is done now.
+func (p Sealing) Steps() []SealStep {
+	state := "todo"
+	if p.Live.Phase != "" {
+		state = "done"
+	}
+	var steps []SealStep
+	for _, phase := range request.SealPhases() {
+		step := SealStep{phase, state}
+		if string(phase) == p.Live.Phase {
+			step.State, state = "now", "todo"
+		}
+		steps = append(steps, step)
+	}
+	return steps
 }
 
 func (p Sealing) Meta() ui.Meta {

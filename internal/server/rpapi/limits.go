@@ -92,7 +92,10 @@ func (a *API) beginUpload(
 			used.bytes,
 		)
 	} else if beyond(limits.Uploads, l.all.uploads+1) || beyond(limits.Bytes, l.all.bytes+size) {
-		return nil, tooMany(w, "all relying parties have %d uploads in progress, of %d bytes", l.all.uploads, l.all.bytes)
+		return nil, tooMany(
+			w, "all relying parties have %d uploads in progress, of %d bytes", l.all.uploads,
+			l.all.bytes,
+		)
 	}
 	if l.parties == nil {
 		l.parties, l.tokens = map[string]usage{}, map[request.Ticket]bool{}
@@ -176,7 +179,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 // time.
 const maxUnauthenticated = 16
 
-// drainBody reads the rest of a refused body, because many clients write the whole request before
+// drainBody reads the rest of an unused body, because many clients write the whole request before
 // they read, and would get a connection reset instead of the answer. It reads up to twice the
 // largest document size: for 10 s if the caller is authenticated, and for 2 s otherwise. Beyond
 // maxUnauthenticated unauthenticated callers it reads 256 KiB. A client that waits for "100

@@ -13,7 +13,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// call is what a handler finds out about the call that it answers, for the record.
+// call has the facts about a call that its handler finds out, for the record.
 type call struct {
 	authentic bool   // the token or the link is genuine
 	party     string // client id, if the token does not name it
@@ -72,7 +72,7 @@ func (c *call) noteRefusal(
 	security.Note(r.Context(), e)
 }
 
-// Answer is what a call came to.
+// Answer is the outcome of a call.
 type Answer struct {
 	Call      calllog.Kind
 	Party     string // client id; "" if the call did not prove it
@@ -81,7 +81,7 @@ type Answer struct {
 	Check     string // that failed; "" if it is not known
 }
 
-// tell calls Answered.
+// tell calls Answered with the outcome.
 func (a *API) tell(
 	r *http.Request, kind calllog.Kind, c call, diagnosis *calllog.Diagnosis, err error,
 ) {
@@ -118,9 +118,11 @@ func (a *API) record(
 	}
 	if refusal, reason := httpx.Refusal(err); refusal == api.ErrServerSide &&
 		r.Context().Err() != nil {
-		rec.Status, rec.Error, rec.Description = 0, NoAnswer, "The caller went away before there was an answer"
+		rec.Status, rec.Error = 0, NoAnswer
+		rec.Description = "The caller went away before there was an answer"
 	} else if err != nil {
-		rec.Status, rec.Error, rec.Description, rec.Reason = status(refusal.Code), refusal.Code, refusal.Description, reason
+		rec.Status, rec.Error = status(refusal.Code), refusal.Code
+		rec.Description, rec.Reason = refusal.Description, reason
 		if wait := w.Header().Get("Retry-After"); wait != "" {
 			rec.Reason = "Retry-After: " + wait + " s"
 		}

@@ -168,7 +168,10 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if r.ContentLength >= a.Requests.MaxDocument {
 		return request.ErrTooLarge
 	}
-	answer, err := a.Requests.Initiate(r.Context(), request.Application{
+	// Once the body is read the call is whole, and goes on as in withoutBody. Until then a client
+	// that has gone ends it, because reading the body fails.
+	ctx := context.WithoutCancel(r.Context())
+	answer, err := a.Requests.Initiate(ctx, request.Application{
 		ClientID:   rp.ClientID,
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
@@ -256,15 +259,10 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	c.aside = !first
-	httpx.ServePDF(
-		w,
-		r,
-		doc,
-		httpx.PDF{
-			Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256,
-			Attachment: true,
-		},
-	)
+	httpx.ServePDF(w, r, doc, httpx.PDF{
+		Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256,
+		Attachment: true,
+	})
 	return nil
 }
 

@@ -83,8 +83,7 @@ func TestSlowUpload(t *testing.T) {
 			fmt.Fprintf(
 				conn,
 				"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n",
-				rp.Token(token.Initiate),
-				length,
+				rp.Token(token.Initiate), length,
 			)
 			if name == "chunked" {
 				fmt.Fprintf(conn, "5\r\n%%PDF-\r\n")
@@ -145,8 +144,7 @@ func TestExpectContinue(t *testing.T) {
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
 		h := (&rpapi.API{Verifier: token.NewVerifier(token.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(
-			http.NotFoundHandler(),
-			"/api",
+			http.NotFoundHandler(), "/api",
 		)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))

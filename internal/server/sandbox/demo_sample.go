@@ -88,8 +88,7 @@ func sampleDocument() []byte {
 			"tribunal that is responsible for the place of the premises.",
 	)
 	second.clause(
-		"9",
-		"Form",
+		"9", "Form",
 		"This agreement is signed electronically. Changes need a document that is signed in the same way.",
 	)
 	second.y = 280 // just above the frames

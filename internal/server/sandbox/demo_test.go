@@ -70,13 +70,9 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		f.document, _ = io.ReadAll(r.Body)
 		f.initiates++
 		id := fmt.Sprintf("signv3-%d", f.initiates)
-		answer(
-			w,
-			f.refuse,
-			api.Initiated{
-				SigningURL: publicURL + "/sign/" + id, RequestID: id, ExchangeCode: "code-" + id,
-			},
-		)
+		answer(w, f.refuse, api.Initiated{
+			SigningURL: publicURL + "/sign/" + id, RequestID: id, ExchangeCode: "code-" + id,
+		})
 	})
 	mux.HandleFunc(
 		"POST /api/v3/sign-requests/cancel",
@@ -97,13 +93,9 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 			if f.claims["exchange_code"] != "code-"+r.PathValue("id") {
 				t.Errorf("exchange code %v", f.claims["exchange_code"])
 			}
-			answer(
-				w,
-				f.result,
-				api.Result{
-					SignedDocURL: publicURL + "/documents/fresh", Exp: time.Now().Unix() + 120,
-				},
-			)
+			answer(w, f.result, api.Result{
+				SignedDocURL: publicURL + "/documents/fresh", Exp: time.Now().Unix() + 120,
+			})
 		},
 	)
 	mux.HandleFunc("GET /documents/{name}", func(w http.ResponseWriter, r *http.Request) {
@@ -117,15 +109,11 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		_, _ = io.WriteString(w, "%PDF "+r.PathValue("name"))
 	})
 	mux.HandleFunc("GET "+api.PathKeys, func(w http.ResponseWriter, _ *http.Request) {
-		httpx.WriteJSON(
-			w,
-			f.keysStatus,
-			jose.JSONWebKeySet{
-				Keys: []jose.JSONWebKey{
-					{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"},
-				},
+		httpx.WriteJSON(w, f.keysStatus, jose.JSONWebKeySet{
+			Keys: []jose.JSONWebKey{
+				{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"},
 			},
-		)
+		})
 	})
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
@@ -355,11 +343,8 @@ func TestDemoShowsRefusedUploads(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	b.look(
-		"refused",
-		text,
-		`"error_description": "The PDF is encrypted"`,
-		"Signet-Explanation: because <so>",
-		`action="/demo/requests"`,
+		"refused", text, `"error_description": "The PDF is encrypted"`,
+		"Signet-Explanation: because <so>", `action="/demo/requests"`,
 	)
 	b.page("/demo/", "No requests yet", "!encrypted")
 	b.refuse = nil

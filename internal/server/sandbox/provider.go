@@ -40,7 +40,7 @@ type Provider struct {
 	codes map[string]grant
 }
 
-// grant is what a code was issued for.
+// grant is the login that a code was issued for.
 type grant struct {
 	person    signer.Person
 	nonce     string
@@ -102,7 +102,10 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := PersonaChooser{Action: "/idp/authorize", Client: "Signet", RedirectURL: p.RedirectURL}
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope", "acr_values"} {
+	for _, name := range []string{
+		"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge",
+		"state", "nonce", "scope", "acr_values",
+	} {
 		page.Fields = append(page.Fields, Hidden{Name: name, Value: q.Get(name)})
 	}
 	page.Personas = choices(p.Personas)

@@ -15,7 +15,7 @@ type Persona struct {
 	Note string // for the page that asks which persona to be; may be empty
 }
 
-// Personas returns the people of a sandbox that is not told others. Their NRICs and FINs have valid
+// Personas returns the people of a sandbox without --personas. Their NRICs and FINs have valid
 // check letters and belong to no known person; the first two are the ones that the ecosystem's
 // other test tools use.
 func Personas() []Persona {

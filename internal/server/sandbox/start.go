@@ -29,7 +29,7 @@ type Root struct {
 	PEM         []byte
 }
 
-// StartConfig is what [NewStart] shows.
+// StartConfig is the content of the page of [NewStart].
 type StartConfig struct {
 	PublicURL, ControlURL string // of the listeners
 	MockBase              string // path of the API as MockPass has it

@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Action is the kind of an attempt.
@@ -31,7 +34,7 @@ const (
 	Console       Action = "console"        // of an operator: a change, or taking evidence
 )
 
-// Event is what a handler knows about its request. Empty members are not known.
+// Event is a security event. A handler sets what it knows; empty members are not known.
 type Event struct {
 	Action Action
 	Actor  string // id of a phone, client id of a relying party, name of an operator
@@ -43,6 +46,10 @@ type Event struct {
 	// Purpose is why an operator acted for a person, in the operator's words.
 	Purpose string
 }
+
+// NoPhone says that a form names no phone of the person. The log does not have what it names, which
+// may be any text.
+var NoPhone = Event{Failed: true, Reason: "no phone of the person"}
 
 type key struct{}
 
@@ -97,11 +104,14 @@ func (l *Log) Observe(next http.Handler) http.Handler {
 		if e.Action == "" {
 			return
 		}
-		record := record{Event: e, route: r.Pattern, requestID: r.PathValue("request_id")}
+		record := record{Event: e, route: r.Pattern}
+		if id := r.PathValue("request_id"); requestID.MatchString(id) {
+			record.requestID = id
+		}
 		record.Failed = e.Failed || rec.status >= http.StatusBadRequest ||
 			e.Actor == "" && e.Person == ""
 		record.address = address(r)
-		record.userAgent = printable(r.UserAgent(), 200)
+		record.userAgent = printable(signer.HideUINs(r.UserAgent()), 200)
 		if !record.Failed {
 			record.Reason = ""
 		} else if !l.first(record) {
@@ -110,6 +120,10 @@ func (l *Log) Observe(next http.Handler) http.Handler {
 		l.write(r.Context(), record, 0)
 	})
 }
+
+// requestID is the form of requests' ids. What is not one of them may be anything that a client has
+// put into a path, such as a person's number.
+var requestID = regexp.MustCompile(`^signv3-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // record is an event with the data of the observer.
 type record struct {
@@ -133,11 +147,11 @@ func (l *Log) write(ctx context.Context, r record, count int) {
 	add("actor", printable(r.Actor, 100))
 	add("person", l.person(r.Person))
 	add("method", r.Method)
-	add("purpose", printable(r.Purpose, 800)) // 200 characters
+	add("purpose", printable(signer.HideUINs(r.Purpose), 800)) // 200 characters
 	add("address", r.address)
 	add("user_agent", r.userAgent)
 	add("route", r.route)
-	add("request_id", printable(r.requestID, 64))
+	add("request_id", r.requestID)
 	if count > 0 {
 		attrs = append(attrs, slog.Int("count", count))
 	}

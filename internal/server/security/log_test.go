@@ -62,3 +62,43 @@ func TestPrintable(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestNumbersAreHidden checks that a line has no number of a person that a client sends, or that an
+// operator gives as a reason.
+func TestNumbersAreHidden(t *testing.T) {
+	var out bytes.Buffer
+	l := &Log{Log: slog.New(slog.NewTextHandler(&out, nil)), Now: time.Now}
+	h := l.Observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		Note(r.Context(), Event{Action: Console, Actor: "mei", Purpose: "for S8116474F, in person"})
+	}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("User-Agent", strings.Repeat("x", 192)+"s8116474f app/1")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	got := out.String()
+	if strings.Contains(strings.ToUpper(got), "811647") || !strings.Contains(got, "for •••••474F, in") {
+		t.Error(got)
+	}
+}
+
+// TestRequestID checks that a line has the id of a request, and no other text from a path.
+func TestRequestID(t *testing.T) {
+	var out bytes.Buffer
+	l := &Log{Log: slog.New(slog.NewTextHandler(&out, nil)), Now: time.Now}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{request_id}", func(_ http.ResponseWriter, r *http.Request) {
+		Note(r.Context(), Event{Action: Login, Actor: "a"})
+	})
+	const id = "signv3-01959a3c-0000-7000-8000-000000000001"
+	for path, want := range map[string]bool{
+		id: true, "S8979373D": false, id + "S8979373D": false, "signv3-S8979373D": false,
+		strings.ToUpper(id): false, "signv3-01959a3c-0000-7000-8000-0000S8979373D": false,
+	} {
+		out.Reset()
+		r := httptest.NewRequest("GET", "/"+path, nil)
+		l.Observe(mux).ServeHTTP(httptest.NewRecorder(), r)
+		if got := out.String(); strings.Contains(got, "request_id="+path) != want ||
+			strings.Contains(got, "S8979373D") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}

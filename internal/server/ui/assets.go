@@ -147,7 +147,8 @@ func (f *asset) compressed() []byte {
 	f.once.Do(func() {
 		switch {
 		case strings.HasPrefix(f.kind, "text/"), strings.HasPrefix(f.kind, "image/svg"),
-			strings.HasPrefix(f.kind, "application/manifest"), strings.HasPrefix(f.kind, "font/ttf"):
+			strings.HasPrefix(f.kind, "application/manifest"),
+			strings.HasPrefix(f.kind, "font/ttf"):
 		default:
 			return
 		}

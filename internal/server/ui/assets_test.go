@@ -101,8 +101,7 @@ func TestFirstPageSoon(t *testing.T) {
 		Bytes      int // on the wire
 	}
 	all := eval[[]loaded](
-		t,
-		ctx,
+		t, ctx,
 		`["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type)).map((e) =>
 		({ Name: new URL(e.name).pathname, Start: e.startTime, End: e.responseEnd, Bytes: e.transferSize }))`,
 	)

@@ -65,9 +65,7 @@ func TestConsoleFollows(t *testing.T) {
 		ctx,
 		window(1280, 800, false),
 		chromedp.Navigate(server.URL+"/console/requests/a"),
-		eventually(
-			`!document.querySelector("[data-follow-switch]").hidden`,
-		),
+		eventually(`!document.querySelector("[data-follow-switch]").hidden`),
 		script(`window.sameDocument = true`),
 	)
 	do(t, ctx, click("#call-7 summary"), script(`document.activeElement.blur()`))
@@ -84,10 +82,7 @@ func TestConsoleFollows(t *testing.T) {
 		t.Error("what was open is closed")
 	}
 	do(
-		t,
-		ctx,
-		click("[data-follow-switch] input"),
-		chromedp.Reload(),
+		t, ctx, click("[data-follow-switch] input"), chromedp.Reload(),
 		eventually(`!document.querySelector("[data-follow-switch]").hidden`),
 	)
 	if eval[bool](t, ctx, `document.querySelector("[data-follow-switch] input").checked`) {
@@ -157,7 +152,7 @@ func TestShownDocument(t *testing.T) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		p := console.Request{
 			Row:     console.Row{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"},
-			MayRead: true, Marks: []console.Mark{{Page: 2, X: 0.1, Y: 0.2, Number: 1}},
+			MayRead: true, Places: []console.Mark{{Page: 2, X: 0.1, Y: 0.2, Number: 1}},
 		}
 		if err := k.Render(w, r, 200, p); err != nil {
 			t.Error(err)

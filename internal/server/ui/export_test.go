@@ -25,6 +25,9 @@ func (k *Kit) Chosen(w http.ResponseWriter, r *http.Request) string { return k.l
 // Date writes a time in a language by the message of a key.
 func (k *Kit) Date(tag string, t time.Time, key string) string { return k.byTag(tag).date(t, key) }
 
+// Text is the message of a key in a language.
+func (k *Kit) Text(tag, key string, args ...any) string { return k.byTag(tag).text(key, args...) }
+
 // LanguageCookie is the name of the cookie that keeps a choice.
 const LanguageCookie = languageCookie
 

@@ -57,7 +57,7 @@ func (k *Kit) functions(l *language) template.FuncMap {
 			return int((left + time.Minute - 1) / time.Minute)
 		},
 		"add":   func(a, b int) int { return a + b },
-		"short": short,
+		"short": func(name string) string { return short(name, mostShort(l.Tag)) },
 		"asset": k.assets.url,
 		"dict":  dict,
 	}
@@ -78,17 +78,23 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// mostShort is the number of characters of a name that fit a button on a narrow phone.
-const mostShort = 28
+// mostShort returns the number of characters of a name that fit two lines of a button on a narrow
+// phone, beside what the language says there.
+func mostShort(tag string) int {
+	if tag == "ta" {
+		return 28
+	}
+	return 40
+}
 
 // short cuts a name after a word. What a language puts after the name stays to be read.
-func short(name string) string {
+func short(name string, most int) string {
 	all := []rune(name)
-	if len(all) <= mostShort {
+	if len(all) <= most {
 		return name
 	}
-	cut := string(all[:mostShort])
-	if i := strings.LastIndexByte(cut, ' '); i > mostShort/2 {
+	cut := string(all[:most])
+	if i := strings.LastIndexByte(cut, ' '); i > most/2 {
 		cut = cut[:i]
 	}
 	return strings.TrimRight(cut, " ,.-") + "…"

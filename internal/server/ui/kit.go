@@ -199,7 +199,8 @@ func (k *Kit) Show(
 
 // Error answers with the error page of the status, or with text if the page cannot be rendered.
 func (k *Kit) Error(w http.ResponseWriter, r *http.Request, status int, reference string) {
-	if err := k.Render(w, r, status, HTTPError{Status: status, Reference: reference, RetryURL: retryURL(r, status)}); err != nil {
+	page := HTTPError{Status: status, Reference: reference, RetryURL: retryURL(r, status)}
+	if err := k.Render(w, r, status, page); err != nil {
 		http.Error(w, http.StatusText(status), status)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	textlanguage "golang.org/x/text/language"
+	"golang.org/x/text/unicode/bidi"
 
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
@@ -108,9 +109,22 @@ func (l *language) text(key string, args ...any) string {
 	}
 	pairs := make([]string, 0, 2*len(args))
 	for i, a := range args {
-		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", fmt.Sprint(a))
+		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", isolated(fmt.Sprint(a)))
 	}
 	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// isolated keeps a name that is written from right to left from changing the order of the sentence
+// around it, also in titles and attributes, which cannot have the element bdi.
+func isolated(name string) string {
+	const first, pop = "\u2068", "\u2069" // FSI and PDI (UAX #9)
+	for _, c := range name {
+		switch p, _ := bidi.LookupRune(c); p.Class() {
+		case bidi.R, bidi.AL, bidi.RLE, bidi.RLO, bidi.RLI:
+			return first + name + pop
+		}
+	}
+	return name
 }
 
 // count returns the message KEY.one or KEY.other. The languages without plural forms have the same

@@ -131,8 +131,7 @@ func TestLanguageSwitchKeepsTheQuery(t *testing.T) {
 		return w.Body.String()
 	}
 	if body := page("GET", "/phone/enrol?next=%2Fphone%2Fsign%2Fa%2Fb"); !strings.Contains(
-		body,
-		`href="?lang=zh&amp;next=%2Fphone%2Fsign%2Fa%2Fb"`,
+		body, `href="?lang=zh&amp;next=%2Fphone%2Fsign%2Fa%2Fb"`,
 	) {
 		t.Error("the switch loses the query")
 	}
@@ -155,6 +154,23 @@ func TestDates(t *testing.T) {
 		for month := time.January; month <= time.December; month++ {
 			// every month has a name
 			k.Date(tag, time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC), "date.day")
+		}
+	}
+}
+
+// TestNamesInSentences checks that a name that is written from right to left does not change the
+// order of the words around it, and that no other name gets a character that was not typed.
+func TestNamesInSentences(t *testing.T) {
+	k := newKit(t)
+	for name, want := range map[string]string{
+		"Harbour Lane":    "Return to Harbour Lane",
+		"海港公司":            "Return to 海港公司",
+		"בית הנמל (2026)": "Return to \u2068בית הנמל (2026)\u2069",
+		"a\u202egpj.exe":  "Return to \u2068a\u202egpj.exe\u2069",
+		"Lease عقد.pdf":   "Return to \u2068Lease عقد.pdf\u2069",
+	} {
+		if got := k.Text("en", "return", name); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestLongNames(t *testing.T) {
 			if !eval[bool](
 				t,
 				ctx,
-				`document.querySelector("main").innerText.includes("`+longName+`") && document.documentElement.scrollWidth <= innerWidth`,
+				`document.querySelector("main").innerText.includes("`+longName+`") && `+tooWide+" <= 0",
 			) {
 				t.Errorf(
 					"%s, %s: the page does not name the document, or is wider than the window",
@@ -98,15 +98,44 @@ func TestPrint(t *testing.T) {
 			e.scrollHeight > e.clientHeight + 2 || e.scrollWidth > e.clientWidth + 2).map(e => e.tagName + "." + e.className).join(", ")`); cut != "" {
 			t.Errorf("%s is cut on paper: %s", name, cut)
 		}
-		if over := eval[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+		if over := eval[int](t, ctx, tooWide); over > 0 {
 			t.Errorf("%s is %d px wider than the paper", name, over)
 		}
 		if !eval[bool](
-			t,
-			ctx,
+			t, ctx,
 			`document.querySelector("h1").checkVisibility() && document.querySelector(".banner").checkVisibility()`,
 		) {
 			t.Errorf("%s has no heading or no banner on paper", name)
+		}
+	}
+}
+
+// TestOneDevice checks that the button that signs on the same device comes before the code on a
+// phone, held upright or on its side, and that a computer shows the code first.
+func TestOneDevice(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, test := range []struct {
+		width, height int64
+		touch         bool
+	}{{390, 844, true}, {844, 390, true}, {1280, 800, false}} {
+		do(
+			t, ctx,
+			chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+				_, err := cdp.Call(
+					ctx, target, emulation.SetTouchEmulationEnabled,
+					emulation.SetTouchEmulationEnabledParams{Enabled: test.touch},
+				)
+				return err
+			}),
+			window(test.width, test.height, false), s.open("code"),
+		)
+		first := eval[bool](t, ctx, `(() => {
+			const here = [...document.querySelectorAll("form[action$='/here'] button")].filter(e => e.checkVisibility());
+			return here.length === 1 && here[0].getBoundingClientRect().top < document.querySelector("[data-qr]").getBoundingClientRect().top;
+		})()`)
+		if first != test.touch {
+			t.Errorf("%dx%d, touch %v: the button comes first is %v", test.width, test.height, test.touch, first)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,12 +33,7 @@ func TestLive(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
 			s.noStream, s.noPoll = !test.stream, test.stream
-			do(
-				t,
-				ctx,
-				s.open(test.page),
-				script(`window.before = true`),
-			)
+			do(t, ctx, s.open(test.page), script(`window.before = true`))
 			s.told(t, 1) // it has heard of the state that it shows, and then once more
 			s.set(nil)
 			s.told(t, 2)
@@ -46,11 +42,40 @@ func TestLive(t *testing.T) {
 			}
 			s.set(test.change)
 			do(
-				t,
-				ctx,
+				t, ctx,
 				eventually(`window.before === undefined && document.readyState !== "loading"`),
 			)
 		})
+	}
+}
+
+// TestSealingPhases checks that the page of an approved document shows the steps of its sealing as
+// the stream names them, that it does not need them, and that none reloads it.
+func TestSealingPhases(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, s.open("sealing"), script(`window.before = true`))
+	s.told(t, 1)
+	const steps = `[...document.querySelectorAll(".progress-steps li")].filter(e => e.checkVisibility()).map(e => e.innerText.trim() + " " + e.className +
+		(e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
+	const approved = "Approved on your phone 2:03 PM done, "
+	for _, step := range []struct{ phase, want string }{
+		{"", approved + "Sealing the document now turns"},
+		{"stamp", approved + "Time stamp now turns, Proof that it stays valid todo, Check of the finished document todo"},
+		{"prove", approved + "Time stamp done, Proof that it stays valid now turns, Check of the finished document todo"},
+		{"", approved + "Time stamp done, Proof that it stays valid now turns, Check of the finished document todo"},
+		{"check", approved + "Time stamp done, Proof that it stays valid done, Check of the finished document now turns"},
+	} {
+		s.set(map[string]any{"phase": step.phase})
+		do(t, ctx, eventually(fmt.Sprintf(`%s === %q`, steps, step.want)))
+	}
+	if !eval[bool](t, ctx, `window.before === true`) {
+		t.Error("the page reloaded")
+	}
+	do(t, ctx, s.open("sealing-phase"))
+	if got := eval[string](t, ctx, steps); got !=
+		approved+"Time stamp done, Proof that it stays valid now turns, Check of the finished document todo" {
+		t.Errorf("a page that is opened during a step shows %q", got)
 	}
 }
 
@@ -60,24 +85,14 @@ func TestStreamDrops(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	const lost = `document.querySelector("[data-lost]").checkVisibility()`
-	do(
-		t,
-		ctx,
-		window(390, 844, false),
-		s.open("document"),
-		script(`window.before = true`),
-	)
+	do(t, ctx, window(390, 844, false), s.open("document"), script(`window.before = true`))
 	s.told(t, 1)
 	s.outage(true, true)
 	do(
-		t,
-		ctx,
-		eventually(lost),
-		eventually(
-			`document.querySelector("#announce").textContent === "Connection lost. Trying again…"`,
-		),
+		t, ctx, eventually(lost),
+		eventually(`document.querySelector("#announce").textContent === "Connection lost. Trying again…"`),
 	)
-	if overlap := eval[bool](t, ctx, `document.documentElement.scrollWidth > innerWidth`); overlap {
+	if overlap := eval[bool](t, ctx, tooWide+" > 0"); overlap {
 		t.Error("the line does not fit")
 	}
 	s.outage(true, false)
@@ -186,13 +201,7 @@ func TestCodeIsRenewed(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	const shown = `document.querySelector("[data-qr] svg").dataset.n`
-	do(
-		t,
-		ctx,
-		s.open("code"),
-		eventually(shown+` === "1"`),
-		eventually(shown+` === "3"`),
-	)
+	do(t, ctx, s.open("code"), eventually(shown+` === "1"`), eventually(shown+` === "3"`))
 	s.mu.Lock()
 	s.noCode = true
 	s.mu.Unlock()

@@ -16,6 +16,11 @@ func testPDF(n int) []byte {
 	for len(boxes) < n {
 		boxes = append(boxes, boxes[0])
 	}
+	return testPages(boxes)
+}
+
+// testPages makes the document with pages that have these boxes and turns.
+func testPages(boxes []string) []byte {
 	var b, kids bytes.Buffer
 	for i := range boxes {
 		fmt.Fprintf(&kids, "%d 0 R ", 4+2*i)

@@ -47,7 +47,7 @@ func TestPhonesAppearAtOnce(t *testing.T) {
 		eventually(shown+`.some(text => text.includes("Set up this phone"))`),
 	)
 
-	// Without an answer the list is shown all the same.
+	// The list is shown without an answer, too.
 	do(t, ctx, chromedp.Reload(), eventually(shown+`.length > 2`))
 }
 
@@ -78,13 +78,9 @@ func TestPhone(t *testing.T) {
 	s.lose = 1
 	s.mu.Unlock()
 	do(
-		t,
-		ctx,
-		s.open("phone-approve"),
+		t, ctx, s.open("phone-approve"),
 		eventually(`!document.querySelector("[data-do=approve]").disabled`),
-		script(
-			`document.querySelector("[data-do=approve]").click(); document.querySelector("[data-do=approve]").click(); 0`,
-		),
+		script(`document.querySelector("[data-do=approve]").click(); document.querySelector("[data-do=approve]").click(); 0`),
 		eventually(`!document.querySelector("[data-approve-error]").hidden`),
 		click("[data-do=approve]"),
 		eventually(`!document.querySelector("[data-step=approved]").hidden`),
@@ -111,12 +107,8 @@ func TestPhoneHearsOfTheSeal(t *testing.T) {
 		{map[string]any{"state": "cancelled", "outcome": "failed", "session_ends_at": 0}, "REQUEST_CANCELLED"},
 	} {
 		do(
-			t,
-			ctx,
-			s.open("phone-approve"),
-			eventually(
-				`!document.querySelector("[data-do=approve]").disabled`,
-			),
+			t, ctx, s.open("phone-approve"),
+			eventually(`!document.querySelector("[data-do=approve]").disabled`),
 			click("[data-do=approve]"),
 			eventually(`!document.querySelector("[data-step=approved]").hidden`),
 		)
@@ -196,17 +188,13 @@ func TestPhoneTooLate(t *testing.T) {
 		)
 	}
 	do(
-		t,
-		ctx,
-		s.open("phone-approve"),
+		t, ctx, s.open("phone-approve"),
 		eventually(`!document.querySelector("[data-step=ask]").hidden`),
 	)
 	s.set(map[string]any{"state": "cancelled"})
 	do(t, ctx, eventually(`!document.querySelector("[data-step=REQUEST_CANCELLED]").hidden`))
 	text := eval[string](
-		t,
-		ctx,
-		`document.querySelector("[data-step=REQUEST_CANCELLED]").innerText`,
+		t, ctx, `document.querySelector("[data-step=REQUEST_CANCELLED]").innerText`,
 	)
 	if !strings.Contains(text, "Cancelled by Harbour Lane Housing Co-operative") {
 		t.Errorf("a cancelled request says %q", text)
@@ -241,16 +229,11 @@ func TestPhoneChecks(t *testing.T) {
 		s.tamper = tamper
 		s.mu.Unlock()
 		do(
-			t,
-			ctx,
-			s.open("phone-approve"),
-			eventually(
-				`!document.querySelector("[data-do=approve]").disabled || !document.querySelector("[data-step=MISMATCH]").hidden`,
-			),
+			t, ctx, s.open("phone-approve"),
+			eventually(`!document.querySelector("[data-do=approve]").disabled || !document.querySelector("[data-step=MISMATCH]").hidden`),
 		)
 		refused := eval[bool](
-			t,
-			ctx,
+			t, ctx,
 			`document.querySelector("[data-do=approve]").disabled && document.querySelector("[data-step=ask]").hidden`,
 		)
 		if refused != (tamper != nil) {

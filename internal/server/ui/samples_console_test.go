@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
@@ -83,8 +82,7 @@ func galleryConsole(now time.Time) []Sample {
 			row(1, "created", "Tenancy agreement, unit 08-12.pdf", ui.Person{}),
 			row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
 			row(
-				3,
-				"signed",
+				3, "signed",
 				"Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf",
 				signer,
 			),
@@ -205,7 +203,9 @@ func galleryConsole(now time.Time) []Sample {
 		Row:      row(1, "signed", "Tenancy agreement, unit 08-12.pdf", signer),
 		ClientID: "harbour-lane", Intended: true,
 		File: console.File{Size: 184320, SHA256: digest, Pages: 7}, Signatures: 1,
-		Places: []string{"page 1 at 0.12, 0.18", "page 7 at 0.55, 0.08"},
+		Places: []console.Mark{
+			{Page: 1, X: 0.12, Y: 0.18, Number: 1}, {Page: 3, X: 0.55, Y: 0.08, Number: 2},
+		},
 		Signed: &console.Signed{
 			At: ago(8 * time.Minute), Name: "TAN MEI LIN", Level: "B-LTA",
 			File: console.File{Size: 231424, SHA256: digest, Pages: 7},
@@ -253,9 +253,6 @@ func galleryConsole(now time.Time) []Sample {
 		Row:      row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
 		ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
 		File: signed.File, Places: signed.Places, MayRead: true,
-		Marks: []console.Mark{
-			{Page: 1, X: 0.12, Y: 0.18, Number: 1}, {Page: 3, X: 0.55, Y: 0.08, Number: 2},
-		},
 		Events: []console.Event{
 			signed.Events[0], event(2, 8*time.Minute, "opened", ""),
 			event(3, 9*time.Minute, "proceeded", "busy", "ends_at", ""),
@@ -269,7 +266,7 @@ func galleryConsole(now time.Time) []Sample {
 	refused.CreatedAt, refused.ExpiresAt = signed.CreatedAt, signed.ExpiresAt
 	cancelled := refused
 	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt = "cancelled", time.Time{}, now
-	cancelled.MayRead, cancelled.Marks = false, nil
+	cancelled.MayRead = false
 	cancelled.Events = append(
 		refused.Events[:2:2],
 		event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"),
@@ -325,152 +322,6 @@ func galleryConsole(now time.Time) []Sample {
 		}),
 		Follow: true,
 	}
-	party := console.Party{
-		Party:       ui.Party{Name: "Harbour Lane Housing Co-operative", LogoURL: ui.LogoURL("sample")},
-		ClientID:    "kX2vQpB0zWm3nC8Ls5TdRfYhJa7uE1Gi",
-		JWKSURL:     "https://harbour-lane.example/.well-known/jwks.json",
-		RedirectURL: "https://harbour-lane.example/sign/return",
-		WebhookURL:  "https://harbour-lane.example/hooks/sign?…", Version: 4,
-	}
-	checks := []console.Check{
-		{
-			Name: "jwks",
-			Tone: "warn",
-			Text: "1 usable key, fetched in 84 ms",
-			More: []string{"kid 2026-03: P-256, ES256", "not usable: keys[1]: use is not sig"},
-		},
-		{
-			Name: "redirect",
-			Tone: "good",
-			Text: "The URL is well formed. Only browsers open it, so it was not called.",
-		},
-		{
-			Name: "webhook",
-			Tone: "bad",
-			Text: "The server refuses the connection. Check that it runs and that the port is right.",
-		},
-	}
-	quiet := console.Party{
-		Party: ui.Party{Name: "Demo Relying Party"}, ClientID: "demo", Configured: true,
-		JWKSURL: party.JWKSURL, RedirectURL: party.RedirectURL,
-	}
-	closed := party
-	closed.Disabled, closed.LogoURL, closed.Name, closed.ClientID = true, "", "Lantern Street Insurance", "lantern-street"
-	page := console.PartyPage{
-		Party: party, API: "https://sign.example/api/v3",
-		KeysURL: "https://sign.example/.well-known/keys.json", Checks: checks,
-		Keys: &console.Keys{
-			Keys: []console.Key{
-				{Kid: "2026-03", Curve: "P-256", Alg: "ES256", LastUsed: ago(80 * time.Second)},
-				{Kid: "2025-09", Curve: "P-256", Alg: "ES256", LastUsed: ago(50 * time.Hour)},
-				{Kid: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", Curve: "P-521"},
-			},
-			Ignored: []string{"keys[3]: use is not sig"}, FetchedAt: ago(20 * time.Minute),
-			Until: now.Add(40 * time.Minute),
-		},
-		Proposal: &console.Proposal{
-			ID: 1, By: "mei.lin", At: ago(10 * time.Minute), Edits: []console.Edit{{
-				Field: "jwks_url", From: "https://harbour-lane.example/jwks.json",
-				To: "https://keys.harbour-lane.example/2026/jwks.json",
-			}},
-		},
-		Changes: []console.Change{
-			{At: ago(10 * time.Minute), By: "mei.lin", Kind: "proposed"},
-			{At: ago(20 * time.Minute), By: "mei.lin", Kind: "keys_renewed"},
-			{At: ago(26 * time.Hour), By: "mei.lin", Kind: "edited", Edits: []console.Edit{
-				{
-					Field: "name",
-					From:  "Harbour Lane Housing",
-					To:    "Harbour Lane Housing Co-operative",
-				},
-				{
-					Field: "webhook_url",
-					From:  "https://harbour-lane.example/hooks/sign?…",
-					To:    "https://harbour-lane.example/hooks/sign?… (another query)",
-				},
-			}},
-			{At: ago(50 * time.Hour), By: "ravi", Kind: "logo"},
-			{At: ago(51 * time.Hour), By: "ravi", Kind: "registered", Edits: []console.Edit{
-				{Field: "name", From: "", To: "Harbour Lane Housing"},
-				{
-					Field: "jwks_url",
-					From:  "",
-					To:    "https://harbour-lane.example/.well-known/jwks.json",
-				},
-			}},
-		},
-	}
-	shut := page
-	shut.Party, shut.Checks, shut.Changes = closed, nil, append(
-		[]console.Change{{At: now, By: "mei.lin", Kind: "disabled"}},
-		page.Changes[3:]...)
-	shut.Keys = &console.Keys{
-		Failed: "JWKS: answered 404", FetchedAt: now, Until: now.Add(5 * time.Second),
-	}
-	shut.Done = "console.party.done.disable"
-	configured := page
-	configured.Party, configured.Checks, configured.Keys, configured.Changes = quiet, nil, nil, nil
-	configured.Problem = "It is registered in the configuration, so it is changed there."
-	authority := "-----BEGIN CERTIFICATE-----\n" +
-		strings.Repeat("MIIBszCCAVmgAwIBAgIUWvrkXCnOLfQyQ0v0kDq1cGZz7e4wCgYIKoZIzj0EAwIw\n", 8) +
-		"-----END CERTIFICATE-----\n"
-	fields := func(edit ...console.Field) []console.Field {
-		all := []console.Field{
-			{Name: "name", Value: party.Name, Required: true},
-			{Name: "jwks_url", Value: party.JWKSURL, Required: true},
-			{Name: "redirect_url", Value: party.RedirectURL, Required: true},
-			{Name: "webhook_url", Value: party.WebhookURL, Masked: true},
-			{Name: "ca", Value: authority},
-		}
-		for _, e := range edit {
-			all[slices.IndexFunc(all, func(f console.Field) bool { return f.Name == e.Name })] = e
-		}
-		return all
-	}
-	options := []console.Option{
-		{Name: "allow_download"},
-		{Name: "require_all_pages", On: true},
-		{Name: "allow_private"},
-		{Name: "webhook_ladder", On: true},
-	}
-	wrong := console.PartyForm{
-		Fields: append(
-			[]console.Field{
-				{
-					Name:  "client_id",
-					Value: "harbour lane",
-					Error: "It must be 1 to 128 characters of A-Z a-z 0-9 . _ -, and more than dots.",
-				},
-			},
-			fields(
-				console.Field{
-					Name:     "jwks_url",
-					Value:    "http://harbour-lane.example/jwks",
-					Required: true,
-					Error:    "The scheme is not https.",
-				},
-				console.Field{Name: "webhook_url"},
-				console.Field{
-					Name: "ca", Value: "harbour-lane.pem", Error: "It is not certificates in PEM.",
-				},
-			)...),
-		Options: options, Problem: "Nothing was saved. Correct the marked fields.",
-	}
-	edit := console.PartyForm{
-		Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Options: options,
-		Checks: checks,
-	}
-	conflict := edit
-	conflict.Checks, conflict.Fields = nil, fields(
-		console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name},
-	)
-	conflict.Options = []console.Option{
-		{Name: "allow_download", Saved: "yes"},
-		{Name: "require_all_pages", On: true},
-		{Name: "allow_private"},
-		{Name: "webhook_ladder", On: true},
-	}
-	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. Fields that differ show the saved value. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
 		Codes:    []string{"UNAUTHORIZED", "ACTIVE_SESSION_ONGOING"},
@@ -646,13 +497,5 @@ func galleryConsole(now time.Time) []Sample {
 				},
 			},
 		}},
-		{"console-parties", 200, console.Parties{Parties: []console.Party{quiet, party, closed}}},
-		{"console-parties-none", 200, console.Parties{Done: "console.party.done.remove"}},
-		{"console-party", 200, page},
-		{"console-party-disabled", 200, shut},
-		{"console-party-configured", 409, configured},
-		{"console-party-new", 422, wrong},
-		{"console-party-edit", 200, edit},
-		{"console-party-conflict", 409, conflict},
 	}
 }

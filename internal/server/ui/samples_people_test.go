@@ -40,6 +40,14 @@ func galleryPeople(now time.Time) []Sample {
 					By: "ops@example.com", At: ago(time.Hour), Own: true,
 				},
 				{
+					ID: "3", Kind: "forget", Hint: "•••••333A", Reason: "ticket 4713",
+					By: "desk@example.com", At: ago(3 * time.Hour), Claimed: true,
+				},
+				{
+					ID: "4", Kind: "forget", Hint: "•••••444B", Reason: "ticket 4714",
+					By: "desk@example.com", At: ago(4 * time.Hour), Interrupted: true,
+				},
+				{
 					ID: "2", Kind: "lift", Hint: "•••••373D",
 					PhoneID: "b7a1d2e3-1d0e-4a39-8d8c-0d3c35a2c1f5", Reason: "ticket 4712",
 					By: "desk@example.com", At: ago(2 * time.Hour),

@@ -44,8 +44,10 @@ func galleryStates(now time.Time) []Sample {
 	verdict := *revoked.Verdict
 	verdict.Signatures = slices.Clone(verdict.Signatures)
 	first := &verdict.Signatures[0]
-	first.Trusted, first.Tone, first.Pages = "verify.revoked", "bad", []int{1, 2, 7}
+	first.Trusted, first.TrustedTone = "verify.revoked", "bad"
+	first.Tone, first.Pages = "bad", []int{1, 2, 7}
 	first.Changes = []ui.ChangeVerdict{{Kind: "verify.change.form-fill"}}
+	first.LaterTone = "bad"
 	first.Facts.Signer = nil
 	first.Facts.Problems = []pades.ProblemSummary{{Text: "The certificate was revoked."}}
 	verdict.Tone, verdict.Icon, verdict.Heading, verdict.Text = "bad", "stop", "verify.failed", "verify.failed.text"
@@ -59,6 +61,10 @@ func galleryStates(now time.Time) []Sample {
 			Summary: bare, Live: httpx.Live{State: "locked", Seq: 7}, Signer: signer,
 			Places: []portal.Place{{Page: 1, X: 0.12, Y: 0.18}}, Background: true,
 			Sketch: sketchOf(signer.Name),
+		}},
+		{"document-many", 200, portal.Document{
+			Summary: bare, Live: httpx.Live{State: "locked", Seq: 7}, Signer: signer,
+			Places: manyPlaces(), Sketch: sketchOf(signer.Name),
 		}},
 		{"code-bare", 200, portal.SigningCode{
 			Summary: bare, Live: session, Signer: signer, QR: sampleQR(), MatchCode: "9736",
@@ -85,7 +91,37 @@ func galleryStates(now time.Time) []Sample {
 			Summary: unknown, Unavailable: true, RetryURL: "/phone/login",
 		}},
 		{"verify-revoked", 200, revoked},
+		{"verify-hidden", 200, hiddenVerdict()},
 	}, statesPhone(now), statesSandbox(now), statesConsole(now, &verdict))
+}
+
+// hiddenVerdict is about a document with a later signature whose box lies over an amount.
+func hiddenVerdict() portal.Verify {
+	page := sampleVerdict("intact/product_lta.pdf")
+	verdict := *page.Verdict
+	verdict.Signatures = slices.Clone(verdict.Signatures)
+	first := &verdict.Signatures[0]
+	first.Tone, first.Later, first.LaterTone = "warn", "verify.later.hides", "warn"
+	first.Changes = []ui.ChangeVerdict{
+		{Kind: "verify.change.signature", Page: 2, Field: "Signature2", Hides: "SGD 120,000.00"},
+	}
+	first.Facts.Indication = pades.Indeterminate
+	first.Facts.SubIndication = pades.SigConstraintsFailure
+	verdict.Tone, verdict.Icon = "warn", "warn"
+	verdict.Heading, verdict.Text = "verify.covered", "verify.covered.text"
+	page.Verdict = &verdict
+	return page
+}
+
+// manyPlaces returns as many places as a request may have, none of which overlap.
+func manyPlaces() []portal.Place {
+	var all []portal.Place
+	for i := range 20 {
+		all = append(all, portal.Place{
+			Page: 1 + i/7, X: 0.05 + 0.45*float64(i%2), Y: 0.05 + 0.12*float64(i%7),
+		})
+	}
+	return all
 }
 
 func sketchOf(name string) pades.Sketch {
@@ -174,7 +210,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 	stalled := console.Request{
 		Row: row, ClientID: strings.Repeat("W", 128), Outcome: "failed", SessionEndsAt: now,
 		Scanned: true, File: console.File{Size: 9 << 20, Pages: 2000},
-		Places: slices.Repeat([]string{"page 2000 at 0.12, 0.18"}, 20),
+		Places: slices.Repeat([]console.Mark{{Page: 2000, X: 0.12, Y: 0.18, Number: 1}}, 20),
 		Events: []console.Event{
 			{Seq: 1, At: now, Kind: "initiated"},
 			{At: now, Kind: "webhook", Tone: "bad", Call: &refusal},
@@ -194,7 +230,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		},
 		Answer: &console.Answer{Code: "CLIENT_SIDE_ERROR", Description: "The job is running."},
 	}
-	unopened := console.Request{Row: row, Places: []string{"page 1 at 0.12, 0.18"}}
+	unopened := console.Request{Row: row, Places: []console.Mark{{Page: 1, X: 0.12, Y: 0.18, Number: 1}}}
 	unopened.State, unopened.Signer = "created", ui.Person{}
 	many := console.Requests{
 		States: []console.State{{N: 10000, More: true}, {State: "stalled", N: 1, Current: true}},

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"html/template"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -77,6 +78,8 @@ func Gallery() []Sample {
 			Delayed: tries > 0, NextTry: next,
 		}
 	}
+	sealingNow := sealing(0, time.Time{})
+	sealingNow.Live.Phase = "prove"
 	signed := portal.Signed{
 		Summary: req, Live: live("signed"), Signer: signer, SignedAt: now.Add(-40 * time.Second),
 		Level: "PAdES B-LTA", Certificate: cert, Places: places, Available: true,
@@ -137,6 +140,7 @@ func Gallery() []Sample {
 		{"code-scanned", 200, codeScanned},
 		{"code-sandbox", 200, codeSandbox},
 		{"sealing", 200, sealing(0, time.Time{})},
+		{"sealing-phase", 200, sealingNow},
 		{"sealing-delayed", 200, sealing(6, now.Add(32*time.Second))},
 		{"sealing-stalled", 200, sealing(9, time.Time{})},
 		{"signed", 200, signed},
@@ -174,7 +178,7 @@ func Gallery() []Sample {
 	}
 	all = append(all, galleryPhone(now, req.Party, cert)...)
 	all = append(all, gallerySandbox(now)...)
-	all = append(all, galleryConsole(now)...)
+	all = slices.Concat(all, galleryConsole(now), galleryParties(now))
 	all = append(all, galleryPeople(now)...)
 	return append(all, galleryStates(now)...)
 }
@@ -274,13 +278,10 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 		Sample{"phone-offline", 200, phone.Offline{}},
 	)
 	for _, code := range (phone.Approve{}).Problems() {
-		all = append(
-			all,
-			Sample{
-				"phone-problem-" + string(code), 409,
-				phone.Problem{Code: string(code), Party: party},
-			},
-		)
+		all = append(all, Sample{
+			"phone-problem-" + string(code), 409,
+			phone.Problem{Code: string(code), Party: party},
+		})
 	}
 	return all
 }

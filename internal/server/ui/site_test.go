@@ -58,8 +58,13 @@ type site struct {
 	tamper   func(*asked, []byte) []byte // changes what a phone is told and given
 }
 
-// longName is what some people call a document.
-const longName = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf"
+// tooWide is by how many pixels the page is wider than the window. innerWidth would grow with the
+// page where a phone is emulated.
+const tooWide = `document.documentElement.scrollWidth - document.documentElement.clientWidth`
+
+// longName is what some people call a document: 120 characters.
+const longName = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_" +
+	"final-final_v12_2026-03-09_for_signature_by_all_parties.pdf"
 
 var testChallenge = []byte("a challenge of the server")
 
@@ -266,10 +271,19 @@ func (s *site) open(name string) step {
 	})
 }
 
-// leave closes the page in the tab and forgets what it remembered.
+// leave closes the page in the tab and forgets what it remembered. A page that reloads by itself at
+// the same moment aborts the navigation, which is then repeated.
 func (s *site) leave() []step {
 	return []step{
-		script(`try { sessionStorage.clear() } catch { }`), chromedp.Navigate("about:blank"),
+		script(`try { sessionStorage.clear() } catch { }`),
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			blank := chromedp.Navigate("about:blank")
+			_, err := blank(ctx, target)
+			if err != nil && strings.Contains(err.Error(), "ERR_ABORTED") {
+				_, err = blank(ctx, target)
+			}
+			return err
+		}),
 	}
 }
 
@@ -277,12 +291,12 @@ func (s *site) leave() []step {
 func (s *site) stateOf(name string) map[string]any {
 	state := map[string]any{
 		"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0,
-		"seal_tries": 0,
+		"seal_tries": 0, "phase": "",
 	}
 	if live := s.pages[name].Page.Meta().Live; live != nil {
 		state["state"], state["scanned"] = live.State, live.Scanned
 		state["session_ends_at"] = live.SessionEndsMillis()
-		state["seal_tries"] = live.SealTries
+		state["seal_tries"], state["phase"] = live.SealTries, live.Phase
 	}
 	switch name {
 	case "phone-approve", "phone-approve-warned", "phone-enrol-session":
@@ -428,13 +442,10 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 		a, _ := s.ask()
 		signed, _ := base64.RawURLEncoding.DecodeString(a.ToBeSigned)
 		if !verify(s.key, signed, body.Signature) {
-			answer(
-				400,
-				map[string]string{
-					"error":             "CLIENT_SIDE_ERROR",
-					"error_description": "wrong signature",
-				},
-			)
+			answer(400, map[string]string{
+				"error":             "CLIENT_SIDE_ERROR",
+				"error_description": "wrong signature",
+			})
 			return
 		}
 		if s.lose > 0 {

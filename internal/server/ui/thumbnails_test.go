@@ -74,12 +74,7 @@ func TestSignedPlaces(t *testing.T) {
 	s = newSite(t)
 	s.missing = s.kit.AssetURL("pdf.worker.js")
 	do(
-		t,
-		ctx,
-		s.open("signed"),
-		click("[data-show-document]"),
-		eventually(
-			`!document.querySelector("[data-viewer-failed]").hidden && document.querySelector(".signed-places").hidden`,
-		),
+		t, ctx, s.open("signed"), click("[data-show-document]"),
+		eventually(`!document.querySelector("[data-viewer-failed]").hidden && document.querySelector(".signed-places").hidden`),
 	)
 }

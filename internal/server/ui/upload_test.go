@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,11 +75,8 @@ func TestUploadInPerCent(t *testing.T) {
 	s.mu.Unlock()
 	sent("#demo-file", "[data-demo-form] button[type=submit]")
 	do(
-		t,
-		ctx,
-		eventually(
-			`document.querySelector("main [role=alert]") !== null && location.pathname === "/gallery/demo-home"`,
-		),
+		t, ctx,
+		eventually(`document.querySelector("main [role=alert]") !== null && location.pathname === "/gallery/demo-home"`),
 	)
 	s.mu.Lock()
 	s.refuse = false
@@ -102,6 +100,34 @@ func checkDocument(file string) []step {
 	}
 }
 
+// TestVerifyDropped drops a document anywhere on the page for checking documents, as it says.
+func TestVerifyDropped(t *testing.T) {
+	text, err := os.ReadFile(verifyCases + "intact/product_lta.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(
+		t,
+		ctx,
+		s.open("verify"),
+		eventually(`!document.querySelector("[data-verify-drop]").hidden`),
+		script(fmt.Sprintf(
+			`const dropped = new DataTransfer();
+			dropped.items.add(new File(
+				[Uint8Array.from(atob(%q), (c) => c.charCodeAt(0))], "lease.pdf",
+				{ type: "application/pdf" },
+			));
+			document.body.dispatchEvent(
+				new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: dropped }),
+			)`,
+			base64.StdEncoding.EncodeToString(text),
+		)),
+		eventually(`document.querySelector(".place-box.signed") !== null`),
+	)
+}
+
 // TestVerifyMarksThePlaces sends a document to be checked: the page says what it proves and shows
 // it, from the browser's own copy, with the number of each signature at its place.
 func TestVerifyMarksThePlaces(t *testing.T) {
@@ -115,14 +141,12 @@ func TestVerifyMarksThePlaces(t *testing.T) {
 		ctx,
 		eventually(
 			fmt.Sprintf(
-				`document.querySelectorAll(".place-box.signed").length === %d`,
-				len(want.Places),
+				`document.querySelectorAll(".place-box.signed").length === %d`, len(want.Places),
 			),
 		),
 		eventually(
 			fmt.Sprintf(
-				`document.querySelectorAll(".signature").length === %d`,
-				len(want.Signatures),
+				`document.querySelectorAll(".signature").length === %d`, len(want.Signatures),
 			),
 		),
 		eventually(`document.querySelector(".place-box.signed .place-number").textContent === "1"`),
@@ -130,8 +154,7 @@ func TestVerifyMarksThePlaces(t *testing.T) {
 			`(() => { const b = document.querySelector(".place-box.signed"); const p = b.parentElement.getBoundingClientRect(), r = b.getBoundingClientRect();
 			return `+fmt.Sprintf(
 				"Math.abs((r.left - p.left) / p.width - %f) < 0.01 && Math.abs(r.width / p.width - %f) < 0.01",
-				want.Places[0].X,
-				want.Places[0].Width,
+				want.Places[0].X, want.Places[0].Width,
 			)+`; })()`,
 		),
 		eventually(

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/pades"
@@ -40,19 +41,23 @@ type SignatureVerdict struct {
 	Issuer    string // "" if the certificate is not trusted
 	Intact    string // message key
 	Trusted   string
-	Later     string
-	When      time.Time // zero if it says none
-	Stamped   bool      // a timestamp proves When
-	Pages     []int
-	Changes   []ChangeVerdict
-	Facts     pades.SignatureSummary
+	// TrustedTone is the tone of Trusted.
+	TrustedTone string
+	Later       string
+	LaterTone   string
+	When        time.Time // zero if it says none
+	Stamped     bool      // a timestamp proves When
+	Pages       []int
+	Changes     []ChangeVerdict
+	Facts       pades.SignatureSummary
 }
 
-// ChangeVerdict is a change that a signature does not allow.
+// ChangeVerdict is a change that a signature does not allow, or that hides what was signed.
 type ChangeVerdict struct {
 	Kind  string // message key
 	Page  int    // 0 if none
 	Field string
+	Hides string // the text that it covers
 }
 
 // NewVerdict explains a report.
@@ -74,8 +79,23 @@ func NewVerdict(r *pades.Report) *Verdict {
 		v.Tone, v.Icon, v.Heading, v.Text = "good", "check", "verify.passed", "verify.passed.text"
 	case indication == pades.TotalFailed:
 		v.Tone, v.Icon, v.Heading, v.Text = "bad", "stop", "verify.failed", "verify.failed.text"
+	case v.onlyCovered():
+		v.Heading, v.Text = "verify.covered", "verify.covered.text"
 	}
 	return v
+}
+
+// onlyCovered reports whether all that speaks against a document is that later boxes or marks cover
+// what was signed.
+func (v *Verdict) onlyCovered() bool {
+	covered := false
+	for _, s := range v.Signatures {
+		covered = covered || s.LaterTone == "warn"
+		if s.Tone != "good" && s.LaterTone != "warn" || s.TrustedTone != "good" {
+			return false
+		}
+	}
+	return covered && len(v.Problems) == 0
 }
 
 func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict {
@@ -115,29 +135,53 @@ func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict 
 			v.Intact = "verify.broken.form"
 		}
 	}
-	switch {
-	case sub == pades.Revoked:
-		v.Trusted = "verify.revoked"
-	case s.Trusted():
-		v.Trusted = "verify.trusted"
-	default:
-		v.Trusted = "verify.untrusted"
-	}
-	if s.DocumentTimestamp && v.Trusted != "verify.revoked" {
-		v.Trusted += ".stamp"
-	}
+	v.Trusted, v.TrustedTone = trusted(s)
 	v.Later = "verify.later." + string(s.Later())
 	if s.Later() == "" {
 		v.Later = "verify.later.nothing"
 	}
+	v.LaterTone = "good"
 	for _, c := range s.Changes {
-		if !c.Allowed {
-			v.Changes = append(
-				v.Changes, ChangeVerdict{"verify.change." + string(c.Kind), c.Page, c.Field},
-			)
+		switch {
+		case !c.Allowed:
+			v.Later, v.LaterTone = "verify.later.forbidden", "bad"
+		case c.Hides == "" || s.DocumentTimestamp:
+			continue
+		case v.LaterTone == "good":
+			v.Later, v.LaterTone = "verify.later.hides", "warn"
 		}
+		v.Changes = append(
+			v.Changes, ChangeVerdict{"verify.change." + string(c.Kind), c.Page, c.Field, c.Hides},
+		)
 	}
 	return v
+}
+
+// trusted returns the message about the certificate, and its tone.
+func trusted(s *pades.Signature) (key, tone string) {
+	has := func(subs ...pades.SubIndication) bool {
+		return slices.ContainsFunc(s.Problems, func(p *pades.Problem) bool {
+			return slices.Contains(subs, p.SubIndication)
+		})
+	}
+	switch {
+	case has(pades.Revoked):
+		return "verify.revoked", "bad"
+	case has(pades.Expired, pades.NotYetValid):
+		return "verify.outside", "bad"
+	case has(pades.RevokedNoPOE, pades.RevokedCANoPOE):
+		return "verify.revoked.unproven", "warn"
+	case has(pades.OutOfBoundsNoPOE):
+		return "verify.outside.unproven", "warn"
+	}
+	key, tone = "verify.untrusted", "warn"
+	if s.Trusted() {
+		key, tone = "verify.trusted", "good"
+	}
+	if s.DocumentTimestamp {
+		key += ".stamp"
+	}
+	return key, tone
 }
 
 func hasForbidden(s *pades.Signature) bool {

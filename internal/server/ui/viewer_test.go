@@ -26,8 +26,7 @@ func TestReadableOnPhone(t *testing.T) {
 		t.Errorf("the document has %.0f %% of the window", part*100)
 	}
 	if !eval[bool](
-		t,
-		ctx,
+		t, ctx,
 		`(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector(".viewer-bar"))`,
 	) {
 		t.Error("the tools do not fit")
@@ -105,11 +104,8 @@ func TestPinch(t *testing.T) {
 		return touch("touchEnd", 0)
 	}))
 	do(
-		t,
-		ctx,
-		eventually(
-			`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`,
-		),
+		t, ctx,
+		eventually(`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`),
 	)
 	after := eval[[]float64](t, ctx, look)
 	if grown := after[0] / before[0]; grown < 2.2 || grown > 2.6 {
@@ -119,9 +115,8 @@ func TestPinch(t *testing.T) {
 		t.Errorf("between the fingers is the point %.3f, and was %.3f", after[1:], before[1:])
 	}
 	if !eval[bool](
-		t,
-		ctx,
-		`visualViewport.scale === 1 && document.documentElement.scrollWidth <= innerWidth &&
+		t, ctx,
+		tooWide+` <= 0 && visualViewport.scale === 1 &&
 		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`,
 	) {
 		t.Error("the buttons have left the window")
@@ -135,8 +130,7 @@ func inView(number int, height float64) step {
 		fmt.Sprintf(
 			`(sheet => sheet.classList.contains("drawn") && (r => Math.abs(r.top + %f * r.height - document.querySelector("[data-viewer-pages]").getBoundingClientRect().top - 8) < 3)
 		(sheet.getBoundingClientRect()))(document.querySelector('[data-sheet="%d"]'))`,
-			height,
-			number,
+			height, number,
 		),
 	)
 }
@@ -195,12 +189,8 @@ func TestFindTheWay(t *testing.T) {
 		)
 
 		do(
-			t,
-			ctx,
-			script(`document.querySelector("[data-viewer-pages]").focus()`),
-			script(
-				`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`,
-			),
+			t, ctx, script(`document.querySelector("[data-viewer-pages]").focus()`),
+			script(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`),
 			eventually(`document.activeElement.matches("[data-viewer-search] input")`),
 		)
 		const found = `document.querySelector("[data-viewer-found]").textContent`
@@ -219,9 +209,7 @@ func TestFindTheWay(t *testing.T) {
 			click("[data-viewer-found-previous]"),
 			click("[data-viewer-found-previous]"),
 			eventually(found+` === "32 of 40"`),
-			script(
-				`document.querySelector("[data-viewer-search] input").select()`,
-			),
+			script(`document.querySelector("[data-viewer-search] input").select()`),
 			chromedp.KeyEvent("nowhere"),
 			eventually(found+` === "Not found"`),
 			chromedp.KeyEvent("\x1b"),
@@ -340,8 +328,7 @@ func TestLongDocument(t *testing.T) {
 		most = max(
 			most,
 			eval[int](
-				t,
-				ctx,
+				t, ctx,
 				`[...document.querySelectorAll("canvas")].reduce((n, c) => n + c.width * c.height, 0)`,
 			),
 		)
@@ -383,13 +370,7 @@ func TestSelectText(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	const line = `[...document.querySelectorAll('[data-sheet="1"] .textLayer span')].find(s => s.textContent.includes("Clause 7."))`
-	do(
-		t,
-		ctx,
-		window(1280, 800, false),
-		s.open("document"),
-		eventually(line+` !== undefined`),
-	)
+	do(t, ctx, window(1280, 800, false), s.open("document"), eventually(line+` !== undefined`))
 	at := eval[[]float64](
 		t,
 		ctx,
@@ -397,8 +378,7 @@ func TestSelectText(t *testing.T) {
 	)
 	do(t, ctx, drag(at[0]+1, at[2], at[1]-1, at[2]))
 	if got := eval[string](t, ctx, `getSelection().toString()`); !strings.Contains(
-		got,
-		"The parties agree to what is written",
+		got, "The parties agree to what is written",
 	) {
 		t.Errorf("selected: %q", got)
 	}
@@ -432,12 +412,71 @@ func TestDownloadInPerCent(t *testing.T) {
 		ctx,
 		window(390, 844, false),
 		s.open("document"),
-		eventually(
-			part+` >= 10`,
-		),
+		eventually(part+` >= 10`),
 		eventually(part+` >= 50 && `+part+` < 100`),
 		eventually(`document.querySelector(".sheet.drawn") !== null`),
 	)
+}
+
+// TestViewerReady checks that the viewer is marked ready when the pages in view are drawn and the
+// places that cover their text are known, also after a change of the window, and that it is marked
+// busy until then.
+func TestViewerReady(t *testing.T) {
+	s := newSite(t)
+	s.slow = 300 * time.Millisecond
+	ctx := openBrowser(t)
+	do(
+		t, ctx, window(390, 844, false), s.open("document"),
+		eventually(`document.querySelector("[data-viewer][aria-busy=true]:not([data-viewer-ready])") !== null`),
+	)
+	// The mark and what it says are read in one step, so that nothing can be drawn in between.
+	const settled = `(() => {
+		const viewer = document.querySelector("[data-viewer]");
+		if (viewer.dataset.viewerReady === undefined) return "";
+		const view = viewer.querySelector("[data-viewer-pages]").getBoundingClientRect(), bad = [];
+		for (const sheet of viewer.querySelectorAll(".sheet")) {
+			const r = sheet.getBoundingClientRect(), canvas = sheet.querySelector("canvas");
+			if (r.bottom < view.top || r.top > view.bottom) continue;
+			if (!canvas || canvas.width < Math.floor(r.width)) bad.push(sheet.dataset.sheet + " is drawn " + canvas?.width + " of " + r.width + " px wide");
+			if (!sheet.querySelector(".textLayer span")) bad.push(sheet.dataset.sheet + " has no text");
+		}
+		if (viewer.ariaBusy) bad.push("busy");
+		const covers = viewer.querySelector('[data-sheet="2"] .textLayer span') ? 1 : 0; // the second place does
+		if (document.querySelectorAll(".place.covers").length !== covers) bad.push("it is not known which places cover text");
+		return bad.join(", ") || "well";
+	})()`
+	ready := func(when string) {
+		t.Helper()
+		do(t, ctx, eventually(settled+` !== ""`))
+		if got := eval[string](t, ctx, settled); got != "well" {
+			t.Errorf("%s: the viewer is ready, and %s", when, got)
+		}
+	}
+	ready("opened")
+	do(t, ctx, click(`[data-place="1"]`))
+	ready("at the second place")
+	do(t, ctx, click(`[data-place="0"]`))
+	ready("at the first place")
+	do(t, ctx, window(1280, 800, false))
+	_ = eval[bool](t, ctx, `new Promise(done =>
+		requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+	ready("in a wider window")
+	// Going to the place has zoomed to it on the phone. In a window in which the page can be read the
+	// page fits again; a zoom of the person's own stays.
+	const page = `document.querySelector('[data-sheet="1"]').getBoundingClientRect().width`
+	if wide := eval[float64](t, ctx, page); wide < 700 || wide > 1000 {
+		t.Errorf("in a wider window the page is %.0f px wide", wide)
+	}
+	do(t, ctx, click(`[data-zoom="in"]`))
+	ready("zoomed")
+	before := eval[float64](t, ctx, page)
+	do(t, ctx, window(1024, 800, false))
+	_ = eval[bool](t, ctx, `new Promise(done =>
+		requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+	ready("zoomed, in a narrower window")
+	if grown := eval[float64](t, ctx, page) / before; grown < 0.98 || grown > 1.02 {
+		t.Errorf("in a narrower window the zoomed page is %.2f times as wide", grown)
+	}
 }
 
 // TestBrokenViewer withholds a part of the viewer: the page says that the document cannot be shown,

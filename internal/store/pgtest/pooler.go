@@ -20,6 +20,27 @@ import (
 // environment variable CI is set.
 func (c *Cluster) Pooler(t testing.TB, database string) string {
 	t.Helper()
+	return c.pooler(t, database, "pool_mode = transaction")
+}
+
+// ignored are the settings of connections that a PgBouncer is to ignore instead of refusing them.
+const ignored = "ignore_startup_parameters = synchronous_commit,idle_in_transaction_session_timeout\n"
+
+// LooseTransactionPooler is [Cluster.Pooler] with a PgBouncer that accepts connections which need a
+// session.
+func (c *Cluster) LooseTransactionPooler(t testing.TB, database string) string {
+	t.Helper()
+	return c.pooler(t, database, ignored+"pool_mode = transaction")
+}
+
+// SessionPooler is [Cluster.Pooler] in session mode.
+func (c *Cluster) SessionPooler(t testing.TB, database string) string {
+	t.Helper()
+	return c.pooler(t, database, ignored+"pool_mode = session")
+}
+
+func (c *Cluster) pooler(t testing.TB, database, settings string) string {
+	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer")
@@ -43,11 +64,11 @@ func (c *Cluster) Pooler(t testing.TB, database string) string {
 listen_addr =
 unix_socket_dir = %s
 auth_type = any
-pool_mode = transaction
+%s
 default_pool_size = 4
 max_client_conn = 200
 logfile = %s/log
-`, c.dir, dir, dir)
+`, c.dir, dir, settings, dir)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -60,9 +60,7 @@ func (c *Cluster) secure() error {
 	}
 	return os.WriteFile(rules, []byte(fmt.Sprintf(
 		"hostssl all %s 127.0.0.1/32 cert\nhostssl all %s 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n%s",
-		CertificateUser,
-		PasswordUser,
-		old,
+		CertificateUser, PasswordUser, old,
 	)), 0o600)
 }
 

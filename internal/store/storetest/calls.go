@@ -17,7 +17,7 @@ var callTests = []test{
 	{name: "limits", run: callsLimits},
 	{name: "forget", run: callsForget},
 	{name: "watch", run: callsWatch},
-	{name: "after a restart", run: callsDurable, durable: true},
+	{name: "after a restart", run: callsDurable},
 }
 
 // roomy are limits that no test meets by accident.
@@ -185,7 +185,8 @@ func callsLimits(t *testing.T, s *suite, _ Harness) {
 		}
 		s.addCalls(limits, r)
 	}
-	if got := s.calls(calllog.Filter{Party: client, Limit: 100}); got != "50 49 48 47 46 15 14 13 12" {
+	got := s.calls(calllog.Filter{Party: client, Limit: 100})
+	if got != "50 49 48 47 46 15 14 13 12" {
 		t.Errorf("the party has %q", got)
 	}
 	for i := 51; i <= 54; i++ {

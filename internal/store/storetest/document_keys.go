@@ -16,7 +16,7 @@ var documentKeyTests = []test{
 	{name: "add and delete", run: addDocumentKeys},
 	{name: "rewrap", run: rewrapDocumentKeys},
 	{name: "spare", run: spareDocumentKeys},
-	{name: "durable", run: keepDocumentKeys, durable: true},
+	{name: "durable", run: keepDocumentKeys},
 }
 
 func documentKey(document, id, by string) vault.Key {

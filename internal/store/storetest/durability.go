@@ -12,8 +12,8 @@ import (
 )
 
 var durabilityTests = []test{
-	{name: "reopen", run: reopen, durable: true},
-	{name: "leases of a predecessor", run: predecessor, durable: true},
+	{name: "reopen", run: reopen},
+	{name: "leases of a predecessor", run: predecessor},
 }
 
 var nodeTests = []test{
@@ -115,7 +115,10 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= 2*n {
 			job := jobs[i]
 			job.Finish()
-			if err := stores[k%2].Settle(t.Context(), request.Settlement{Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}}}); err != nil {
+			err := stores[k%2].Settle(t.Context(), request.Settlement{
+				Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}},
+			})
+			if err != nil {
 				t.Errorf("Settle: %v", err)
 			}
 			return

@@ -16,23 +16,11 @@ import (
 
 var keyFileTests = []test{
 	{name: "files of keys", run: keyFiles},
-	{name: "files of keys are durable", run: keepKeyFiles, durable: true},
-}
-
-// keyFilesOf returns the files of a folder with keys.
-func keyFilesOf(t *testing.T, s *suite, folder string) keydir.Files {
-	t.Helper()
-	of, ok := s.Store.(interface {
-		KeyFiles(folder string) keydir.Files
-	})
-	if !ok {
-		t.Skip("not promised by this kind of store")
-	}
-	return of.KeyFiles(folder)
+	{name: "files of keys are durable", run: keepKeyFiles},
 }
 
 func keyFiles(t *testing.T, s *suite, _ Harness) {
-	keys, authority := keyFilesOf(t, s, "keys"), keyFilesOf(t, s, "authority")
+	keys, authority := s.KeyFiles("keys"), s.KeyFiles("authority")
 	if _, err := keys.Read("a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before: %v", err)
 	}
@@ -79,7 +67,7 @@ func keyFiles(t *testing.T, s *suite, _ Harness) {
 
 func keepKeyFiles(t *testing.T, s *suite, h Harness) {
 	open := func(s *suite) *keydir.Dir {
-		dir, err := keydir.New(keyFilesOf(t, s, "keys"), rand.Reader)
+		dir, err := keydir.New(s.KeyFiles("keys"), rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 var keyTests = []test{
 	{name: "saved keys", run: saveKeys},
-	{name: "saved keys are durable", run: keepKeys, durable: true},
+	{name: "saved keys are durable", run: keepKeys},
 }
 
 func saveKeys(t *testing.T, s *suite, _ Harness) {
@@ -31,7 +31,9 @@ func saveKeys(t *testing.T, s *suite, _ Harness) {
 	), start.Add(time.Microsecond)
 	older.JWKS, older.FetchedAt = []byte(`{"old":1}`), start.Add(-time.Second)
 	other.ClientID = "b"
-	for _, step := range []struct{ save, want party.StoredKeys }{{first, first}, {newer, newer}, {older, newer}, {other, newer}} {
+	for _, step := range []struct{ save, want party.StoredKeys }{
+		{first, first}, {newer, newer}, {older, newer}, {other, newer},
+	} {
 		if err := s.SaveKeys(t.Context(), step.save); err != nil {
 			t.Fatal(err)
 		}

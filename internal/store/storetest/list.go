@@ -231,7 +231,9 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("%s: counts %d, lists %d", test.name, total, len(test.want))
 		}
 	}
-	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Before: request.Filter{}.CursorAt(sample(1))})); diff != "" {
+	want := map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}
+	got := s.count(request.Filter{Before: request.Filter{}.CursorAt(sample(1))})
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 var operatorTests = []test{
 	{name: "sessions", run: operatorSessions},
-	{name: "sessions are durable", run: keepOperatorSessions, durable: true},
+	{name: "sessions are durable", run: keepOperatorSessions},
 	{name: "sessions on nodes", run: operatorSessionsOnNodes, shared: true},
 }
 

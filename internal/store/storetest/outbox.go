@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -230,6 +229,7 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("Failed(%d) = %v, %d, %v, want %v of 2", limit, got, all, err, want)
 		}
 	}
+	later := start.Add(time.Microsecond)
 	for name, find := range map[string]struct {
 		f    request.FailedFilter
 		want []string
@@ -237,9 +237,9 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 		"party":         {request.FailedFilter{ClientID: r.ClientID}, []string{other.ID, r.ID}},
 		"another party": {request.FailedFilter{ClientID: "x"}, nil},
 		"from":          {request.FailedFilter{From: start}, []string{other.ID, r.ID}},
-		"from later":    {request.FailedFilter{From: start.Add(time.Microsecond)}, nil},
+		"from later":    {request.FailedFilter{From: later}, nil},
 		"to":            {request.FailedFilter{To: start}, nil},
-		"to later":      {request.FailedFilter{To: start.Add(time.Microsecond)}, []string{other.ID, r.ID}},
+		"to later":      {request.FailedFilter{To: later}, []string{other.ID, r.ID}},
 		"before":        {request.FailedFilter{Before: second.ID}, []string{r.ID}},
 	} {
 		find.f.Kind, find.f.Limit = request.JobWebhook, 2
@@ -252,11 +252,9 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("Failed by %s = %v, %d, %v, want %v", name, got, all, err, find.want)
 		}
 	}
-	if failed, all, err := s.Failed(t.Context(), request.FailedFilter{Kind: request.JobSeal, Limit: 5}); len(
-		failed,
-	) != 0 ||
-		all != 0 ||
-		err != nil {
+	seals := request.FailedFilter{Kind: request.JobSeal, Limit: 5}
+	failed, all, err := s.Failed(t.Context(), seals)
+	if len(failed) != 0 || all != 0 || err != nil {
 		t.Errorf("failed jobs of another kind: %+v, %d, %v", failed, all, err)
 	}
 	if jobs := s.claim(start.Add(time.Hour), time.Minute, 1); len(jobs) != 0 {
@@ -307,7 +305,13 @@ func settleSeveral(t *testing.T, s *suite, _ Harness) {
 	for i, want := range []struct {
 		status request.JobStatus
 		events int
-	}{{request.JobDone, 2}, {request.JobPending, 2}, {request.JobPending, 1}, {request.JobDone, 2}, {request.JobDone, 2}} {
+	}{
+		{request.JobDone, 2},
+		{request.JobPending, 2},
+		{request.JobPending, 1},
+		{request.JobDone, 2},
+		{request.JobDone, 2},
+	} {
 		id := settled[i].Job.RequestID
 		if job, events := s.jobs(id)[0], s.events(id); job.Status != want.status ||
 			len(events) != want.events ||
@@ -368,15 +372,9 @@ func backlog(t *testing.T, s *suite, _ Harness) {
 	s.leave(1, start)
 	s.leave(2, start.Add(time.Second))
 	s.leave(3, start.Add(time.Hour))
-	store, ok := s.Store.(interface {
-		Backlog(context.Context, time.Time) (map[request.JobKind]request.Backlog, error)
-	})
-	if !ok {
-		t.Skip("the store has no backlog")
-	}
 	expect := func(want request.Backlog) {
 		t.Helper()
-		got, err := store.Backlog(t.Context(), start.Add(time.Minute))
+		got, err := s.Backlog(t.Context(), start.Add(time.Minute))
 		if err != nil || got[request.JobWebhook] != want || got[request.JobSeal].Jobs != 0 {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}

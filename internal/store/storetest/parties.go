@@ -93,7 +93,8 @@ func addParties(t *testing.T, s *suite, _ Harness) {
 func changeParty(t *testing.T, s *suite, _ Harness) {
 	p := aParty("a")
 	s.register(p, aParty("b"))
-	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
+	p.Name, p.JWKSURL, p.RedirectURL = "New", "https://new.example/j", "https://new.example/r"
+	p.WebhookURL, p.Disabled = "", true
 	p.AllowDownload, p.RequireAllPages, p.WebhookLadder = true, true, true
 	p.AllowPrivate, p.CA = true, "a certificate\n"
 	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
@@ -106,17 +107,13 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 		t.Errorf("after the change (-want +got):\n%s", diff)
 	}
 	for _, version := range []int64{0, 1, 3} {
-		if err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0)); !errors.Is(
-			err,
-			party.ErrChanged,
-		) {
+		err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0))
+		if !errors.Is(err, party.ErrChanged) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
-	if err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0)); !errors.Is(
-		err,
-		party.ErrUnknown,
-	) {
+	err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0))
+	if !errors.Is(err, party.ErrUnknown) {
 		t.Errorf("an unknown party: %v", err)
 	}
 	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
@@ -136,7 +133,8 @@ func changePartyFromAll(t *testing.T, stores ...*suite) {
 	together(20, func(i int) {
 		p := aParty("a")
 		p.Name = fmt.Sprint("Shop ", i)
-		switch err := stores[i%len(stores)].ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, 0)); {
+		err := stores[i%len(stores)].ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, 0))
+		switch {
 		case err == nil:
 			won.Add(1)
 		case !errors.Is(err, party.ErrChanged):
@@ -155,7 +153,9 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 	}
 	set := func(id string, version int64, l party.Logo) {
 		t.Helper()
-		if err := s.ChangeLogo(t.Context(), id, version, l, did(aParty(id), party.ChangeLogo, time.Minute)); err != nil {
+		change := did(aParty(id), party.ChangeLogo, time.Minute)
+		err := s.ChangeLogo(t.Context(), id, version, l, change)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,14 +175,13 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 		!got.ChangedAt.Equal(start.Add(time.Minute)) {
 		t.Errorf("with a logo: %+v", got)
 	}
-	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0)); !errors.Is(
-		err,
-		party.ErrChanged,
-	) {
+	err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0))
+	if !errors.Is(err, party.ErrChanged) {
 		t.Errorf("an old version: %v", err)
 	}
 	has("bb", "")
-	if err := s.ChangeParty(t.Context(), aParty("a"), 2, did(aParty("a"), party.ChangeEdited, 0)); err != nil {
+	err = s.ChangeParty(t.Context(), aParty("a"), 2, did(aParty("a"), party.ChangeEdited, 0))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := s.registration("a"); got.Logo != "aa" {
@@ -241,7 +240,8 @@ func removeParty(t *testing.T, s *suite, _ Harness) {
 func renewKeys(t *testing.T, s *suite, _ Harness) {
 	s.register(aParty("a"))
 	for _, id := range []string{"a", "configured", "a"} {
-		if err := s.RenewKeys(t.Context(), id, did(aParty(id), party.ChangeKeysRenewed, 0)); err != nil {
+		err := s.RenewKeys(t.Context(), id, did(aParty(id), party.ChangeKeysRenewed, 0))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -263,7 +263,10 @@ func partyTrail(t *testing.T, s *suite, _ Harness) {
 	edited, renewed := did(
 		p, party.ChangeEdited, time.Hour, edit, party.Edit{Field: party.FieldWebhook, To: "x"},
 	), did(p, party.ChangeKeysRenewed, time.Minute)
-	if err := errors.Join(s.ChangeParty(t.Context(), p, 1, edited), s.RenewKeys(t.Context(), "a", renewed)); err != nil {
+	err := errors.Join(
+		s.ChangeParty(t.Context(), p, 1, edited), s.RenewKeys(t.Context(), "a", renewed),
+	)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ChangeParty(t.Context(), p, 1, edited); err == nil {
@@ -295,13 +298,15 @@ func watchParties(t *testing.T, s *suite, _ Harness) {
 	}
 	for !quiet(changed) {
 	}
-	if err := s.AddParty(t.Context(), aParty("a"), did(aParty("a"), party.ChangeRegistered, 0)); err == nil {
+	err := s.AddParty(t.Context(), aParty("a"), did(aParty("a"), party.ChangeRegistered, 0))
+	if err == nil {
 		t.Fatal("a taken client id was accepted")
 	}
 	if !quiet(changed) {
 		t.Error("a signal for a refused change")
 	}
-	if err := s.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0)); err != nil {
+	err = s.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !signalled(changed) {
@@ -340,7 +345,8 @@ func nodesParty(t *testing.T, a *suite, h Harness) {
 	}
 	for !quiet(changed) {
 	}
-	if err := a.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0)); err != nil {
+	err := a.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !signalled(changed) {
@@ -401,14 +407,36 @@ func proposals(t *testing.T, s *suite, _ Harness) {
 	has(none, party.ErrNoProposal)
 	reject(second.At, party.ErrNoProposal)
 
+	approve := func(p party.Proposal, want error) {
+		t.Helper()
+		err := s.ApproveParty(ctx, p, did(p.Party, party.ChangeApproved, time.Minute))
+		if !errors.Is(err, want) {
+			t.Errorf("ApproveParty: %v, want %v", err, want)
+		}
+	}
+	approve(second, party.ErrNoProposal)
 	propose(first, nil)
-	if err := s.ChangeParty(ctx, a, 1, did(a, party.ChangeEdited, time.Hour)); err != nil {
+	approve(second, party.ErrNoProposal)
+	has(first, nil)
+	if r, err := s.Registration(ctx, "a"); err != nil || r.Version != 1 || r.JWKSURL != a.JWKSURL {
+		t.Errorf("after refused approvals: %+v, %v", r, err)
+	}
+	approve(first, nil)
+	has(none, party.ErrNoProposal)
+	if r, err := s.Registration(ctx, "a"); err != nil || r.Version != 2 || r.Party != first.Party {
+		t.Errorf("after the approval: %+v, %v", r, err)
+	}
+	reject(first.At, party.ErrNoProposal)
+
+	first.Version = 2
+	propose(first, nil)
+	if err := s.ChangeParty(ctx, a, 2, did(a, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	has(none, party.ErrNoProposal) // it was for another version
-	first.Version = 2
+	first.Version = 3
 	propose(first, nil)
-	if err := s.RemoveParty(ctx, "a", 2, did(a, party.ChangeRemoved, time.Hour)); err != nil {
+	if err := s.RemoveParty(ctx, "a", 3, did(a, party.ChangeRemoved, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	has(none, party.ErrNoProposal)
@@ -417,8 +445,9 @@ func proposals(t *testing.T, s *suite, _ Harness) {
 	for _, c := range changes {
 		kinds = append(kinds, string(c.Kind))
 	}
-	if want := "[removed proposed edited proposed rejected proposed proposed registered]"; err != nil ||
-		fmt.Sprint(kinds) != want {
+	const want = "[removed proposed edited proposed approved proposed rejected proposed proposed " +
+		"registered]"
+	if err != nil || fmt.Sprint(kinds) != want {
 		t.Errorf("trail %v, %v; want %s", kinds, err, want)
 	}
 }

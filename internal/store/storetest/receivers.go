@@ -49,15 +49,13 @@ func changeReceiver(t *testing.T, s *suite, _ Harness) {
 		HeldUntil: start.Add(2 * time.Hour).UTC(), PausedAt: start.Add(3 * time.Hour).UTC(),
 	}
 	change := did(aParty("a"), party.ChangePaused, time.Hour)
-	err := s.ChangeReceiver(
-		t.Context(), "a", func(r *party.Receiver) (*party.Change, error) {
-			if *r != none {
-				t.Errorf("the change gets %+v", r)
-			}
-			*r = want
-			return &change, nil
-		},
-	)
+	err := s.ChangeReceiver(t.Context(), "a", func(r *party.Receiver) (*party.Change, error) {
+		if *r != none {
+			t.Errorf("the change gets %+v", r)
+		}
+		*r = want
+		return &change, nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,12 +72,10 @@ func changeReceiver(t *testing.T, s *suite, _ Harness) {
 		t.Errorf("the trail: %v (-want +got):\n%s", err, diff)
 	}
 	refused := errors.New("refused")
-	err = s.ChangeReceiver(
-		t.Context(), "a", func(r *party.Receiver) (*party.Change, error) {
-			r.Reset()
-			return &change, refused
-		},
-	)
+	err = s.ChangeReceiver(t.Context(), "a", func(r *party.Receiver) (*party.Change, error) {
+		r.Reset()
+		return &change, refused
+	})
 	if got := s.receiver("a"); !errors.Is(err, refused) || got != want {
 		t.Errorf("a refused change: %v, %+v", err, got)
 	}

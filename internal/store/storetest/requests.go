@@ -35,7 +35,8 @@ func createAndGet(t *testing.T, s *suite, _ Harness) {
 	if _, err := cancel(start)(cancelled); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []*request.Request{sample(1), signed(2), cancelled, {ID: "bare", State: request.StateCancelled}} {
+	bare := &request.Request{ID: "bare", State: request.StateCancelled}
+	for _, r := range []*request.Request{sample(1), signed(2), cancelled, bare} {
 		s.create(r)
 		if r.Version != 1 {
 			t.Errorf("%s: Version = %d after Create, want 1", r.ID, r.Version)
@@ -89,7 +90,8 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 			Status: request.JobPending, DueAt: at,
 		},
 	}
-	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(request.Job{}, "ID")); diff != "" {
+	diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(request.Job{}, "ID"))
+	if diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }
@@ -103,7 +105,8 @@ func createTwice(t *testing.T, s *suite, _ Harness) {
 	if err := s.Create(t.Context(), second, request.Effects{}); err == nil {
 		t.Fatal("a second Create of one id succeeded")
 	}
-	if diff := cmp.Diff(sample(1), s.get(first.ID), cmpopts.IgnoreFields(request.Request{}, "Version")); diff != "" {
+	diff := cmp.Diff(sample(1), s.get(first.ID), cmpopts.IgnoreFields(request.Request{}, "Version"))
+	if diff != "" {
 		t.Errorf("the first request changed (-created +got):\n%s", diff)
 	}
 	if events, jobs := s.events(first.ID), s.jobs(first.ID); len(events)+len(jobs) != 0 {
@@ -188,7 +191,8 @@ func updateNothing(t *testing.T, s *suite, _ Harness) {
 
 func updateID(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
-	if err := s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.ID = "other"; return nil })); err == nil {
+	other := func(r *request.Request) error { r.ID = "other"; return nil }
+	if err := s.Update(t.Context(), r.ID, only(other)); err == nil {
 		t.Error("a change of the id was taken")
 	}
 	if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
@@ -296,12 +300,10 @@ func due(t *testing.T, s *suite, _ Harness) {
 	check(start.Add(time.Hour), 2, session.ID, early.ID)
 	check(start.Add(time.Hour), 0)
 	s.update(early.ID, cancel(start))
-	s.update(
-		session.ID,
-		only(
-			func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil },
-		),
-	)
+	s.update(session.ID, only(func(r *request.Request) error {
+		r.Session.EndsAt = start.Add(50 * time.Minute)
+		return nil
+	}))
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
 }
 

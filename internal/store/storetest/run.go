@@ -1,58 +1,28 @@
-// Package storetest is what every store must do: [Run] holds a store against the contracts of
-// request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store with party.Receivers, party.KeyStore, calllog.Store, operator.Store, vault.Keys and
-// retention.Store, and against what several of them promise together. Start at [Run].
+// Package storetest tests what the store does, on each of its databases: [Run] holds it against the
+// contracts of request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store,
+// token.Replay, party.Store with party.Receivers, party.KeyStore, calllog.Store, operator.Store,
+// vault.Keys and retention.Store, and against what several of them promise together. Start at
+// [Run].
 //
-// [Memory] is the reference: the same promises without a disk, for reading and for tests that need
-// no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
-// migrations, locks) is tested beside internal/store.
+// The package knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks)
+// is tested beside internal/store. [Open] opens a store for the tests of other packages.
 package storetest
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/operator"
-	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/retention"
-	"github.com/signet-sign/signet/internal/signer"
-	"github.com/signet-sign/signet/internal/token"
-	"github.com/signet-sign/signet/internal/vault"
+	"github.com/signet-sign/signet/internal/store"
 )
-
-// Store is all that a store does.
-type Store interface {
-	request.Store
-	request.Lister
-	request.Watcher
-	request.Outbox
-	signer.Store
-	token.Replay
-	party.Store
-	party.KeyStore
-	calllog.Store
-	vault.Keys
-	retention.Store
-	operator.Store
-
-	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
-	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
-
-	// Close waits for what is under way. Every change after it fails.
-	Close() error
-}
 
 // Harness is one empty database.
 type Harness struct {
 	// Open opens it. The suite closes what it opened.
-	Open func(t *testing.T) Store
+	Open func(t *testing.T) *store.Store
 
-	Durable bool // what was written is there after Close and another Open
 	// several may have it open at once; else Open takes over the leases of the one before
 	Shared bool
 }
@@ -87,8 +57,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 				t.Run(test.name, func(t *testing.T) {
 					before := goleak.IgnoreCurrent()
 					h := fresh(t)
-					if test.durable && !h.Durable || test.shared && !h.Shared {
-						t.Skip("not promised by this kind of store")
+					if test.shared && !h.Shared {
+						t.Skip("this database has one node")
 					}
 					s := h.open(t)
 					test.run(t, s, h)
@@ -103,22 +73,21 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 }
 
 type test struct {
-	name    string
-	run     func(t *testing.T, s *suite, h Harness)
-	durable bool
-	shared  bool
+	name   string
+	run    func(t *testing.T, s *suite, h Harness)
+	shared bool
 }
 
 // suite is a store under test with shorthands that end the test when they fail.
 type suite struct {
-	Store
+	*store.Store
 	t      *testing.T
-	opened *[]Store
+	opened *[]*store.Store
 }
 
 func (h Harness) open(t *testing.T) *suite {
 	s := h.Open(t)
-	return &suite{Store: s, t: t, opened: &[]Store{s}}
+	return &suite{Store: s, t: t, opened: &[]*store.Store{s}}
 }
 
 // another opens the database once more: a second node, or a successor.

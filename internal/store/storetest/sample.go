@@ -19,7 +19,7 @@ const client = "STG-SUITE"
 func sample(i int) *request.Request {
 	at := start.Add(time.Duration(i) * time.Second)
 	return &request.Request{
-		ID:           fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i),
+		ID:           request.FirstID(at) + fmt.Sprintf("-7000-8000-%012d", i),
 		ClientID:     client,
 		State:        request.StateCreated,
 		DocName:      "Tenancy agreement – “unit 4”.pdf",

@@ -8,6 +8,10 @@ export const boxWidth = 220.5; // pt, the contract's signature box
 export const boxHeight = 60;
 
 const textX = 56;
+const headWidth = 71.84; // of the words, in points (e2e.TestPreviewIsWhatIsSigned)
+const spaceWidth = 2.22;
+const brandWidth = 24.54;
+const wordWidth = 28; // SANDBOX
 
 /** Draws what the attributes of the viewer say. */
 export function appearance(data: DOMStringMap): SVGSVGElement {
@@ -18,30 +22,23 @@ export function appearance(data: DOMStringMap): SVGSVGElement {
     box.append(svg("rect", { class: "appearance-background", width: String(boxWidth), height: String(boxHeight), rx: "4" }));
   }
   box.append(seal());
-  const line = (kind: string, y: number, words: string): SVGTextElement => {
-    const element = svg("text", { class: `appearance-${kind}`, x: String(textX), y: String(y) });
+  // These words have the widths that they have in the fonts of the document, whatever fonts the device has.
+  const fixed = (kind: string, x: number, y: number, width: number, words: string): void => {
+    const element = svg("text", { class: `appearance-${kind}`, x: String(x), y: String(y), textLength: String(width), lengthAdjust: "spacingAndGlyphs" });
     element.textContent = words;
     box.append(element);
-    return element;
   };
-  const head = line("head", headY, "Digitally signed with ");
-  const brand = svg("tspan", { class: "appearance-brand" });
-  brand.textContent = "Signet";
-  head.append(brand);
-  const badge = svg("rect", { class: "appearance-badge", y: String(headY - 6.7), height: "9", rx: "2" });
-  const word = svg("text", { class: "appearance-word", y: String(headY - 0.2) });
-  word.textContent = "SANDBOX";
-  if (sandbox) box.append(badge, word);
+  fixed("head", textX, headY, headWidth, "Digitally signed with");
+  fixed("brand", textX + headWidth + spaceWidth, headY, brandWidth, "Signet");
+  if (sandbox) {
+    const x = textX + headWidth + spaceWidth + brandWidth + 5;
+    box.append(svg("rect", { class: "appearance-badge", x: String(x), y: String(headY - 6.7), width: String(wordWidth + 5.2), height: "9", rx: "2" }));
+    fixed("word", x + 2.6, headY - 0.2, wordWidth, "SANDBOX");
+  }
   box.append(svg("path", { class: "appearance-name", d: data["namePath"] ?? "" }));
-  line("time", Number(data["timeY"]), text("appearance.time"));
-  // Widths are known when the box is on the page.
-  requestAnimationFrame(() => {
-    const width = word.getComputedTextLength() + 5.2;
-    const x = Math.min(textX + head.getComputedTextLength() + 5, boxWidth - width - 1);
-    badge.setAttribute("x", String(x));
-    badge.setAttribute("width", String(width));
-    word.setAttribute("x", String(x + 2.6));
-  });
+  const time = svg("text", { class: "appearance-time", x: String(textX), y: data["timeY"] ?? "" });
+  time.textContent = text("appearance.time");
+  box.append(time);
   return box;
 }
 

@@ -1,8 +1,6 @@
 // The phone's signing key: ECDSA P-256, made here and not extractable, kept in
 // IndexedDB. The browser hands out signatures, never the key.
 
-import { post } from "./api";
-
 export interface PhoneKey {
   /** Local number of the record. */
   id?: number;
@@ -50,18 +48,6 @@ export async function enrolled(): Promise<PhoneKey[]> {
 export async function sign(record: PhoneKey, message: Uint8Array<ArrayBuffer>): Promise<string> {
   const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, record.key.privateKey, message);
   return encode(new Uint8Array(signature));
-}
-
-/** Has a phone that waits approved by the key of one that can sign. */
-export async function approvePhone(by: PhoneKey, phoneId: string): Promise<void> {
-  const message = new TextEncoder().encode(`signet phone approval v1\n${phoneId}`);
-  await post("/phone/api/approve-phone", { phone_id: phoneId, by: by.phoneId, proof: await sign(by, message) });
-}
-
-/** Has a phone removed at once by the key of one that can sign, which may be the same one. */
-export async function removePhone(by: PhoneKey, phoneId: string): Promise<void> {
-  const message = new TextEncoder().encode(`signet phone removal v1\n${phoneId}`);
-  await post("/phone/api/remove-phone", { phone_id: phoneId, by: by.phoneId, proof: await sign(by, message) });
 }
 
 export async function publicKey(record: PhoneKey): Promise<JsonWebKey> {

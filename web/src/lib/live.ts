@@ -10,6 +10,7 @@ export interface State {
   outcome: string;
   session_ends_at: number;
   seal_tries: number;
+  phase: string; // of sealing; "" if it is not known
   seq: number;
 }
 

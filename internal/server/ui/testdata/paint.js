@@ -1,7 +1,13 @@
-(() => {
+(async () => {
+	// The observers of a viewer learn of a new size of the window in the frame after it.
+	const drawing = () => [...document.querySelectorAll("[data-viewer]")].some(v => v.checkVisibility() && v.dataset.viewerReady === undefined);
+	if (document.querySelector("[data-viewer]"))
+		do await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))); while (drawing());
 	scrollTo(0, 0);
 	const clear = c => c === "transparent" || c.endsWith(", 0)");
 	const hash = text => { let h = 0x811c9dc5; for (const c of text) h = Math.imul(h ^ c.codePointAt(0), 0x01000193) >>> 0; return h.toString(36) };
+	// Scripts add these in the order in which things happen; they are listed in this one, after the other classes.
+	const states = ["current", "covers", "done"];
 	const replaced = ["IMG", "svg", "INPUT", "SELECT", "TEXTAREA", "PROGRESS", "VIDEO"];
 	const style = (e, before) => {
 		const s = getComputedStyle(e, before), found = [];
@@ -31,11 +37,12 @@
 		if (!e.checkVisibility({opacityProperty: true, visibilityProperty: true})) {
 			if (getComputedStyle(e).display !== "contents") return;
 		}
-		const parts = [style(e), style(e, "::before"), style(e, "::after")], r = e.getBoundingClientRect();
+		// The number of a page that is not drawn yet is there or not, by what was drawn ahead.
+		const parts = [style(e), e.matches(".sheet") ? "" : style(e, "::before"), style(e, "::after")], r = e.getBoundingClientRect();
 		if (parts.some(p => p) && r.width > 0 && r.height > 0)
-			list.push([path, e.tagName.toLowerCase() + (e.getAttribute("class") || "").trim().split(/\s+/).filter(c => c).map(c => "." + c).join(""),
+			list.push([path, e.tagName.toLowerCase() + (e.getAttribute("class") || "").trim().split(/\s+/).filter(c => c && c !== "drawn").sort((a, b) => states.indexOf(a) - states.indexOf(b)).map(c => "." + c).join(""),
 				[r.x + x, r.y + y, r.width, r.height].map(Math.round), parts.map((p, i) => p && ["", "before ", "after "][i] + p).filter(p => p).join("; ")]);
-		if (!e.matches("svg, .viewer-pages, .thumbnail")) [...e.children].forEach((child, i) => walk(child, [...path, i], x + e.scrollLeft, y + e.scrollTop));
+		if (!e.matches("svg, .thumbnail")) [...e.children].forEach((child, i) => walk(child, [...path, i], x + e.scrollLeft, y + e.scrollTop));
 	};
 	walk(document.body, [], 0, 0);
 	return JSON.stringify(list);

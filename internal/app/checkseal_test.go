@@ -1,0 +1,58 @@
+package app
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+)
+
+// sealMistakes are mistakes that concern signatures and timestamps.
+var sealMistakes = []mistake{
+	{
+		"key of another authority", func(c *clinic) {
+			from := filepath.Join(c.TempDir(), "authority")
+			_, err := ca.Open(from, ca.Options{
+				Name: "Signet", BaseURL: "https://sign.test", Now: time.Now, Rand: rand.Reader,
+			})
+			c.must(err)
+			for _, name := range []string{"issuing.key", "issuing.crt"} {
+				c.must(os.Rename(filepath.Join(from, name), c.data("authority", name)))
+			}
+		},
+		Fault, "signature", "issuing was not issued by the authority beside it", "keys",
+	},
+	{
+		"no timestamp authority", func(c *clinic) { c.stamps.Close() },
+		Fault, "timestamps", "refuses the connection", "tsa_urls",
+	},
+	{
+		"another root", func(c *clinic) {
+			c.config.TSARoots = c.data("authority", "root.crt")
+		},
+		Fault, "timestamps", "127.0.0.1", "tsa_roots",
+	},
+	{
+		"unknown policy", func(c *clinic) { c.config.TSAPolicy = "1.2.3.4" },
+		Fault, "timestamps", "127.0.0.1", "tsa_policy",
+	},
+	{
+		"one of two timestamp authorities", func(c *clinic) {
+			c.config.TSAURLs = append(c.config.TSAURLs, "http://127.0.0.1:1/")
+		},
+		Warning, "timestamps", "127.0.0.1:1: The server refuses the connection", "tsa_urls",
+	},
+	{
+		"clock far behind", func(c *clinic) {
+			c.now = func() time.Time { return time.Now().AddDate(0, -1, 0) }
+		},
+		Fault, "timestamps", "differs from the local clock", "set the clock of this machine",
+	},
+	{
+		"root is no certificate",
+		func(c *clinic) { c.config.TSARoots = write(c.T, "none", 0o600) },
+		Fault, "timestamps", "malformed certificate", "tsa_roots needs the root",
+	},
+}

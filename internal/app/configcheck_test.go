@@ -1,0 +1,96 @@
+package app
+
+// configurationMistakes are mistakes in the configuration.
+var configurationMistakes = []mistake{
+	{
+		"no data folder", func(c *clinic) { c.config.Data = "" },
+		Fault, "configuration", "data: a folder is needed", "correct the key",
+	},
+	{
+		"no address", func(c *clinic) { c.config.Listen = "" },
+		Fault, "configuration", "listen: an address is needed", "correct the key",
+	},
+	{
+		"plain public URL", func(c *clinic) { c.config.PublicURL = "http://sign.test" },
+		Fault, "configuration", "public_url: documents and logins would cross", "correct",
+	},
+	{
+		"weak password", func(c *clinic) { c.config.ConsolePassword = "passwordpassword" },
+		Fault, "configuration", "console_password: it is easy to guess", "correct the key",
+	},
+	{
+		"secret's file away", func(c *clinic) { c.config.MetricsTokenFile = "/nonexistent" },
+		Fault, "configuration", "metrics_token_file: open /nonexistent", "correct the key",
+	},
+	{
+		"another database",
+		func(c *clinic) { c.config.Database = "mysql://root:" + strong + "@db/signet" },
+		Fault, "configuration", "postgres://", "correct the key",
+	},
+	{
+		"private addresses", func(c *clinic) { c.config.AllowPrivate = false },
+		Fault, "configuration", "the scheme is not https", "correct",
+	},
+	{
+		"file without an authority", func(c *clinic) {
+			c.config.Parties[0].CAFile = write(c.T, "no certificate", 0o600)
+		},
+		Fault, "configuration", "CA: it is not certificates", "correct",
+	},
+	{
+		"relying party twice",
+		func(c *clinic) { c.config.Parties = append(c.config.Parties, c.config.Parties[0]) },
+		Fault, "configuration", "registered twice", "correct the key",
+	},
+	{
+		"logo away", func(c *clinic) { c.config.Parties[0].Logo = "/nonexistent.png" },
+		Fault, "configuration", "logo: open /nonexistent.png", "correct the key",
+	},
+	{
+		"public URL with a path",
+		func(c *clinic) { c.config.PublicURL = "https://sign.test/signet" },
+		Fault, "configuration", "public_url \"https://sign.test/signet\"", "correct the key",
+	},
+	{
+		"secret is a folder", func(c *clinic) { c.config.MetricsTokenFile = c.TempDir() },
+		Fault, "configuration", "metrics_token_file: read", "correct the key",
+	},
+	{
+		"secret's file is empty", func(c *clinic) {
+			c.config.OIDCClientSecret = ""
+			c.config.OIDCClientSecretFile = write(c.T, "\n", 0o600)
+		},
+		Fault, "configuration", "is empty", "correct the key",
+	},
+	{
+		"one address for both listeners",
+		func(c *clinic) { c.config.Listen, c.config.Control = "127.0.0.1:1", "127.0.0.1:1" },
+		Fault, "configuration", "it is the address of listen", "correct the key",
+	},
+	{
+		"data is a file", func(c *clinic) { c.config.Data = write(c.T, "", 0o600) },
+		Fault, "configuration", "must be a folder", "correct the key",
+	},
+	{
+		"proxy by name", func(c *clinic) { c.config.TrustedProxies = List{"haproxy"} },
+		Fault, "configuration", "neither an address nor a network", "correct the key",
+	},
+	{
+		"address without a port", func(c *clinic) { c.config.Listen = "localhost" },
+		Fault, "configuration", `listen "localhost"`, "correct the key",
+	},
+	{
+		"port that is no number", func(c *clinic) { c.config.Control = "127.0.0.1:port" },
+		Fault, "configuration", `control "127.0.0.1:port"`, "correct the key",
+	},
+	{
+		"unknown content", func(c *clinic) { c.config.RefuseContent = "javascrip" },
+		Fault, "configuration", "refuse_content", "correct the key",
+	},
+	{
+		"phones cannot verify their owners", func(c *clinic) {
+			c.config.PublicURL, c.config.UserVerification = "https://192.0.2.7", "required"
+		},
+		Fault, "configuration", "public_url needs a host name", "correct the key",
+	},
+}

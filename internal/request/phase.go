@@ -1,0 +1,44 @@
+package request
+
+import "sync"
+
+// SealPhase is a step of Seal.
+type SealPhase string
+
+// The steps of Seal, in their order. Level B-T has no PhaseProve.
+const (
+	PhaseStamp SealPhase = "stamp" // the time stamp of the signature
+	PhaseProve SealPhase = "prove" // revocation data and the time stamp of the document
+	PhaseCheck SealPhase = "check" // the finished document is stored and verified
+)
+
+// SealPhases returns the steps of Seal.
+func SealPhases() []SealPhase { return []SealPhase{PhaseStamp, PhaseProve, PhaseCheck} }
+
+// phases are the steps of the documents that this process seals now, by request. They are for the
+// page that waits: the store does not have them, and other processes do not know them.
+type phases struct {
+	mu  sync.Mutex
+	now map[string]SealPhase
+}
+
+// SealPhase returns what this process does with an approved document now, or "".
+func (s *Service) SealPhase(id string) SealPhase {
+	s.sealing.mu.Lock()
+	defer s.sealing.mu.Unlock()
+	return s.sealing.now[id]
+}
+
+// enter records the step of a document, and tells those that watch the request; "" ends it.
+func (s *Service) enter(id string, phase SealPhase) {
+	s.sealing.mu.Lock()
+	if phase == "" {
+		delete(s.sealing.now, id)
+	} else {
+		s.sealing.now[id] = phase
+	}
+	s.sealing.mu.Unlock()
+	if phase != "" { // the end is a change of the request
+		s.Watcher.Signal(id)
+	}
+}

@@ -1,0 +1,176 @@
+package ui_test
+
+import "github.com/chromedp/chromedp"
+
+// shot is a page of the gallery in one more state that only script reaches.
+type shot struct {
+	name    string
+	page    string // sample
+	prepare []step
+}
+
+func shots() []shot {
+	var all []shot
+	drawn := eventually(viewerReady)
+	for _, s := range Gallery() {
+		switch s.Name {
+		case "phone-approve", "phone-approve-warned", "signed": // below, when they are complete
+		case "demo-place":
+			all = append(all, shot{s.Name, s.Name, []step{drawn}})
+		default:
+			all = append(all, shot{name: s.Name, page: s.Name})
+		}
+	}
+	known := eventually(`document.querySelector("[data-phones][aria-busy]") === null`)
+	return append(
+		all,
+		shot{"document-reviewed", "document", []step{
+			drawn, eventually(`!document.querySelector("[data-next-place]").disabled`),
+			click("[data-next-place]"),
+			eventually(`document.querySelectorAll(".place.done").length == 1`),
+			click("[data-next-place]"),
+			eventually(`document.querySelectorAll(".place.done").length == 2`),
+			click("[data-next-place]"),
+			eventually(`!document.querySelector("[data-proceed] button").disabled`),
+		}},
+		shot{"document-pages", "document", []step{
+			drawn, click("[data-viewer-side-button]"),
+			eventually(`document.querySelectorAll(".thumbnail.drawn").length > 1 &&
+				!document.querySelector("[data-viewer-outline]").hidden`),
+		}},
+		shot{"document-search", "document", []step{
+			drawn, click("[data-viewer-search-button]"), chromedp.KeyEvent("clause 16"),
+			eventually(`document.querySelectorAll(".found.current").length > 0`),
+		}},
+		shot{"document-pages-seen", "document-all-pages", []step{
+			drawn, click("[data-viewer-side-button]"),
+			eventually(
+				`document.querySelectorAll(".thumbnail.drawn .thumbnail-state").length > 1`,
+			),
+		}},
+		shot{"signed", "signed", []step{
+			eventually(`document.querySelectorAll(".signed-places .thumbnail.drawn").length === 3`),
+		}},
+		shot{"console-request-document", "console-request-refused", []step{
+			click("[data-show-document]"), drawn,
+			eventually(`document.querySelectorAll(".place-box").length == 2`),
+		}},
+		shot{"signed-viewer", "signed", []step{click("[data-show-document]"), drawn}},
+		shot{"phone-enrol-done", "phone-enrol", []step{
+			click("[data-enrol-form] button"),
+			eventually(`!document.querySelector("[data-step=done]").hidden`),
+		}},
+		shot{"verify-checked", "verify", checkDocument(verifyCases + "intact/product_lta.pdf")},
+		shot{
+			"phone-home-ready",
+			"phone-home",
+			[]step{eventually(`!document.querySelector("[data-this-phone]").hidden`)},
+		},
+		shot{
+			"phone-approve",
+			"phone-approve",
+			[]step{eventually(`!document.querySelector("[data-do=approve]").disabled`)},
+		},
+		shot{
+			"phone-approve-warned",
+			"phone-approve-warned",
+			[]step{eventually(`!document.querySelector("[data-do=approve]").disabled`)},
+		},
+		shot{"phone-approve-document", "phone-approve", []step{
+			eventually(`!document.querySelector("[data-view]").disabled`),
+			click("[data-view]"), drawn,
+		}},
+		shot{"document-failed", "document", []step{
+			drawn, script(broken), eventually(`document.querySelector(".sheet-failed") !== null`),
+			click("[data-next-place]"),
+			eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
+		}},
+		shot{
+			"code-stale",
+			"code",
+			[]step{
+				script(`window.fetch = () => Promise.reject(new TypeError())`),
+				eventually(`document.querySelector(".qr.stale") !== null`),
+			},
+		},
+		shot{"landing-lost", "landing-intended", []step{
+			script(`
+				window.EventSource = class {
+					addEventListener(kind, f) { if (kind === "error") setTimeout(f) }
+					close() {}
+				};
+				window.fetch = () => Promise.reject(new TypeError());
+				dispatchEvent(new Event("online"))`),
+			eventually(`!document.querySelector("[data-lost]").hidden`),
+		}},
+		shot{"landing-languages", "landing-intended", []step{
+			script(`document.querySelector(".language summary").click()`), // and no mouse over it
+		}},
+		shot{
+			"phone-home-rename",
+			"phone-home",
+			[]step{
+				known,
+				click(".rename summary"),
+				eventually(`document.querySelector(".rename[open]") !== null`),
+			},
+		},
+		shot{
+			"phone-home-remove",
+			"phone-home",
+			[]step{
+				known,
+				click(".confirm summary"),
+				eventually(`document.querySelector(".confirm[open]") !== null`),
+			},
+		},
+		shot{"phone-home-remove-key", "phone-home-leaving", []step{
+			eventually(`document.querySelector("[data-remove-phone]:not([hidden])") !== null`),
+			click(".confirm summary"),
+			eventually(`document.querySelector(".confirm[open]") !== null`),
+			script(`window.fetch = () => Promise.reject(new TypeError())`),
+			click(".confirm [data-remove-phone]"),
+			eventually(`!document.querySelector(".confirm [data-approval-error]").hidden`),
+		}},
+		shot{"console-people-forget", "console-people", []step{
+			click("#phones-title + ul .confirm summary"),
+			click("#forget-title ~ .confirm summary"),
+			eventually(`document.querySelectorAll(".confirm[open]").length === 2`),
+		}},
+		shot{"phone-scan-denied", "phone-scan", []step{
+			script(`navigator.mediaDevices.getUserMedia =
+				() => Promise.reject(new DOMException("", "NotAllowedError"))`),
+			click("[data-scan-start]"),
+			eventually(`!document.querySelector("[data-scan-error]").hidden`),
+		}},
+		shot{"phone-enrol-offline", "phone-enrol", []step{
+			script(`window.fetch = () => Promise.reject(new TypeError())`),
+			click("[data-enrol-form] button"),
+			eventually(`!document.querySelector("[data-enrol-error]").hidden`),
+		}},
+		shot{"phone-approve-offline", "phone-approve", []step{
+			eventually(`!document.querySelector("[data-do=approve]").disabled`),
+			script(`window.fetch = () => Promise.reject(new TypeError())`),
+			click("[data-do=approve]"),
+			eventually(`!document.querySelector("[data-approve-error]").hidden`),
+		}},
+		shot{"phone-approved", "phone-approve", []step{
+			eventually(`!document.querySelector("[data-do=approve]").disabled`),
+			click("[data-do=approve]"),
+			eventually(`!document.querySelector("[data-step=approved]").hidden`),
+		}},
+	)
+}
+
+// viewerReady says that a viewer has drawn what is in view.
+const viewerReady = `document.querySelector("[data-viewer-ready]") !== null`
+
+// broken is a browser without memory: the pages that it has drawn are empty, and it draws no
+// others.
+const broken = `{
+	const real = HTMLCanvasElement.prototype.getContext;
+	HTMLCanvasElement.prototype.getContext = function (...a) {
+		return this.width * this.height > 100000 ? null : real.apply(this, a)
+	};
+	document.dispatchEvent(new Event("visibilitychange"));
+}`

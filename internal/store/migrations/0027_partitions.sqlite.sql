@@ -1,0 +1,2 @@
+-- Partitions are for PostgreSQL.
+SELECT 1;
