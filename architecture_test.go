@@ -1,14 +1,14 @@
 package signet
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/signet-sign/signet"
@@ -24,7 +24,7 @@ var imports = map[string]string{
 	"examples/go": "api client",
 
 	// public, and runs the whole program
-	"signettest": "api internal/app",
+	"signettest": "api client internal/app",
 
 	// engines: bytes, keys and time in, bytes out
 	"pades/cms":           "",
@@ -34,8 +34,9 @@ var imports = map[string]string{
 	"internal/kms":        "internal/keydir",
 	"internal/pkcs11":     "internal/keydir",
 	"internal/deployment": "internal/keydir",
-	"pades/tsa":           "pades/cms",
-	"pades":               "pades/cms pades/pdf pades/tsa",
+	"pades/revocation":    "pades/cms",
+	"pades/tsa":           "pades/cms pades/revocation",
+	"pades":               "pades/cms pades/pdf pades/revocation pades/tsa",
 
 	// domain
 	"internal/audit":     "",
@@ -43,7 +44,7 @@ var imports = map[string]string{
 	"internal/safehttp":  "",
 	"internal/party":     "internal/safehttp",
 	"internal/token":     "api internal/party",
-	"internal/calllog":   "api internal/party internal/token",
+	"internal/calllog":   "api internal/party internal/signer internal/token",
 	"internal/signer":    "api internal/ca pades/cms",
 	"internal/request":   "api pades/cms pades pades/pdf internal/signer",
 	"internal/retention": "internal/request internal/signer",
@@ -60,13 +61,13 @@ var imports = map[string]string{
 	"internal/fault":           "api internal/keydir internal/token",
 	"internal/server":          "internal/server/limit",
 	"internal/server/limit":    "api",
-	"internal/server/security": "internal/server/limit",
+	"internal/server/security": "internal/server/limit internal/signer",
 	"internal/server/httpx":    "api internal/request internal/server/security internal/server/limit",
 	"internal/server/ui":       "pades internal/server/httpx",
 	"internal/server/login":    "api internal/keydir internal/server/httpx internal/server/security internal/signer internal/server/limit",
 	"internal/server/pki":      "internal/ca internal/server/httpx",
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request internal/server/limit",
-	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer internal/server/limit",
+	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/console":  "api internal/audit internal/ca internal/operator internal/party internal/person internal/retention internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit internal/signer",
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
@@ -74,7 +75,7 @@ var imports = map[string]string{
 
 	// judges, which are clients
 	"internal/conform/report":       "internal/calllog internal/party",
-	"internal/conform":              "api client internal/conform/report",
+	"internal/conform":              "api client internal/conform/report pades",
 	"internal/conform/relyingparty": "api internal/calllog internal/conform/report internal/fault internal/token",
 
 	// maker of api/vectors
@@ -107,11 +108,7 @@ var testOnly = []string{"internal/e2e", "internal/apitest", "internal/pkcs11/sof
 
 func TestArchitecture(t *testing.T) {
 	out, err := exec.Command(
-		"go",
-		"list",
-		"-f",
-		`{{.ImportPath}}:{{join .Imports " "}}`,
-		"./...",
+		"go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./...",
 	).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -200,32 +197,51 @@ var avoided = regexp.MustCompile(
 )
 
 func TestWords(t *testing.T) {
-	kinds := []string{".go", ".md", ".html", ".yaml"}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for file := range sources(t, ".go", ".md", ".html", ".yaml", ".json") {
+		if file == "CONTRIBUTING.md" || path.Ext(file) == ".json" && path.Base(file) != "en.json" {
+			continue
 		}
-		switch name := d.Name(); {
-		case d.IsDir() && slices.Contains([]string{".git", "dist", "node_modules", "testdata"}, name):
-			return fs.SkipDir
-		case d.IsDir() || path == "CONTRIBUTING.md" ||
-			!slices.Contains(kinds, filepath.Ext(path)) && name != "en.json":
-			return nil
-		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		n := 0
 		for line := range strings.Lines(string(text)) {
 			n++
 			if word := avoided.FindString(line); word != "" {
-				t.Errorf("%s:%d: say it without %q", path, n, word)
+				t.Errorf("%s:%d: say it without %q", file, n, word)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+}
+
+// unbreakable are lines that may be longer: a struct's tag, a long text, a row of a table, and a
+// comment that is a table or a diagram.
+var unbreakable = regexp.MustCompile("^\\s*//(\t|  )|`( //.*)?$|\"[^\"]{36,}\"|`[^`]{36,}`|^\\s*\\{.*\\},?$")
+
+// TestLines checks that no line of Go code outside of tests is longer than 100 columns, with tabs
+// of 4.
+func TestLines(t *testing.T) {
+	for file := range sources(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, raw := 0, false // in a raw string
+		for line := range strings.Lines(string(text)) {
+			n++
+			line = strings.TrimRight(line, "\n")
+			within := raw
+			if strings.Count(line, "`")%2 == 1 {
+				raw, within = !raw, true
+			}
+			columns := utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
+			if columns > 100 && !within && !unbreakable.MatchString(line) {
+				t.Errorf("%s:%d: break the line: it has %d columns", file, n, columns)
+			}
+		}
 	}
 }

@@ -144,11 +144,18 @@ func declared(t *testing.T) map[string]bool {
 						}
 					case *ast.TypeSpec:
 						names[pkg+s.Name.Name] = true
-						if of, ok := s.Type.(*ast.StructType); ok {
-							for _, field := range of.Fields.List {
-								for _, n := range field.Names {
-									names[pkg+s.Name.Name+"."+n.Name] = true
-								}
+						var members *ast.FieldList
+						switch of := s.Type.(type) {
+						case *ast.StructType:
+							members = of.Fields
+						case *ast.InterfaceType:
+							members = of.Methods
+						default:
+							continue
+						}
+						for _, field := range members.List {
+							for _, n := range field.Names {
+								names[pkg+s.Name.Name+"."+n.Name] = true
 							}
 						}
 					}
@@ -222,6 +229,34 @@ func sources(t *testing.T, endings ...string) func(func(string) bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestArchitectureNames checks that what ARCHITECTURE.md and README.md name as package.Name or
+// package.Type.Name exists, so that a reader can follow them.
+func TestArchitectureNames(t *testing.T) {
+	names, packages := declared(t), map[string]bool{}
+	for name := range names {
+		pkg, _, _ := strings.Cut(name, ".")
+		packages[pkg] = true
+	}
+	n := 0
+	for _, file := range []string{"ARCHITECTURE.md", "README.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("[`\\[](([a-z0-9]+)\\.[A-Za-z]\\w*(?:\\.\\w+)?)[`\\]]").FindAllStringSubmatch(string(text), -1) {
+			if ext := path.Ext(m[1]); !packages[m[2]] || ext == ".sum" || ext == ".log" {
+				continue // a file, or a package of others
+			}
+			if n++; !names[m[1]] {
+				t.Errorf("%s: there is no %s", file, m[1])
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d names", n)
 	}
 }
 

@@ -1,3 +1,3 @@
-// Package signet holds no code: it is where the test of the architecture lives. The program is
-// cmd/signet; read README.md and ARCHITECTURE.md first.
+// Package signet contains only tests of the whole repository, such as that of its import graph. The
+// program is cmd/signet; read README.md and ARCHITECTURE.md first.
 package signet
