@@ -13,6 +13,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -52,7 +54,8 @@ func (a *App) logos() http.Handler {
 // public returns the handler of the public listener: relying parties' calls, and pages with
 // cross-site protection.
 func (a *App) public() http.Handler {
-	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
+	pages := server.Bodies(a.handler, portal.VerifyPath, sandbox.DemoRequestsPath)
+	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(pages)), a.apiBases...)
 	if a.automatic != nil { // in the sandbox
 		h = a.mockSign(h)
 	}

@@ -30,7 +30,8 @@ func routes(t *testing.T) (paths []string) {
 		"ca.PathRootCRL": ca.PathRootCRL, "ca.PathIssuingCRL": ca.PathIssuingCRL,
 		"ca.PathOCSP":      ca.PathOCSP,
 		"DemoRedirectPath": demo.DemoRedirectPath, "DemoJWKSPath": demo.DemoJWKSPath,
-		"DemoWebhookPath": demo.DemoWebhookPath, "console.Base": console.Base,
+		"DemoWebhookPath": demo.DemoWebhookPath, "DemoRequestsPath": demo.DemoRequestsPath,
+		"console.Base":   console.Base,
 		"api.PathCancel": api.PathCancel, "api.PathRequest": api.PathRequest,
 		"api.PathResult": api.PathResult, "api.PathResult0": api.PathResult0,
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
@@ -96,6 +97,20 @@ func routes(t *testing.T) (paths []string) {
 	return paths
 }
 
+// paths are the paths of all routes with an id in the place of each parameter, and some that are
+// no route's.
+func paths(t *testing.T, id string) (list []string) {
+	t.Helper()
+	placeholder := regexp.MustCompile(`\{[^}]*\}`)
+	for _, path := range append(
+		routes(t), "/nothing", "/api/v3/nothing", "/static/nothing", "/%2e%2e/",
+	) {
+		path = strings.ReplaceAll(path, "{$}", "")
+		list = append(list, placeholder.ReplaceAllLiteralString(path, id))
+	}
+	return list
+}
+
 // TestHeaders asks every route of every listener, with every method and for what exists and does
 // not: each answer has the headers that restrict what browsers do with it. With an https public URL
 // they tell browsers to use nothing else.
@@ -118,12 +133,9 @@ func TestHeaders(t *testing.T) {
 		Timeout:       20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	placeholder := regexp.MustCompile(`\{[^}]*\}`)
 	statuses := map[int]int{}
-	for _, path := range append(routes(t), "/nothing", "/api/v3/nothing", "/static/nothing", "/%2e%2e/") {
-		path = strings.ReplaceAll(path, "{$}", "")
-		for _, id := range []string{in.RequestID, "nothing"} {
-			path := placeholder.ReplaceAllLiteralString(path, id)
+	for _, id := range []string{in.RequestID, "nothing"} {
+		for _, path := range paths(t, id) {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "OPTIONS"} {
 				for base, https := range map[string]bool{
 					s.url: false, s.control: false,

@@ -26,6 +26,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,6 +90,21 @@ func Serve(
 // Protect refuses cross-site requests of browsers (http.CrossOriginProtection). Programs of relying
 // parties and phones send neither Origin nor Sec-Fetch-Site and are accepted.
 func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }
+
+// maxBody bounds the bodies of requests to pages: forms and JSON.
+const maxBody = 64 << 10
+
+// Bodies bounds the bodies of requests to 64 KiB, except those to the paths in files, whose
+// handlers take files and bound them. Without it net/http reads a form of any size, and leaves its
+// files on the disk.
+func Bodies(h http.Handler, files ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(files, r.URL.Path) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
+		h.ServeHTTP(w, r)
+	})
+}
 
 // Headers sets the headers that restrict what browsers do with an answer which is not a page;
 // handlers of pages and files replace those that differ. With https it tells browsers to use only

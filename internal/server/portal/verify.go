@@ -31,14 +31,18 @@ func newChecks() *checks {
 	}
 }
 
+// VerifyPath is the path of the page on which anyone can check a signed document. Its form has a
+// file.
+const VerifyPath = "/verify"
+
 // verifyRoutes adds the page on which anyone can check a signed document.
 func (p *Portal) verifyRoutes(mux *http.ServeMux) {
 	c := newChecks()
-	mux.HandleFunc("GET /verify", p.handle(func(w http.ResponseWriter, r *http.Request) error {
+	mux.HandleFunc("GET "+VerifyPath, p.handle(func(w http.ResponseWriter, r *http.Request) error {
 		p.Kit.Show(w, r, p.Log, http.StatusOK, Verify{})
 		return nil
 	}))
-	mux.HandleFunc("POST /verify", p.handle(func(w http.ResponseWriter, r *http.Request) error {
+	mux.HandleFunc("POST "+VerifyPath, p.handle(func(w http.ResponseWriter, r *http.Request) error {
 		return p.verify(w, r, c)
 	}))
 	mux.HandleFunc("GET /sign/{request_id}/check", p.handle(

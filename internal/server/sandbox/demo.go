@@ -50,6 +50,9 @@ const (
 	DemoJWKSPath     = "/demo/jwks.json"
 	DemoRedirectPath = "/demo/return"
 	DemoWebhookPath  = "/demo/webhook"
+
+	// DemoRequestsPath takes a form with a file.
+	DemoRequestsPath = "/demo/requests"
 )
 
 const (
@@ -90,7 +93,7 @@ func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
 	mux.HandleFunc("GET /demo/{$}", d.home)
 	mux.HandleFunc("GET /demo/place", d.place)
-	mux.HandleFunc("POST /demo/requests", d.create)
+	mux.HandleFunc("POST "+DemoRequestsPath, d.create)
 	mux.HandleFunc("GET /demo/requests/{id}", d.with(d.show))
 	mux.HandleFunc("GET /demo/requests/{id}/state", d.with(d.state))
 	mux.HandleFunc("POST /demo/requests/{id}/cancel", d.with(d.cancel))
@@ -124,7 +127,7 @@ func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) ht
 // place shows the page on which boxes are placed by hand.
 func (d *Demo) place(w http.ResponseWriter, r *http.Request) {
 	d.config.Kit.Show(w, r, d.config.Log, http.StatusOK, DemoPlace{
-		Action: "/demo/requests", SampleURL: demoSamplePath, Personas: choices(d.config.Personas),
+		Action: DemoRequestsPath, SampleURL: demoSamplePath, Personas: choices(d.config.Personas),
 	})
 }
 
@@ -151,7 +154,7 @@ func (d *Demo) home(w http.ResponseWriter, r *http.Request) {
 
 func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *Exchange) {
 	page := DemoHome{
-		Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused,
+		Action: DemoRequestsPath, Party: ui.Party{Name: DemoName}, Error: refused,
 		Personas: choices(d.config.Personas),
 	}
 	page.Chosen.Source, page.Chosen.Places = r.PostFormValue("source"), r.PostFormValue("places")
@@ -276,7 +279,7 @@ func (d *Demo) result(w http.ResponseWriter, r *http.Request, req *demoRequest) 
 // demoRequestURL returns the URL of a request's page if action is "", and of an action on it
 // otherwise.
 func demoRequestURL(id, action string) string {
-	u := "/demo/requests/" + url.PathEscape(id)
+	u := DemoRequestsPath + "/" + url.PathEscape(id)
 	if action != "" {
 		u += "/" + action
 	}
