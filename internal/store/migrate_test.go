@@ -1,12 +1,14 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/pressly/goose/v3"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 )
 
@@ -77,6 +79,36 @@ func TestOldCallsHaveCodes(t *testing.T) {
 		}
 	}
 }
+
+// AddOldProposal adds a row of the schema 28, in which proposals cannot be claimed.
+const AddOldProposal = `INSERT INTO person_proposals
+	(id, uin, act, phone_id, reason, operator, subject, at)
+	VALUES ('p', 'S8979373D', 'lift', 'a', 'ticket 12', 'Mei', 'mei@idp', 1000000)`
+
+// CheckOldProposal checks that what [AddOldProposal] added waits as it did, and is claimed once.
+func CheckOldProposal(t *testing.T, s *Store) {
+	t.Helper()
+	at, until := time.Unix(1, 0).UTC(), time.Unix(3, 0).UTC()
+	want := person.Proposal{
+		ID: "p", By: person.Operator{Name: "Mei", Subject: "mei@idp"}, At: at,
+		Act: person.Act{
+			Kind: person.Lift, UIN: "S8979373D", PhoneID: "a", Reason: "ticket 12",
+		},
+	}
+	list, err := s.PersonProposals(t.Context(), at)
+	if err != nil || len(list) != 1 || list[0] != want {
+		t.Errorf("%+v, %v, want %+v", list, err, want)
+	}
+	for _, want := range []error{nil, person.ErrClaimed} {
+		err := s.ClaimProposal(t.Context(), "p", time.Unix(2, 0), until)
+		if !errors.Is(err, want) {
+			t.Errorf("claiming it: %v, want %v", err, want)
+		}
+	}
+}
+
+// TestOldProposalsSQLite opens a database in which an operator has proposed something.
+func TestOldProposalsSQLite(t *testing.T) { CheckOldProposal(t, openFrom(t, 28, AddOldProposal)) }
 
 // TestMigrationNumbers checks that no two migrations of a dialect have one number, and none is left
 // out.

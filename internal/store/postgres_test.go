@@ -79,6 +79,16 @@ func ask(t testing.TB, url, statement string) {
 	}
 }
 
+// TestOldProposalsPostgres is TestOldProposalsSQLite on PostgreSQL.
+func TestOldProposalsPostgres(t *testing.T) {
+	url := cluster.Database(t)
+	if err := store.MigrateTo(t.Context(), url, 28); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, url, store.AddOldProposal)
+	store.CheckOldProposal(t, openPostgres(t, url))
+}
+
 func TestPostgresCrash(t *testing.T) { testCrash(t, cluster.Database(t)) }
 
 // TestPostgresIsDurable checks that acknowledged changes are on disk for every setting of the
