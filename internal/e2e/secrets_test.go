@@ -5,14 +5,19 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
@@ -39,13 +44,44 @@ func (l *lockedLog) String() string {
 	return l.text.String()
 }
 
+// collector collects the traces that programs send, as text.
+func collector(t *testing.T) (url string, traces *lockedLog) {
+	t.Helper()
+	traces = new(lockedLog)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(traces, r.Body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, traces
+}
+
+// hasNo checks that a text has none of the secrets, and shows the line that has one.
+func hasNo(t *testing.T, what, text string, secrets map[string]string) {
+	t.Helper()
+	for name, secret := range secrets {
+		if len(secret) < 8 {
+			t.Fatalf("%s: %q is no secret", name, secret)
+		}
+		if i := strings.Index(text, secret); i >= 0 {
+			line := text[strings.LastIndex(text[:i], "\n")+1:]
+			line, _, _ = strings.Cut(line, "\n")
+			if len(line) > 600 {
+				line = text[max(0, i-200):min(len(text), i+100)]
+			}
+			t.Errorf("%s: %s: %s", what, name, line)
+		}
+	}
+}
+
 // TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the
 // log at its most talkative. Nothing that opens a door is in it, nor who the people are. The same
-// goes for the records of relying parties' calls.
+// goes for the records of relying parties' calls, for traces, for metrics and for refusals.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
 	c.LogLevel = "debug"
+	var traces *lockedLog
+	c.OTLPEndpoint, traces = collector(t)
 	c.Parties[0].WebhookURL += "?key=" + "hush-hush-hush"
 	log := new(lockedLog)
 	s := run(
@@ -64,8 +100,16 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		return text
 	}
 	api := s.url + "/api/v3/sign-requests"
+	var told strings.Builder // in refusals
+	refused := func(a answer) {
+		t.Helper()
+		if a.status < 400 {
+			t.Errorf("%d is no refusal: %s", a.status, a.text())
+		}
+		fmt.Fprintln(&told, a.status, a.header, a.body)
+	}
 	post := func(to, jws, kind string) {
-		do(t, "POST", to, jws, kind, bytes.NewReader(pdftest.Minimal()))
+		refused(do(t, "POST", to, jws, kind, bytes.NewReader(pdftest.Minimal())))
 	}
 
 	// A journey, by portal and phone.
@@ -86,8 +130,11 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 			callback = strings.Replace(callback, u.Query().Get("code"), code, 1)
 		}
 		desk.get(t, callback)
-		desk.get(t, callback)         // again, which fails
-		s.visitor(t).get(t, callback) // elsewhere, which fails
+		refused(desk.get(t, callback)) // again
+		refused(s.visitor(t).get(t, callback))
+	}
+	for _, c := range desk.client.Jar.Cookies(urlOf(t, in.SigningURL)) {
+		secrets["the portal's cookie "+c.Name] = c.Value
 	}
 	desk.get(t, in.SigningURL)
 	desk.proceed(t, in)
@@ -97,11 +144,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 	secrets["the QR code"] = link.Query().Get("c")
 	session := p.scan(t, desk, in)
-	jar, err := url.Parse(s.url + "/phone/" + session)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range p.client.Jar.Cookies(jar) {
+	for _, c := range p.client.Jar.Cookies(urlOf(t, s.url+"/phone/"+session)) {
 		secrets["the phone's cookie "+c.Name] = c.Value
 	}
 	var ch phoneapi.SignChallenge
@@ -127,7 +170,9 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 	secrets["the link's signature"] = u.Query().Get("signature")
 	do(t, "GET", result.SignedDocURL, "", "", nil)
-	do(t, "GET", strings.Replace(result.SignedDocURL, "expires=1", "expires=2", 1), "", "", nil)
+	refused(
+		do(t, "GET", strings.Replace(result.SignedDocURL, "expires=1", "expires=2", 1), "", "", nil),
+	)
 	p.post(t, "/phone/revoke", url.Values{"phone_id": {p.id}})
 	p.call(t, session+"/challenge", nil, nil)
 
@@ -150,7 +195,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	post(api, jws("a token with another type", token.Initiate), "application/pdf")
 	post(api+"/cancel", jws("a token for a foreign request", token.Cancel), "application/json")
 	for i, junk := range []string{"junk-token-in-one-part", "eyJhbGciOiJFUzI1NiJ9.junkpayloadofatoken.junksignature", strings.Repeat("A", 40_000), "a.b.c.d.junkfivepart"} {
-		do(t, "POST", api+"/cancel", junk, "application/json", nil)
+		refused(do(t, "POST", api+"/cancel", junk, "application/json", nil))
 		secrets[fmt.Sprintf("junk %d", i)] = junk[:min(len(junk), 20)]
 	}
 	wrong := jws(
@@ -158,7 +203,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"),
 	)
 	secrets["a wrong exchange code"] = "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"
-	do(t, "GET", api+"/"+in.RequestID+"/signed-doc", wrong, "", nil)
+	refused(do(t, "GET", api+"/"+in.RequestID+"/signed-doc", wrong, "", nil))
 	s.party.ServeJWKS(http.NotFoundHandler())
 	s.advance(t, "61m")
 	post(api+"/cancel", jws("a token of a party that is down", token.Cancel), "application/json")
@@ -168,6 +213,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		do(t, "GET", s.url+path, "", "", nil)
 	}
 	secrets["a path"] = "secret-path-of-a-caller"
+	metrics := browse(t, "GET", s.control+"/metrics").body
 	s.stop()
 
 	records := recorded(t, s)
@@ -182,19 +228,107 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 			t.Errorf("the log does not show %q, so this test proves nothing", want)
 		}
 	}
-	for name, secret := range secrets {
-		if len(secret) < 8 {
-			t.Fatalf("%s: %q is no secret", name, secret)
+	if all := traces.String(); !strings.Contains(all, "POST /api/v3/sign-requests/cancel") ||
+		!strings.Contains(metrics, "signet_") || told.Len() < 1000 {
+		t.Error("there are no traces, metrics or refusals, so this test proves nothing")
+	}
+	hasNo(t, "the log", text, secrets)
+	hasNo(t, "the records", records, secrets)
+	hasNo(t, "the traces", traces.String(), secrets)
+	hasNo(t, "the metrics", metrics, secrets)
+	// The links of a page that answers a login to other languages have its query.
+	maps.DeleteFunc(secrets, func(name, _ string) bool { return strings.HasPrefix(name, "login ") })
+	hasNo(t, "the refusals", told.String(), secrets)
+}
+
+func urlOf(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// TestConsoleLogsHoldNoSecrets has an operator work, and others try to, with the log at its most
+// talkative: no password, token or number of a person is in the log, the traces or the metrics.
+func TestConsoleLogsHoldNoSecrets(t *testing.T) {
+	const password, metricsToken = "juniper-otter-parsec-43", "lantern-quartz-heron-77"
+	c := config(partytest.Start(t))
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
+	c.ConsolePassword, c.MetricsToken, c.LogLevel = password, metricsToken, "debug"
+	var traces *lockedLog
+	c.OTLPEndpoint, traces = collector(t)
+	log := new(lockedLog)
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(
+		slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}),
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runApp(t, a)
+	const wrong, query = "a-wrong-password-of-a-guesser", "a-secret-in-a-query"
+	secrets := map[string]string{
+		"the password": password, "the metrics token": metricsToken, "another password": wrong,
+		"another token": "a-wrong-metrics-token", "a query": query, "alice's NRIC": alice,
+		"a URL's secret": "hush-hush-hush", "the basic authorization": base64.StdEncoding.
+					EncodeToString([]byte("mei:" + password)),
+	}
+	control := "http://" + a.Control.String()
+	send := func(method, path, password, authorization string, form url.Values) answer {
+		t.Helper()
+		r, err := http.NewRequestWithContext(
+			t.Context(), method, control+path, strings.NewReader(form.Encode()),
+		)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if i := strings.Index(text, secret); i >= 0 {
-			line := text[strings.LastIndex(text[:i], "\n")+1:]
-			line, _, _ = strings.Cut(line, "\n")
-			t.Errorf("the log holds %s: %s", name, line)
+		if form != nil {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		if i := strings.Index(records, secret); i >= 0 {
-			t.Errorf("the records hold %s: …%.300s", name, records[max(0, i-100):])
+		r.SetBasicAuth("mei", password)
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return answer{resp.StatusCode, resp.Header, readAll(t, resp)}
+	}
+	send("GET", "/metrics", "", "Bearer a-wrong-metrics-token", nil)
+	metrics := send("GET", "/metrics", "", "Bearer "+metricsToken, nil)
+	if metrics.status != http.StatusOK {
+		t.Errorf("metrics: %d", metrics.status)
+	}
+	send("GET", "/console/?x="+query, wrong, "", nil)
+	send("GET", "/console/api/parties", "", "Bearer "+wrong, nil)
+	send("GET", "/console/requests?text="+query, password, "", nil)
+	send("GET", "/console/requests/"+query, password, "", nil)
+	send("GET", "/console/people", password, "", nil)
+	for _, path := range []string{"", "/lift", "/forget", "/approve", "/reject"} {
+		send("POST", "/console/people"+path, password, "", url.Values{
+			"uin": {alice}, "phone_id": {alice}, "reason": {"ticket 12"}, "proposal": {alice},
+		})
+	}
+	send("GET", "/console/people?uin="+alice, password, "", nil)
+	send("POST", "/console/certificates/revoke", password, "", url.Values{"serial": {query}})
+	send("POST", "/console/parties/test", password, "", url.Values{
+		"client_id": {"x"}, "name": {"X"}, "jwks_url": {"https://127.0.0.1:1/?key=hush-hush-hush"},
+		"webhook_url":  {"https://127.0.0.1:1/?key=hush-hush-hush"},
+		"redirect_url": {"https://127.0.0.1:1/?key=hush-hush-hush"}, "allow_private": {"yes"},
+	})
+	metrics = send("GET", "/metrics", password, "", nil)
+	stop()
+	for _, want := range []string{"action=console_login", "action=console "} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not show %q, so this test proves nothing", want)
 		}
 	}
+	hasNo(t, "the log", log.String(), secrets)
+	hasNo(t, "the traces", traces.String(), secrets)
+	hasNo(t, "the metrics", metrics.body, secrets)
 }
 
 // recorded is all that a program, which has been stopped, has recorded of calls.
