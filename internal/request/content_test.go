@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -195,5 +197,31 @@ func TestWarned(t *testing.T) {
 		if got := last.Detail.WarnedOf; last.Kind != request.EventProceeded || got != want {
 			t.Errorf("%s: warned of %q, want %q", last.Kind, got, want)
 		}
+	}
+}
+
+// TestContentIsDocumented checks that relying parties read of every kind of content that a refusal
+// can name, and of nothing else, in the description of the upload.
+func TestContentIsDocumented(t *testing.T) {
+	rows := regexp.MustCompile(
+		"(?m)^ +\\| `([a-z-]+)` \\| ([^|]+) \\| (refused|the signer is warned|accepted) \\|$",
+	).FindAllStringSubmatch(string(api.OpenAPI()), -1)
+	documented := map[pades.FindingCode]string{}
+	for _, row := range rows {
+		code := pades.FindingCode(row[1])
+		documented[code] = row[2]
+		want := "accepted"
+		switch {
+		case slices.Contains(request.DefaultRefusedContent, code):
+			want = "refused"
+		case slices.Contains(request.DefaultWarnedContent, code):
+			want = "the signer is warned"
+		}
+		if row[3] != want {
+			t.Errorf("%s: %s, want %s", code, row[3], want)
+		}
+	}
+	if !maps.Equal(documented, request.ContentNames) {
+		t.Errorf("documented are %v, want %v", documented, request.ContentNames)
 	}
 }
