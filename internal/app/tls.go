@@ -258,5 +258,12 @@ func (a *App) toHTTPS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "use "+a.Config.PublicURL, http.StatusForbidden)
 		return
 	}
-	http.Redirect(w, r, a.Config.PublicURL+r.URL.RequestURI(), http.StatusMovedPermanently)
+	// The request's own form could continue the host: of "x:.evil.test" only this is left.
+	target := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	if !strings.HasPrefix(target.Path, "/") {
+		target.Path, target.RawPath = "/", ""
+	}
+	http.Redirect(
+		w, r, a.Config.PublicURL+target.RequestURI(), http.StatusMovedPermanently,
+	)
 }

@@ -1,16 +1,47 @@
 package app
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 )
+
+// TestToHTTPS checks that plain HTTP leads to the same path of the public URL, whatever form of a
+// request target has it, and nowhere else.
+func TestToHTTPS(t *testing.T) {
+	a := &App{Config: Config{PublicURL: "https://sign.test"}}
+	for target, want := range map[string]string{
+		"/":                       "/",
+		"/sign/a%2Fb?lang=ms&x=%": "/sign/a%2Fb?lang=ms&x=%",
+		"//evil.test/a":           "//evil.test/a",
+		"http://evil.test/a?b":    "/a?b",
+		"http://evil.test":        "/",
+		"x:.evil.test/":           "/",
+		"x:@evil.test/?a":         "/?a",
+		"*":                       "/",
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(
+			"GET " + target + " HTTP/1.1\r\nHost: sign.test\r\n\r\n",
+		)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		a.toHTTPS(w, r)
+		if got := w.Header().Get("Location"); w.Code != 301 || got != "https://sign.test"+want {
+			t.Errorf("%s: %d to %q, want the path %q", target, w.Code, got, want)
+		}
+	}
+}
 
 // TestCheckTLS plants mistakes in the files of the TLS certificate.
 func TestCheckTLS(t *testing.T) {
