@@ -57,8 +57,8 @@ func (p Proposal) Claimed(now time.Time) bool { return now.Before(p.ClaimedUntil
 
 const (
 	proposalLife = 7 * 24 * time.Hour // how long a proposal waits
-	// claimLife is how long an approved proposal may take. After a crash it waits again from then
-	// on. To carry it out twice at one time does no harm.
+	// claimLife is how long an approved proposal may take. It is interrupted then, and can be
+	// approved again; after a crash it waits again from then on.
 	claimLife = 10 * time.Minute
 )
 
@@ -170,7 +170,10 @@ func (s *Service) Do(ctx context.Context, by Operator, a Act) (done Done, err er
 		if a.Kind == Lift {
 			return done, lift(ctx, s.Signers, by.Name, a)
 		}
-		return s.forget(ctx, by.Name, a)
+		if done, err = s.forget(ctx, by.Name, a); err == nil {
+			err = s.After(ctx)
+		}
+		return done, err
 	}
 	if err := s.check(ctx, a); err != nil {
 		return done, err
@@ -187,8 +190,7 @@ func (s *Service) Do(ctx context.Context, by Operator, a Act) (done Done, err er
 // check returns the error with which the act would fail now.
 func (s *Service) check(ctx context.Context, a Act) error {
 	if a.Kind == Forget {
-		found, err := retention.Find(ctx, s.Store, a.UIN, s.now)
-		return errors.Join(append(found.Active, err)...)
+		return retention.Permits(ctx, s.Store, a.UIN, s.now)
 	}
 	phone, err := s.Signers.Store.Phone(ctx, a.PhoneID)
 	now := s.now()
@@ -229,17 +231,14 @@ func (t taking) ChangePhones(
 	return t.proposals.ChangeProposedPhones(ctx, t.id, uin, change)
 }
 
-// forget has a person forgotten. by is whom the trails name.
+// forget has a person forgotten, except for After. by is whom the trails name.
 func (s *Service) forget(ctx context.Context, by string, a Act) (done Done, err error) {
 	if err := s.Before(ctx); err != nil {
 		return done, err
 	}
 	by += ": " + a.Reason
 	done.Forgotten, err = retention.Forget(ctx, s.Store, a.UIN, by, s.now, s.Rand)
-	if err != nil {
-		return done, err
-	}
-	return done, s.After(ctx)
+	return done, err
 }
 
 // Proposals lists the proposals that wait or are being carried out, oldest first.
@@ -261,20 +260,23 @@ func (s *Service) proposal(ctx context.Context, id string) (Proposal, error) {
 	return Proposal{}, ErrNoProposal
 }
 
-// forgetProposed is forget for a proposal, which it claims first. [retention.Forget] deletes it
+// forgetProposed is forget for a proposal, which it claims first. It ends before the claim does, so
+// that no other approval is carried out at the same time. [retention.Forget] deletes the proposal
 // last, so that after a crash it is there and can be approved again.
 func (s *Service) forgetProposed(ctx context.Context, by string, p Proposal) (Done, error) {
+	claimed, cancel := context.WithTimeout(ctx, claimLife)
+	defer cancel()
 	now := s.now()
 	until := now.Add(claimLife)
 	if err := s.Store.ClaimProposal(ctx, p.ID, now, until); err != nil {
 		return Done{}, err
 	}
-	done, err := s.forget(ctx, by, p.Act)
+	done, err := s.forget(claimed, by, p.Act)
 	if err != nil {
 		unclaimed := s.Store.UnclaimProposal(context.WithoutCancel(ctx), p.ID, until)
-		err = errors.Join(err, unclaimed)
+		return done, errors.Join(err, unclaimed)
 	}
-	return done, err
+	return done, s.After(ctx)
 }
 
 // Approve does what another operator has proposed, and returns the proposal. The trails name both.

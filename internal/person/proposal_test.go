@@ -188,8 +188,14 @@ func TestApprovalExcludesOthers(t *testing.T) {
 		t.Helper()
 		none := w.Before
 		defer func() { w.Before = none }()
-		w.Before = func(context.Context) error {
+		began := time.Now()
+		w.Before = func(ctx context.Context) error {
 			w.Before = none
+			// the act ends before its claim, and after it another operator may do it
+			if end, ok := ctx.Deadline(); !ok || end.After(time.Now().Add(10*time.Minute)) ||
+				end.Before(began.Add(10*time.Minute)) {
+				t.Errorf("it began at %s and ends at %s, %t", began, end, ok)
+			}
 			then()
 			return errors.New("no space")
 		}

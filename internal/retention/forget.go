@@ -79,6 +79,13 @@ func Find(
 	return found, err
 }
 
+// Permits returns the errors with which Forget would refuse now, because requests of the person are
+// in progress. Unlike [Find] it does not read the records of calls.
+func Permits(ctx context.Context, s People, uin string, now func() time.Time) error {
+	t, err := find(ctx, s, uin, now)
+	return errors.Join(append(t.active, err)...)
+}
+
 // traces are the numbers and ids of everything that is stored about a person.
 type traces struct {
 	signer.Person
