@@ -70,8 +70,12 @@ func (a *App) public() http.Handler {
 
 // bounded limits the connections to the public listener.
 func (a *App) bounded(l net.Listener) net.Listener {
-	c := &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
-	return server.Connections(l, c, a.Config.proxies())
+	return server.Connections(l, a.connections(), a.Config.proxies())
+}
+
+// connections returns a new count with the limits of connections.
+func (a *App) connections() *limit.Counts {
+	return &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
 }
 
 // front wraps the handler of a listener. It finds the client's address, writes

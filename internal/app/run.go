@@ -47,8 +47,9 @@ func (a *App) Run(ctx context.Context) error {
 	public := answerProbes(
 		a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)), a.security.Secret, time.Now,
 	)
+	bounded := server.Requests(public, a.connections(), a.Config.proxies())
 	finish(func() error {
-		return server.Serve(taking, a.secure(a.bounded(a.listener)), public, grace, a.log)
+		return server.Serve(taking, a.secure(a.bounded(a.listener)), bounded, grace, a.log)
 	})
 	if a.localListener != nil {
 		finish(func() error { return server.Serve(taking, a.localListener, public, grace, a.log) })
