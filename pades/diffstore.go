@@ -82,14 +82,15 @@ func (c *differ) store(dss pdf.Object) error {
 }
 
 // lost reports whether the later store lacks a certificate, response or list of the older one,
-// which may be what says that a certificate was revoked. It may be in another object.
+// which may be what says that a certificate was revoked. It may be in another object, and stand
+// among those of all signatures instead of those of one (/VRI).
 func (c *differ) lost(before, after pdf.Object) (bool, error) {
-	for _, key := range []string{"Certs", "OCSPs", "CRLs"} {
-		old, err := list(c.old, before.Get(key))
+	for _, kind := range []string{"Cert", "OCSP", "CRL"} {
+		old, err := allStored(c.old, before, kind)
 		if err != nil {
 			return false, ignore(err, errNotArray)
 		}
-		now, err := list(c.now, after.Get(key))
+		now, err := allStored(c.now, after, kind)
 		if err != nil {
 			return true, ignore(err, errNotArray)
 		}
@@ -120,6 +121,29 @@ func (c *differ) lost(before, after pdf.Object) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// allStored returns what a store has of a kind, for all signatures and for single ones.
+func allStored(d *pdf.Document, store pdf.Object, kind string) ([]pdf.Object, error) {
+	all, err := list(d, store.Get(kind+"s"))
+	if err != nil {
+		return nil, err
+	}
+	single, err := d.Get(store, "VRI")
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range single.Entries() {
+		if o, err = d.Resolve(o); err != nil {
+			return nil, err
+		}
+		some, err := list(d, o.Get(kind))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // storedIn returns the data of an element of a store, "" if it has none.
