@@ -1,21 +1,24 @@
 package pades
 
 import (
+	"cmp"
 	"math"
-	"strings"
+	"slices"
 
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
 // A canvas is what content streams draw on a page: its characters, and the areas that it paints. It
-// is no picture: it knows where glyphs are, not their outlines, and of an image only where it is
-// transparent. All places are in the user space of the page.
+// is no picture, but tells what is at a point. All places are in the user space of the page.
 type canvas struct {
 	d     *pdf.Document
 	chars []letter
 	areas []patch
 	left  int // operators, characters and areas that may still come
 	fonts map[string]*paintFont
+	// strict is for what lies over a page: glyphs are areas too, and what readers may draw in
+	// different ways is an error.
+	strict bool
 }
 
 // maxPainted bounds the operators, characters and areas of a page or of an appearance, and
@@ -39,8 +42,11 @@ func newPaintings() *paintings {
 }
 
 // draw returns a canvas on which f has drawn, and which is full if it could not draw all.
-func (p *paintings) draw(d *pdf.Document, f func(*canvas) error) (*canvas, error) {
+func (p *paintings) draw(
+	d *pdf.Document, strict bool, f func(*canvas) error,
+) (*canvas, error) {
 	c := newCanvas(d)
+	c.strict = strict
 	c.left = min(c.left, p.left)
 	before := c.left
 	err := f(c)
@@ -60,22 +66,44 @@ type letter struct {
 	at     matrix
 	width  float64
 	colour colour
+	alpha  float64
 	clip   *clip
 	unseen bool // drawn as nothing, as the text over a scanned page is
 	below  int  // the number of areas that were painted before
 }
 
 // samples are the points by which a glyph counts as covered, as fractions of its width and ems.
-var samples = [...]point{
-	{0.25, 0.1},
-	{0.5, 0.1},
-	{0.75, 0.1},
-	{0.25, 0.3},
-	{0.5, 0.3},
-	{0.75, 0.3},
-	{0.25, 0.5},
-	{0.5, 0.5},
-	{0.75, 0.5},
+var samples = func() (list []point) {
+	for _, x := range []float64{0.1, 0.3, 0.5, 0.7, 0.9} {
+		for _, y := range []float64{0.05, 0.2, 0.35, 0.5, 0.65} {
+			list = append(list, point{x, y})
+		}
+	}
+	return list
+}()
+
+// bounds returns the rectangle around the samples.
+func (l letter) bounds() pdf.Rect {
+	return boundsOf([][]point{corners(pdf.Rect{Y1: -0.2, X2: l.width, Y2: 0.8}, l.at)}, 0)
+}
+
+// middle is a point of a glyph by which its background is judged.
+var middle = point{0.5, 0.3}
+
+// points returns the points by which the glyph counts as covered.
+func (l letter) points() []point {
+	low, height := 0.0, 1.0 // of the part of a glyph that a sign uses
+	switch l.text {
+	case ".", ",":
+		low, height = -0.12, 0.35
+	case "-", "\u2013", "\u2212":
+		low, height = 0.15, 0.3
+	}
+	points := make([]point, len(samples))
+	for i, s := range samples {
+		points[i] = l.point(point{s.x, low + height*s.y})
+	}
+	return points
 }
 
 func (l letter) point(s point) point { return l.at.apply(s.x*l.width, s.y) }
@@ -88,9 +116,69 @@ type patch struct {
 	clip    *clip
 	bounds  pdf.Rect
 	colour  colour
-	// inside and image are for images: where the unit square is, and which points of it are opaque.
+	alpha   float64
+	glyph   bool
+	darkens bool // blended so that dark text stays, as by Multiply
+	// inside and image are for images: where the unit square is, and what is at its points.
 	inside matrix
-	image  func(x, y float64) bool
+	image  *bitmap
+}
+
+// dim reduces the contrast of what is below the patch, for each component of a colour, to what is
+// left of it.
+func (a *patch) dim(contrast *[3]float64, p point) {
+	alpha := a.alpha
+	if a.image != nil {
+		q := a.inside.apply(p.x, p.y)
+		alpha *= a.image.opacity(q.x, q.y)
+	}
+	for i := range contrast {
+		left := 1 - alpha
+		if a.darkens && a.colour.known {
+			left += alpha * min(max(a.colour.rgb[i], 0), 1)
+		}
+		contrast[i] *= left
+	}
+}
+
+// over returns the colour of the patch over another.
+func (a *patch) over(below colour) colour {
+	switch {
+	case !a.colour.known || !below.known && (a.alpha < 1 || a.darkens):
+		return colour{}
+	case a.alpha >= 1 && !a.darkens:
+		return a.colour
+	}
+	for i, v := range below.rgb {
+		paint := a.colour.rgb[i]
+		if a.darkens {
+			paint *= v
+		}
+		below.rgb[i] = v + a.alpha*(paint-v)
+	}
+	return below
+}
+
+// under returns the colour at a point of the first areas, and the uppermost of them there, nil for
+// paper.
+func (c *canvas) under(p point, areas int) (colour, *patch) {
+	var at []*patch
+	for i := areas - 1; i >= 0; i-- {
+		if a := &c.areas[i]; a.covers(p) {
+			at = append(at, a)
+			if a.alpha >= 1 && !a.darkens {
+				break
+			}
+		}
+	}
+	below := gray(1)
+	for _, a := range slices.Backward(at) {
+		below = a.over(below)
+	}
+	if len(at) == 0 {
+		return below, nil
+	}
+	return below, at[0]
 }
 
 // clip is an intersection of areas.
@@ -100,19 +188,32 @@ type clip struct {
 }
 
 func clipTo(path [][]point, evenOdd bool, outer *clip) *clip {
-	return &clip{patch{path: path, evenOdd: evenOdd}, outer}
+	return &clip{patch{path: path, evenOdd: evenOdd, bounds: outer.cut(boundsOf(path, 0))}, outer}
+}
+
+// cut returns the part of a rectangle that may be inside.
+func (c *clip) cut(r pdf.Rect) pdf.Rect {
+	if c == nil {
+		return r
+	}
+	return r.Intersect(c.bounds)
+}
+
+// contains reports whether a point is inside.
+func (c *clip) contains(p point) bool {
+	for ; c != nil; c = c.outer {
+		if !c.patch.contains(p) {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *patch) covers(p point) bool {
 	if p.x < a.bounds.X1 || p.x > a.bounds.X2 || p.y < a.bounds.Y1 || p.y > a.bounds.Y2 {
 		return false
 	}
-	for c := a.clip; c != nil; c = c.outer {
-		if !c.contains(p) {
-			return false
-		}
-	}
-	return a.contains(p)
+	return a.clip.contains(p) && a.contains(p)
 }
 
 func (a *patch) contains(p point) bool {
@@ -121,7 +222,7 @@ func (a *patch) contains(p point) bool {
 		return a.near(p)
 	case a.image != nil:
 		q := a.inside.apply(p.x, p.y)
-		return q.x >= 0 && q.x <= 1 && q.y >= 0 && q.y <= 1 && a.image(q.x, q.y)
+		return q.x >= 0 && q.x <= 1 && q.y >= 0 && q.y <= 1 && a.image.opacity(q.x, q.y) > 0
 	}
 	winding, crossings := 0, 0
 	for _, sub := range a.path {
@@ -208,17 +309,34 @@ func (c *canvas) annotation(annot pdf.Object) error {
 		if err != nil {
 			return err
 		}
-		if look, err = c.d.Get(look, state.Name()); err != nil {
+		states := look
+		if look, err = c.d.Get(states, state.Name()); err != nil {
 			return err
 		}
+		if look.IsNull() && c.strict { // some readers then take any
+			for name := range states.Entries() {
+				if look, err = c.d.Get(states, name); err != nil {
+					return err
+				}
+				if err := c.look(annot, look); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 	}
+	return c.look(annot, look)
+}
+
+// look draws an appearance of an annotation.
+func (c *canvas) look(annot, look pdf.Object) error {
 	rect, ok, err := c.d.Rect(annot.Get("Rect"))
 	if err != nil || !ok || look.Kind() != pdf.Stream {
 		return err
 	}
 	box, ok, err := c.d.Rect(look.Get("BBox"))
 	if err != nil || !ok {
-		return err
+		return cmp.Or(err, c.unsure("an appearance has no /BBox"))
 	}
 	// ISO 32000-2, 12.5.5, algorithm 8
 	m, err := matrixOf(c.d, look)
@@ -234,7 +352,10 @@ func (c *canvas) annotation(annot pdf.Object) error {
 	return p.form(look)
 }
 
-// seeThrough reports whether a blend mode leaves dark text below a light paint readable.
-func seeThrough(mode string) bool {
-	return strings.Contains(" Multiply Darken ColorBurn ", " "+mode+" ")
+// unsure returns an error if the canvas is strict, for what readers may draw in different ways.
+func (c *canvas) unsure(why string) error {
+	if !c.strict {
+		return nil
+	}
+	return &pdf.Refusal{Reason: pdf.BadStream, Detail: why}
 }

@@ -2,6 +2,7 @@ package pades
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/signet-sign/signet/pades/pdf"
@@ -17,12 +18,19 @@ func gray(v float64) colour { return colour{true, [3]float64{v, v, v}} }
 
 // like reports whether two colours are hard to tell apart.
 func (c colour) like(d colour) bool {
-	for i := range c.rgb {
-		if math.Abs(c.rgb[i]-d.rgb[i]) >= minDifference {
-			return false
+	_, visible := c.contrast(d)
+	return !visible
+}
+
+// contrast returns by how much two colours differ in each component, and whether that can be seen.
+func (c colour) contrast(d colour) (by [3]float64, visible bool) {
+	for i := range by {
+		by[i] = 1
+		if c.known && d.known {
+			by[i] = math.Abs(c.rgb[i] - d.rgb[i])
 		}
 	}
-	return c.known && d.known
+	return by, slices.Max(by[:]) >= minDifference
 }
 
 // colourOf returns the colour for the operands of an operator, by their number.
@@ -40,11 +48,6 @@ func colourOf(n []float64) colour {
 		return c
 	}
 	return colour{}
-}
-
-// light reports whether a colour is that of paper.
-func (c colour) light() bool {
-	return c.known && math.Min(c.rgb[0], math.Min(c.rgb[1], c.rgb[2])) > 0.9
 }
 
 // firstColour returns the colour that a colour space begins with, as far as it is known here.

@@ -53,6 +53,7 @@ type differ struct {
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
 	paintings *paintings
+	laid      map[int][]patch // what lies over pages, by number
 	changes   []Change
 }
 
@@ -80,7 +81,7 @@ func compare(
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
 		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
-		widgets: make(map[pdf.Ref]bool), paintings: paintings,
+		widgets: make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]patch),
 	}
 	if err := c.collect(); err != nil {
 		return nil, err

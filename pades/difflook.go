@@ -219,6 +219,7 @@ type charMap struct {
 	drawn   bool // glyphs are content streams (Type 3), which may draw anything
 	width   int  // bytes of a code
 	runes   map[string]string
+	named   map[byte]bool // codes for which the font names a glyph
 }
 
 func (m charMap) decode(codes []byte) string {
@@ -271,7 +272,7 @@ func (c *differ) fontsOf(look, form pdf.Object) (func(name string) (charMap, err
 
 // charMapOf reads the characters of the codes of a font.
 func charMapOf(d *pdf.Document, font pdf.Object) (charMap, error) {
-	m := charMap{width: 1, runes: make(map[string]string)}
+	m := charMap{width: 1, runes: make(map[string]string), named: make(map[byte]bool)}
 	m.drawn = font.Get("Subtype").Name() == "Type3"
 	if font.Get("Subtype").Name() == "Type0" {
 		m.width = 2
@@ -293,6 +294,7 @@ func charMapOf(d *pdf.Document, font pdf.Object) (charMap, error) {
 			continue
 		}
 		m.runes[string([]byte{byte(code)})] = namedGlyph(o.Name())
+		m.named[byte(code)] = true
 		code++
 	}
 	to, err := d.Get(font, "ToUnicode")

@@ -76,8 +76,8 @@ func (v *textView) lost(l letter, drawn colour) bool {
 	same := 0
 	for _, s := range samples {
 		below, painted := v.page, v.pageKnown
-		if a := v.under(l.point(s), l.below); a != nil {
-			below, painted = a.colour, true
+		if over, a := v.under(l.point(s), l.below); a != nil {
+			below, painted = over, true
 		}
 		if drawn.like(below) && (painted || !drawn.like(v.usual)) &&
 			(v.render != 2 || v.stroke.like(below)) {
@@ -129,14 +129,11 @@ func (c *differ) behind(ref pdf.Ref) (below colour, known bool, err error) {
 		return gray(1), false, err
 	}
 	at := places[0].Rect
-	a := page.under(point{(at.X1 + at.X2) / 2, (at.Y1 + at.Y2) / 2}, len(page.areas))
-	switch {
-	case page.full() || a != nil && !a.colour.known:
+	below, _ = page.under(point{(at.X1 + at.X2) / 2, (at.Y1 + at.Y2) / 2}, len(page.areas))
+	if page.full() || !below.known {
 		return gray(1), false, nil
-	case a != nil:
-		return a.colour, true, nil
 	}
-	return gray(1), true, nil
+	return below, true, nil
 }
 
 // usualColour returns the colour of the default appearance of a field when it was signed.

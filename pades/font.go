@@ -31,24 +31,10 @@ func ParseFace(name string, ttf []byte) (*Face, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pades: font %s: %w", name, err)
 	}
-	f := &Face{name: name, font: font, tables: make(map[string][]byte), em: int(font.UnitsPerEm())}
+	f := &Face{name: name, font: font, em: int(font.UnitsPerEm())}
 	bad := fmt.Errorf("pades: font %s is damaged or has no TrueType outlines", name)
-	if len(ttf) < 12 {
+	if f.tables = tablesOf(ttf); f.tables == nil {
 		return nil, bad
-	}
-	n := int(binary.BigEndian.Uint16(ttf[4:]))
-	if len(ttf) < 12+16*n {
-		return nil, bad
-	}
-	for i := range n {
-		rec := ttf[12+16*i:]
-		off, size := uint64(binary.BigEndian.Uint32(rec[8:])), uint64(
-			binary.BigEndian.Uint32(rec[12:]),
-		)
-		if off+size > uint64(len(ttf)) {
-			return nil, bad
-		}
-		f.tables[string(rec[:4])] = ttf[off : off+size]
 	}
 	for table, least := range map[string]int{
 		"head": 54, "hhea": 36, "maxp": 32, "hmtx": 4, "loca": 4, "glyf": 1,

@@ -55,6 +55,13 @@ func boundsOf(path [][]point, more float64) pdf.Rect {
 	return r
 }
 
+// around returns the rectangle around two.
+func around(a, b pdf.Rect) pdf.Rect {
+	return pdf.Rect{
+		X1: min(a.X1, b.X1), Y1: min(a.Y1, b.Y1), X2: max(a.X2, b.X2), Y2: max(a.Y2, b.Y2),
+	}
+}
+
 // corners returns a rectangle as a path on the page.
 func corners(r pdf.Rect, m matrix) []point {
 	return []point{

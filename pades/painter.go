@@ -1,6 +1,8 @@
 package pades
 
 import (
+	"strings"
+
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
@@ -36,9 +38,8 @@ type paintState struct {
 // maxForms bounds how deep forms stand in forms.
 const maxForms = 12
 
-// mostly is the opacity from which on a paint hides what is below it. The background of our own
-// boxes (signature_background) has 0.7.
-const mostly = 0.75
+// faint is the opacity below which a paint shows nothing.
+const faint = 0.05
 
 func (c *canvas) painter(resources pdf.Object, ctm matrix) *painter {
 	return &painter{canvas: c, resources: resources, paintState: paintState{
@@ -46,16 +47,26 @@ func (c *canvas) painter(resources pdf.Object, ctm matrix) *painter {
 	}}
 }
 
-// run draws a content stream. Operators that cannot be read end it, as in most readers.
+// run draws a content stream. What cannot be read ends it; readers differ in how they go on.
 func (p *painter) run(data []byte) error {
-	_ = pdf.Content(data, func(op string, operands []pdf.Object) bool {
+	err := pdf.Content(data, func(op string, operands []pdf.Object) bool {
 		p.left--
 		if p.err == nil && !p.full() {
 			p.operator(op, operands)
 		}
 		return p.err == nil && !p.full()
 	})
+	if err != nil {
+		p.doubt("a content stream has a fault")
+	}
 	return p.err
+}
+
+// doubt records that readers may draw something in different ways.
+func (p *painter) doubt(why string) {
+	if p.err == nil {
+		p.err = p.unsure(why)
+	}
 }
 
 func (p *painter) resource(kind, name string) pdf.Object {
@@ -78,7 +89,12 @@ func (p *painter) operator(op string, operands []pdf.Object) {
 			n = append(n, f)
 		}
 	}
-	if len(n) < paintOperands[op] {
+	want, known := paintOperands[op]
+	if len(n) < want || known && len(operands) > want && op != "Tf" ||
+		!known && !strings.Contains(otherOperators, " "+op+" ") {
+		p.doubt("an operator has too few or too many operands, or is unknown")
+	}
+	if len(n) < want {
 		return
 	}
 	last := pdf.Object{}
@@ -121,9 +137,10 @@ func (p *painter) operator(op string, operands []pdf.Object) {
 	case "Do":
 		p.object(p.resource("XObject", last.Name()))
 	case "sh":
-		p.add(patch{path: p.everywhere()}, colour{}, p.alpha)
+		p.add(patch{path: everywhere()}, colour{}, p.alpha)
 	case "EI":
-		p.image(opaque)
+		p.image(&bitmap{})
+		p.doubt("readers differ in where an inline image ends")
 	default:
 		p.text(op, operands, n)
 	}
@@ -134,6 +151,10 @@ var paintOperands = map[string]int{
 	"cm": 6, "w": 1, "m": 2, "l": 2, "c": 6, "v": 4, "y": 4, "re": 4,
 	"Tm": 6, "Td": 2, "TD": 2, "TL": 1, "Tz": 1, "Tr": 1, "Tf": 1, "Tc": 1, "Tw": 1, "Ts": 1,
 }
+
+// otherOperators need no numbers, or take any.
+const otherOperators = " q Q J j M d ri i gs h S s f F f* B B* b b* n W W* BT ET T* Tj TJ ' \"" +
+	" d0 d1 CS cs SC SCN sc scn G g RG rg K k sh EI Do MP DP BMC BDC EMC BX EX "
 
 // graphics applies a graphics state dictionary.
 func (p *painter) graphics(o pdf.Object) {
@@ -232,42 +253,46 @@ func (p *painter) paint(op string) {
 			}
 		}
 	}
-	if p.clips > 0 {
+	if p.clips > 0 && len(path) > 0 {
 		p.clip = clipTo(path, p.clips == 2, p.clip)
 	}
 	p.clips = 0
 }
 
 // everywhere is a path around all that a page can have.
-func (p *painter) everywhere() [][]point {
+func everywhere() [][]point {
 	const far = 1e6
 	return [][]point{corners(pdf.Rect{X1: -far, Y1: -far, X2: far, Y2: far}, identity)}
 }
 
-// add adds an area if its paint hides what is below it.
+// add adds an area.
 func (p *painter) add(a patch, paint colour, alpha float64) {
-	if alpha < mostly || seeThrough(p.mode) && (!paint.known || !paint.like(gray(0))) {
+	if alpha < faint {
 		return
 	}
-	a.colour, a.clip = paint, p.clip
+	a.colour, a.alpha, a.clip = paint, min(alpha, 1), p.clip
+	a.darkens = strings.Contains(" Multiply Darken ColorBurn ", " "+p.mode+" ")
 	if a.image == nil {
 		a.bounds = boundsOf(a.path, a.width/2)
 	}
+	a.bounds = p.clip.cut(a.bounds)
 	p.left--
 	p.areas = append(p.areas, a)
 }
 
-// image adds an image, which fills the unit square. where says which points are opaque.
-func (p *painter) image(where func(x, y float64) bool) {
+// image adds an image, which fills the unit square.
+func (p *painter) image(i *bitmap) {
 	inverse, ok := p.ctm.inverse()
 	if !ok {
 		return
 	}
+	paint := colour{}
+	if i.stencil {
+		paint = p.fill
+	}
 	square := [][]point{corners(pdf.Rect{X2: 1, Y2: 1}, p.ctm)}
-	p.add(patch{inside: inverse, image: where, bounds: boundsOf(square, 0)}, colour{}, p.alpha)
+	p.add(patch{inside: inverse, image: i, bounds: boundsOf(square, 0)}, paint, p.alpha)
 }
-
-func opaque(float64, float64) bool { return true }
 
 // object draws an external object.
 func (p *painter) object(o pdf.Object) {
@@ -276,9 +301,9 @@ func (p *painter) object(o pdf.Object) {
 	}
 	switch o.Get("Subtype").Name() {
 	case "Image":
-		var where func(x, y float64) bool
-		if where, p.err = opacityOf(p.d, o); p.err == nil {
-			p.image(where)
+		var i *bitmap
+		if i, p.err = bitmapOf(p.d, o); p.err == nil {
+			p.image(i)
 		}
 	case "Form":
 		p.err = p.form(o)
@@ -407,21 +432,25 @@ func (p *painter) show(o pdf.Object) {
 		code := codes[:min(width, len(codes))]
 		advance := p.font.advance(code)
 		at := matrix{p.size * p.wide, 0, 0, p.size, 0, p.rise}.then(p.start).then(p.ctm)
-		fill := p.fill
+		fill, alpha := p.fill, p.alpha
 		if p.render == 1 {
-			fill = p.stroke
+			fill, alpha = p.stroke, p.alphaS
 		}
-		alpha := p.alpha
 		p.left--
 		if p.full() {
 			return
 		}
 		p.chars = append(p.chars, letter{
-			text: p.font.decode(code), at: at, width: advance, colour: fill, clip: p.clip,
-			unseen: p.render == 3 || p.render == 7 || alpha < minOpacity, below: len(p.areas),
+			text: p.font.decode(code), at: at, width: advance, colour: fill, alpha: alpha,
+			clip: p.clip, unseen: p.render == 3 || alpha < faint, below: len(p.areas),
 		})
-		if name, ok := p.font.names[code[0]]; ok && p.render != 3 {
-			p.glyph(name, at)
+		if p.font.drawn {
+			p.glyph(code, at)
+		} else if p.strict {
+			p.outline(code, at)
+		}
+		if p.err != nil {
+			return
 		}
 		move := advance*p.size + p.spacing
 		if width == 1 && code[0] == ' ' {
@@ -431,10 +460,48 @@ func (p *painter) show(o pdf.Object) {
 	}
 }
 
-// glyph draws a glyph of a Type 3 font, which is a content stream.
-func (p *painter) glyph(name string, at matrix) {
+// outline adds the areas of a glyph.
+func (p *painter) outline(code []byte, at matrix) {
+	first := p.font.shapes == nil
+	path, err := p.font.outline(p.d, code)
+	if err == nil && first {
+		p.left -= p.font.shapes.points / 4
+	}
+	if err != nil {
+		p.err = err
+		return
+	}
+	placed := make([][]point, len(path))
+	for i, sub := range path {
+		p.left -= len(sub)
+		for _, q := range sub {
+			placed[i] = append(placed[i], at.apply(q.x, q.y))
+		}
+	}
+	if len(placed) == 0 || p.full() {
+		return
+	}
+	switch p.render {
+	case 0, 2, 4, 6:
+		p.add(patch{path: placed, glyph: true}, p.fill, p.alpha)
+	}
+	switch p.render {
+	case 1, 2, 5, 6:
+		if width := p.lineWidth * p.ctm.scale(); width > 0 {
+			p.add(patch{path: placed, width: width}, p.stroke, p.alphaS)
+		}
+	}
+}
+
+// glyph draws a glyph of a Type 3 font, which is a content stream, in any rendering mode.
+func (p *painter) glyph(code []byte, at matrix) {
 	if p.depth == maxForms {
 		p.left = -1
+		return
+	}
+	name, ok := p.font.names[code[0]]
+	if !ok {
+		p.doubt("a code of a Type 3 font has no glyph")
 		return
 	}
 	o, err := p.d.Get(p.font.glyphs, name)
@@ -453,6 +520,9 @@ func (p *painter) glyph(name string, at matrix) {
 	if inner.resources, err = p.d.Get(p.font.dict, "Resources"); err != nil {
 		p.err = err
 		return
+	}
+	if !inner.resources.IsDict() {
+		inner.resources = p.resources
 	}
 	inner.ctm = p.font.matrix.then(at)
 	before := len(p.chars)

@@ -2,6 +2,9 @@ package pades
 
 import (
 	"math"
+	"strings"
+
+	"golang.org/x/image/font/gofont/goregular"
 
 	"github.com/signet-sign/signet/pades/pdf"
 )
@@ -17,6 +20,8 @@ type paintFont struct {
 	names  map[byte]string // of Type 3
 	matrix matrix          // of Type 3
 	dict   pdf.Object
+	face   *Face   // for widths that the font does not say
+	shapes *shapes // nil until they are needed
 }
 
 // advance returns the width of a code in ems.
@@ -30,6 +35,11 @@ func (f *paintFont) advance(code []byte) float64 {
 	}
 	if i := int64(n) - f.first; i >= 0 && i < int64(len(f.widths)) {
 		return f.widths[i]
+	}
+	if f.face != nil {
+		gid, _ := f.face.glyph([]rune(f.decode(code))[0])
+		units, _ := f.face.metric(gid)
+		return float64(units) / float64(f.face.em)
 	}
 	return f.usual
 }
@@ -67,6 +77,12 @@ func paintFontOf(d *pdf.Document, font pdf.Object) (*paintFont, error) {
 	list, err := d.Get(font, "Widths")
 	if err != nil {
 		return nil, err
+	}
+	if list.IsNull() && strings.HasPrefix(f.dict.Get("BaseFont").Name(), "Courier") {
+		f.usual = 0.6
+	} else if list.IsNull() && !f.drawn { // readers know the standard fonts
+		f.face, err = ParseFace("GoRegular", goregular.TTF)
+		return f, err
 	}
 	for _, o := range list.Elements() {
 		if o, err = d.Resolve(o); err != nil {

@@ -1,10 +1,49 @@
 package pades
 
-import "github.com/signet-sign/signet/pades/pdf"
+import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"io"
+	"sync"
 
-// opacityOf returns where an image is opaque, in its unit square. An image whose
-// masks cannot be read is opaque.
-func opacityOf(d *pdf.Document, o pdf.Object) (func(x, y float64) bool, error) {
+	"golang.org/x/image/ccitt"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// bitmap is an image, whose points are in the unit square with the origin in the lower left
+// corner. Its zero value is opaque and shows what is not known.
+type bitmap struct {
+	stencil bool // painted in the current colour
+	mask    func(x, y float64) float64
+	samples func() *imageSamples // nil, or returns nil, if they are not known
+	size    int                  // in pixels
+}
+
+// opacity returns how opaque the image is at a point, from 0 to 1.
+func (i *bitmap) opacity(x, y float64) float64 {
+	if i.mask == nil {
+		return 1
+	}
+	return i.mask(x, y)
+}
+
+// shade returns how light the image is at a point over paper, from 0 to 1; ok is false if that is
+// not known.
+func (i *bitmap) shade(x, y float64) (v float64, ok bool) {
+	alpha := i.opacity(x, y)
+	if i.stencil || alpha == 0 {
+		return 1 - alpha, true
+	}
+	if i.samples == nil || i.samples() == nil {
+		return 0, false
+	}
+	return 1 - alpha + alpha*i.samples().gray(x, y), true
+}
+
+// bitmapOf reads an image. One whose masks cannot be read is opaque.
+func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	get := func(key string) pdf.Object {
 		v, err := d.Get(o, key)
 		if err != nil {
@@ -12,69 +51,73 @@ func opacityOf(d *pdf.Document, o pdf.Object) (func(x, y float64) bool, error) {
 		}
 		return v
 	}
-	if get("ImageMask").Bool() {
-		return stencil(d, o)
+	i := &bitmap{stencil: get("ImageMask").Bool()}
+	if i.stencil {
+		return i, i.readStencil(d, o)
 	}
-	if mask := get("SMask"); mask.Kind() == pdf.Stream {
-		s, err := samplesOf(d, mask, 8, 1)
-		if s == nil || err != nil {
-			return opaque, err
+	width, _ := get("Width").Int()
+	height, _ := get("Height").Int()
+	i.size = int(min(max(width*height, 0), maxPixels))
+	i.samples = sync.OnceValue(func() *imageSamples {
+		s, err := samplesOf(d, o)
+		if err != nil {
+			return nil
 		}
-		return func(x, y float64) bool {
-			v := s.at(x, y, 0)
-			if s.inverted {
-				v = 255 - v
-			}
-			return float64(v) >= mostly*255
-		}, nil
+		return s
+	})
+	if mask := get("SMask"); mask.Kind() == pdf.Stream {
+		m, err := samplesOf(d, mask)
+		if m != nil && m.components == 1 {
+			i.mask = m.gray
+		}
+		return i, err
 	}
 	switch mask := get("Mask"); mask.Kind() {
 	case pdf.Stream:
-		return stencil(d, mask)
+		return i, i.readStencil(d, mask)
 	case pdf.Array: // of colours that are not painted
 		ranges := mask.Elements()
-		s, err := samplesOf(d, o, 8, len(ranges)/2)
-		if s == nil || err != nil || len(ranges) == 0 || len(ranges)%2 != 0 {
-			return opaque, err
+		s := i.samples()
+		if s == nil || s.data == nil || len(ranges) != 2*s.components {
+			break
 		}
-		return func(x, y float64) bool {
-			for i := 0; i < len(ranges); i += 2 {
-				low, _ := ranges[i].Int()
-				high, _ := ranges[i+1].Int()
-				if v := int64(s.at(x, y, i/2)); v < low || v > high {
-					return true
+		i.mask = func(x, y float64) float64 {
+			for c := range s.components {
+				low, _ := ranges[2*c].Int()
+				high, _ := ranges[2*c+1].Int()
+				if v := int64(s.at(x, y, c)); v < low || v > high {
+					return 1
 				}
 			}
-			return false
-		}, nil
+			return 0
+		}
 	}
-	return opaque, nil
+	return i, nil
 }
 
-// stencil returns where a mask of one bit paints.
-func stencil(d *pdf.Document, mask pdf.Object) (func(x, y float64) bool, error) {
-	s, err := samplesOf(d, mask, 1, 1)
-	if s == nil || err != nil {
-		return opaque, err
+// readStencil reads a mask of one bit.
+func (i *bitmap) readStencil(d *pdf.Document, mask pdf.Object) error {
+	s, err := samplesOf(d, mask)
+	if s != nil && s.bits == 1 && s.components == 1 {
+		i.mask = func(x, y float64) float64 { return 1 - s.gray(x, y) }
 	}
-	painted := byte(0)
-	if s.inverted {
-		painted = 1
-	}
-	return func(x, y float64) bool { return s.at(x, y, 0) == painted }, nil
+	return err
 }
 
 // imageSamples are the samples of an image.
 type imageSamples struct {
-	width, height, row, components int
-	bits                           int
-	inverted                       bool // by /Decode
-	data                           []byte
+	width, height, components, bits int
+	inverted                        bool // by /Decode
+	data                            []byte
+	photo                           image.Image // instead of data
 }
 
-// samplesOf decodes an image with so many bits and components, nil if it has others or cannot be
-// decoded.
-func samplesOf(d *pdf.Document, o pdf.Object, bits, components int) (*imageSamples, error) {
+// maxPixels bounds the size of an image.
+const maxPixels = 1 << 24
+
+// samplesOf decodes an image of 1 or 8 bits, in gray, or in colours of red, green and blue; nil if
+// it has others or cannot be decoded.
+func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 	var n [3]int64
 	for i, key := range []string{"Width", "Height", "BitsPerComponent"} {
 		v, err := d.Get(o, key)
@@ -83,37 +126,169 @@ func samplesOf(d *pdf.Document, o pdf.Object, bits, components int) (*imageSampl
 		}
 		n[i], _ = v.Int()
 	}
+	s := &imageSamples{width: int(n[0]), height: int(n[1]), bits: int(n[2]), components: 1}
 	if o.Get("ImageMask").Bool() {
-		n[2] = 1
+		s.bits = 1
+	} else if kind, err := colourants(d, o); err != nil || kind == 0 {
+		return nil, err
+	} else {
+		s.components = kind
 	}
-	if min(n[0], n[1]) <= 0 || max(n[0], n[1]) > 1<<15 || n[2] != int64(bits) || components < 1 {
+	if min(n[0], n[1]) <= 0 || max(n[0], n[1]) > 1<<15 || n[0]*n[1] > maxPixels ||
+		s.bits != 1 && s.bits != 8 || s.bits == 1 && s.components != 1 {
 		return nil, nil
 	}
 	decode, err := d.Get(o, "Decode")
 	if err != nil {
 		return nil, err
 	}
-	s := &imageSamples{
-		width: int(n[0]), height: int(n[1]), bits: bits, components: components,
-		row: (int(n[0])*components*bits + 7) / 8,
-	}
 	if e := decode.Elements(); len(e) > 0 {
 		first, _ := e[0].Number()
 		s.inverted = first == 1
 	}
+	filter, err := d.Get(o, "Filter")
+	if err != nil {
+		return nil, err
+	}
+	if e := filter.Elements(); len(e) == 1 {
+		filter = e[0]
+	}
+	switch filter.Name() {
+	case "DCTDecode":
+		return s.readJPEG(d, o)
+	case "CCITTFaxDecode":
+		return s.readFax(d, o)
+	}
 	s.data, err = d.Decode(o)
-	if pdf.ReasonOf(err) != "" || len(s.data) < s.row*s.height {
+	if pdf.ReasonOf(err) != "" || len(s.data) < s.row()*s.height {
 		return nil, nil
 	}
 	return s, err
 }
 
-// at returns a sample at a place in the unit square, whose origin is the lower left corner.
-func (s *imageSamples) at(x, y float64, component int) byte {
-	i := min(int(x*float64(s.width)), s.width-1)
-	j := min(int((1-y)*float64(s.height)), s.height-1)
-	if s.bits == 1 {
-		return s.data[j*s.row+i/8] >> (7 - i%8) & 1
+// colourants returns the number of components of an image's colours, 0 if they are not gray or red,
+// green and blue.
+func colourants(d *pdf.Document, o pdf.Object) (int, error) {
+	space, err := d.Get(o, "ColorSpace")
+	if err != nil {
+		return 0, err
 	}
-	return s.data[j*s.row+i*s.components+component]
+	kind := space.Name()
+	if e := space.Elements(); len(e) > 1 {
+		kind = e[0].Name()
+		if kind == "ICCBased" {
+			profile, err := d.Resolve(e[1])
+			if err != nil {
+				return 0, err
+			}
+			switch n, _ := profile.Get("N").Int(); n {
+			case 1, 3:
+				return int(n), nil
+			}
+		}
+	}
+	switch kind {
+	case "DeviceGray", "CalGray":
+		return 1, nil
+	case "DeviceRGB", "CalRGB":
+		return 3, nil
+	}
+	return 0, nil
+}
+
+func (s *imageSamples) readJPEG(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
+	r, err := d.RawStream(o)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	progressive := bytes.Contains(data, []byte{0xff, 0xc2}) // takes four times the memory
+	size, err := jpeg.DecodeConfig(bytes.NewReader(data))
+	if err != nil || progressive || s.bits != 8 ||
+		size.Width != s.width || size.Height != s.height {
+		return nil, nil
+	}
+	s.photo, err = jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// readFax reads an image of ITU-T T.4 in one dimension, or of T.6.
+func (s *imageSamples) readFax(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
+	parms, err := d.Get(o, "DecodeParms")
+	if err != nil {
+		return nil, err
+	}
+	if e := parms.Elements(); len(e) == 1 {
+		if parms, err = d.Resolve(e[0]); err != nil {
+			return nil, err
+		}
+	}
+	columns, ok := parms.Get("Columns").Int()
+	if !ok {
+		columns = 1728
+	}
+	k, _ := parms.Get("K").Int()
+	if s.bits != 1 || k > 0 || columns != int64(s.width) {
+		return nil, nil
+	}
+	form := ccitt.Group3
+	if k < 0 {
+		form = ccitt.Group4
+	}
+	r, err := d.RawStream(o)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(ccitt.NewReader(r, ccitt.MSB, form, s.width, s.height, &ccitt.Options{
+		Align: parms.Get("EncodedByteAlign").Bool(), Invert: parms.Get("BlackIs1").Bool(),
+	}))
+	if len(data) < s.row()*s.height || err != nil {
+		return nil, nil
+	}
+	s.data = data
+	return s, nil
+}
+
+// row is the number of bytes of a row.
+func (s *imageSamples) row() int { return (s.width*s.components*s.bits + 7) / 8 }
+
+// pixel returns where the sample for a point is.
+func (s *imageSamples) pixel(x, y float64) (i, j int) {
+	return min(max(int(x*float64(s.width)), 0), s.width-1),
+		min(max(int((1-y)*float64(s.height)), 0), s.height-1)
+}
+
+// at returns a sample at a point.
+func (s *imageSamples) at(x, y float64, component int) byte {
+	i, j := s.pixel(x, y)
+	if s.bits == 1 {
+		return s.data[j*s.row()+i/8] >> (7 - i%8) & 1
+	}
+	return s.data[j*s.row()+i*s.components+component]
+}
+
+// gray returns how light the image is at a point, from 0 to 1.
+func (s *imageSamples) gray(x, y float64) (v float64) {
+	switch {
+	case s.photo != nil:
+		i, j := s.pixel(x, y)
+		r, g, b, _ := s.photo.At(i, j).RGBA()
+		v = float64(r+g+b) / 3 / 0xffff
+	case s.bits == 1:
+		v = float64(s.at(x, y, 0))
+	default:
+		for c := range s.components {
+			v += float64(s.at(x, y, c)) / 255 / float64(s.components)
+		}
+	}
+	if s.inverted {
+		return 1 - v
+	}
+	return v
 }

@@ -185,8 +185,8 @@ type Change struct {
 	Field string
 	// Text describes the change.
 	Text string
-	// Hides is the text of the page that an annotation or the box of a signature covers, "…" if it
-	// cannot be told.
+	// Hides is the text of the page that an annotation or the box of a signature covers, "…" for a
+	// picture or a drawing, or if it cannot be told.
 	Hides string
 }
 
