@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/signet-sign/signet/internal/request"
@@ -65,6 +68,25 @@ func TestUploadMemory(t *testing.T) {
 	all.Wait()
 	if t.Logf("%d bytes for each", each); each > most {
 		t.Errorf("an upload takes %d bytes, more than %d", each, most)
+	}
+}
+
+// TestCutUpload checks that an upload that ends before its Content-Length, which net/http reports
+// with io.ErrUnexpectedEOF, is not stored as a document of what came.
+func TestCutUpload(t *testing.T) {
+	for _, plain := range []bool{true, false} {
+		w := newWorld(t, plain, storetest.Open(t))
+		cut := fmt.Errorf("the upload was interrupted: %w", io.ErrUnexpectedEOF)
+		for i, cause := range []error{io.ErrUnexpectedEOF, cut} {
+			d := fmt.Sprintf("r/%d", i)
+			r := io.MultiReader(strings.NewReader("%PDF half"), iotest.ErrReader(cause))
+			if n, err := w.Put(t.Context(), d, r); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("plain %t: Put = %d, %v; want %v", plain, n, err, cause)
+			}
+			if got, err := w.read(d); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("plain %t: %s holds %q, %v", plain, d, got, err)
+			}
+		}
 	}
 }
 

@@ -207,15 +207,26 @@ func (e *encrypting) WriteTo(w io.Writer) (int64, error) {
 	buf := make([]byte, piece)
 	for err == nil {
 		var n int
-		n, err = io.ReadFull(e.plain, buf)
+		n, err = fill(buf, e.plain)
 		if _, failed := encrypted.Write(buf[:n]); failed != nil {
 			return to.n, failed
 		}
 	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != io.EOF { //nolint:errorlint // io.Reader
 		return to.n, err
 	}
 	return to.n, cmp.Or(encrypted.Close(), e.wait())
+}
+
+// fill reads until buf is full. Its error is io.EOF at the end of r alone: that of io.ReadFull, which
+// is io.ErrUnexpectedEOF there, is also that of an upload that was cut.
+func fill(buf []byte, r io.Reader) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
 }
 
 // Open implements request.Documents. The error is [ErrNoKey] if the document is encrypted and has
