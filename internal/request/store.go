@@ -133,10 +133,11 @@ type Settlement struct {
 // Documents keeps bytes under keys of the form "<request id>/<name>". All methods may run
 // concurrently.
 type Documents interface {
-	// Put stores the contents of r and replaces the old contents. When it returns nil, they are
-	// complete and durable. If it fails, or the process dies, the key has either all the old or all
-	// the new bytes. A new key may have a part of the bytes if the machine dies. If r is an
-	// io.WriterTo, Put may call WriteTo instead of Read.
+	// Put stores the contents of r. When it returns nil, they are complete and durable. If it
+	// fails, the key has no contents; if the process dies, all or none; if the machine dies, it may
+	// have a part of the bytes. A caller uses a key for one document only: what a second Put
+	// replaces may be lost before that returns. If r is an io.WriterTo, Put may call WriteTo
+	// instead of Read.
 	Put(ctx context.Context, key string, r io.Reader) (size int64, err error)
 
 	// Open returns random access to a document while ctx lasts. The error is fs.ErrNotExist for a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	mathrand "math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -37,10 +38,10 @@ func (s *stopping) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestUploadMemory checks that a document that is being stored takes less than 110 KiB.
+// TestUploadMemory checks that a document that is being stored takes less than 80 KiB.
 func TestUploadMemory(t *testing.T) {
 	w := newWorld(t, false, storetest.Open(t))
-	const uploads, most = 100, 110 << 10
+	const uploads, most = 100, 80 << 10
 	reached, end := make(chan struct{}), make(chan struct{})
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -86,6 +87,25 @@ func TestCutUpload(t *testing.T) {
 			if got, err := w.read(d); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("plain %t: %s holds %q, %v", plain, d, got, err)
 			}
+		}
+	}
+}
+
+// TestChunks checks documents that end beside the end of a chunk or of a page, which age's library
+// decrypts.
+func TestChunks(t *testing.T) {
+	w := newWorld(t, false, storetest.Open(t))
+	text := make([]byte, 3*64<<10+2)
+	random := mathrand.NewChaCha8([32]byte{})
+	_, _ = random.Read(text)
+	for _, end := range []int{0, 4 << 10, 64 << 10, 128 << 10, 192 << 10} {
+		for n := max(0, end-1); n <= end+1; n++ {
+			d := fmt.Sprintf("r%d/original", n)
+			r := iotest.DataErrReader(iotest.HalfReader(bytes.NewReader(text[:n])))
+			if size, err := w.Put(t.Context(), d, r); err != nil || size != int64(n) {
+				t.Fatalf("Put of %d bytes = %d, %v", n, size, err)
+			}
+			w.holds(d, string(text[:n]))
 		}
 	}
 }

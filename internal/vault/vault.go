@@ -2,10 +2,7 @@ package vault
 
 import (
 	"bufio"
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -63,170 +60,44 @@ const (
 	intro = "age-encryption.org/v1\n-> " + stanza + " "
 )
 
-// Put implements request.Documents. It stores the document's key while the document arrives, and
-// the file only becomes visible after the key is durable. A crash may leave a key without a
-// document, which [Vault.Sweep] deletes.
+// Put implements request.Documents. It stores the document's key while the document arrives and is
+// flushed. A crash may leave a key without a document, which [Vault.Sweep] deletes, or a document
+// without its key, which is a stray, because no record names it before Put has returned.
 func (v *Vault) Put(ctx context.Context, document string, r io.Reader) (size int64, err error) {
 	if v.plain {
 		begin := bufio.NewReaderSize(r, len(intro))
 		// A plain file must not look like an encrypted one.
 		if head, _ := begin.Peek(len(intro)); string(head) != intro {
 			// without WriteTo, which would write as little at a time as the buffer holds
-			whole := struct{ io.Reader }{begin}
-			if size, err = v.Documents.Put(ctx, document, whole); err != nil {
-				return 0, err
-			}
-			return size, v.keys.DeleteDocumentKeys(ctx, document) // of what it replaces
+			return v.Documents.Put(ctx, document, struct{ io.Reader }{begin})
 		}
 		r = begin
 	}
-	e := &encrypting{
-		plain: &counter{r: r}, to: &recipient{id: rand.Text()}, saved: make(chan struct{}),
-	}
-	e.save = func() error {
-		k := Key{Document: document, ID: e.to.id, CreatedAt: v.now()}
-		k.WrappedBy, k.Wrapped, err = v.wrapper.Wrap(ctx, e.to.fileKey, k.context())
+	var saved chan error // nil until the key is there
+	save := func(id string, fileKey []byte) (err error) {
+		k := Key{Document: document, ID: id, CreatedAt: v.now()}
+		k.WrappedBy, k.Wrapped, err = v.wrapper.Wrap(ctx, fileKey, k.context())
 		if err != nil {
 			return fmt.Errorf("wrapping a document's key: %w", err)
 		}
-		go func() {
-			defer close(e.saved)
-			e.failed = v.keys.AddDocumentKey(ctx, k)
-		}()
+		saved = make(chan error, 1)
+		go func() { saved <- v.keys.AddDocumentKey(ctx, k) }()
 		return nil
 	}
-	_, err = v.Documents.Put(ctx, document, e)
-	if failed := e.wait(); err == nil {
-		err = failed
+	plain := &counter{Reader: r}
+	_, err = v.Documents.Put(ctx, document, &encrypting{plain: plain, save: save})
+	if saved != nil {
+		if failed := <-saved; failed != nil && err == nil {
+			err = errors.Join(
+				fmt.Errorf("storing a document's key: %w", failed),
+				v.Documents.Delete(context.WithoutCancel(ctx), document),
+			)
+		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	return e.plain.n, nil
-}
-
-// recipient is an age.Recipient whose stanza names the id of the file key, which it keeps for the
-// caller.
-type recipient struct {
-	id      string
-	fileKey []byte
-}
-
-// Wrap implements age.Recipient.
-func (r *recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
-	r.fileKey = bytes.Clone(fileKey)
-	return []*age.Stanza{{Type: stanza, Args: []string{r.id}}}, nil
-}
-
-// counter counts the bytes that were read or written.
-type counter struct {
-	r io.Reader
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// encrypting is the ciphertext of a document. Its end comes after the key is stored, or is the
-// error of storing it.
-type encrypting struct {
-	plain *counter
-	to    *recipient
-	r     io.Reader // after the first Read
-
-	save   func() error  // wraps the key and begins to store it
-	begun  bool          // by save
-	saved  chan struct{} // closed when the key is stored, or failed is set
-	failed error
-}
-
-// begin makes what encrypts, which makes the file's key, and saves the key.
-func (e *encrypting) begin(encrypt func() error) error {
-	if err := encrypt(); err != nil {
-		return fmt.Errorf("encrypting a document: %w", err)
-	}
-	if err := e.save(); err != nil {
-		return err
-	}
-	e.begun = true
-	return nil
-}
-
-// wait returns when the key is stored, or was not to be.
-func (e *encrypting) wait() error {
-	if !e.begun {
-		return nil
-	}
-	<-e.saved
-	if e.failed != nil {
-		return fmt.Errorf("storing a document's key: %w", e.failed)
-	}
-	return nil
-}
-
-// Read implements io.Reader.
-func (e *encrypting) Read(p []byte) (n int, err error) {
-	if e.r == nil {
-		err := e.begin(
-			func() (err error) { e.r, err = age.EncryptReader(e.plain, e.to); return err },
-		)
-		if err != nil {
-			return 0, err
-		}
-	}
-	n, err = e.r.Read(p)
-	if errors.Is(err, io.EOF) {
-		if failed := e.wait(); failed != nil {
-			err = failed
-		}
-	}
-	return n, err
-}
-
-// piece is how much WriteTo reads at once. It writes whole pieces, with which the bytes.Buffer of
-// age grows from 9 KiB by doubling to the 80 KiB that it needs at least; pieces of a power of two
-// would make it 128 KiB.
-const piece = 9 << 10
-
-// WriteTo implements io.WriterTo. It takes less memory than Read, for which age holds a chunk of
-// 64 KiB in a buffer of 128 KiB and the caller needs another one.
-func (e *encrypting) WriteTo(w io.Writer) (int64, error) {
-	to := &counter{w: w}
-	var encrypted io.WriteCloser
-	err := e.begin(func() (err error) { encrypted, err = age.Encrypt(to, e.to); return err })
-	buf := make([]byte, piece)
-	for err == nil {
-		var n int
-		n, err = fill(buf, e.plain)
-		if _, failed := encrypted.Write(buf[:n]); failed != nil {
-			return to.n, failed
-		}
-	}
-	if err != io.EOF { //nolint:errorlint // io.Reader
-		return to.n, err
-	}
-	return to.n, cmp.Or(encrypted.Close(), e.wait())
-}
-
-// fill reads until buf is full. Its error is io.EOF at the end of r alone: that of io.ReadFull, which
-// is io.ErrUnexpectedEOF there, is also that of an upload that was cut.
-func fill(buf []byte, r io.Reader) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
-		n += m
-	}
-	return n, err
+	return plain.n, nil
 }
 
 // Open implements request.Documents. The error is [ErrNoKey] if the document is encrypted and has

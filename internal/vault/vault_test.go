@@ -362,23 +362,54 @@ type refusing struct{ vault.Keys }
 
 func (refusing) AddDocumentKey(context.Context, vault.Key) error { return request.ErrAway }
 
-// TestKeyNotStored checks that without its key a document is not stored, and the old one stays.
+// TestKeyNotStored checks that without its key a document is not stored.
 func TestKeyNotStored(t *testing.T) {
 	w := newWorld(t, false, storetest.Open(t))
 	w.put("r/a", "old")
 	w.keys = refusing{w.keys}
 	w.open(false)
-	for _, d := range []string{"r/a", "r/b"} {
-		if _, err := w.Put(t.Context(), d, strings.NewReader("new")); !errors.Is(
-			err, request.ErrAway,
-		) {
-			t.Errorf("Put(%s): %v", d, err)
-		}
+	_, err := w.Put(t.Context(), "r/b", strings.NewReader("new"))
+	if !errors.Is(err, request.ErrAway) {
+		t.Errorf("Put: %v", err)
 	}
 	w.holds("r/a", "old")
 	if keys, err := w.Keys(t.Context(), "r"); err != nil || len(keys) != 1 {
 		t.Errorf("Keys = %q, %v", keys, err)
 	}
+}
+
+// slow is a store of keys that adds one when it is released.
+type slow struct {
+	vault.Keys
+	release <-chan struct{}
+}
+
+func (s slow) AddDocumentKey(ctx context.Context, k vault.Key) error {
+	<-s.release
+	return s.Keys.AddDocumentKey(ctx, k)
+}
+
+// releasing is a store of files that lets a key be stored when a file is.
+type releasing struct {
+	request.Documents
+	release chan<- struct{}
+}
+
+func (r releasing) Put(ctx context.Context, document string, from io.Reader) (int64, error) {
+	n, err := r.Documents.Put(ctx, document, from)
+	close(r.release)
+	return n, err
+}
+
+// TestKeyBesideFile checks that the file does not wait for its key, and Put waits for both.
+func TestKeyBesideFile(t *testing.T) {
+	w := newWorld(t, false, storetest.Open(t))
+	release := make(chan struct{})
+	w.keys = slow{w.keys, release}
+	w.open(false)
+	w.Documents = releasing{w.Documents, release}
+	w.put("r/a", "text")
+	w.holds("r/a", "text")
 }
 
 // lost is a store of keys whose server's socket does not exist.
@@ -416,8 +447,6 @@ func TestMixed(t *testing.T) {
 	w.holds("r/old", "%PDF old")
 	w.holds("r/new", "%PDF new")
 	encrypted := string(readFile(t, w.file("r/new")))
-	w.put("r/new", "%PDF replaced")
-	w.holds("r/new", "%PDF replaced")
 	w.put("r/like", encrypted) // an upload that looks like an encrypted document
 	w.holds("r/like", encrypted)
 }
