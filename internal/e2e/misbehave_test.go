@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -135,6 +136,16 @@ func TestFaultsOfCalls(t *testing.T) {
 			t.Errorf("download, time %d: %d bytes of %d differ", i+1, differences, len(got))
 		}
 	}
+	s.inject(t, `{"kind":"download-cut","count":1,"request_id":"`+signed.RequestID+`"}`)
+	cut, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := io.ReadAll(cut.Body)
+	cut.Body.Close()
+	if err == nil || len(part) == 0 || !strings.HasPrefix(whole, string(part)) {
+		t.Errorf("a download that is cut: %d bytes of %d, %v", len(part), len(whole), err)
+	}
 	for _, body := range []string{`{"kind":"flood"}`, `{"kind":"slow","delay":"soon"}`, `{`} {
 		do(
 			t, "POST", s.control+"/faults", "", "application/json", strings.NewReader(body),
@@ -143,7 +154,7 @@ func TestFaultsOfCalls(t *testing.T) {
 	var v control.FaultsView
 	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 0 ||
-		len(v.Kinds) != 23 {
+		len(v.Kinds) != 27 {
 		t.Errorf("cleared: %s", a.body)
 	}
 }
@@ -178,6 +189,8 @@ func TestFaultsOfWebhooks(t *testing.T) {
 		{"webhook-hmac", []bool{false, true}},
 		{"webhook-own-key", []bool{false, true}},
 		{"webhook-other-audience", []bool{false, true}},
+		{"webhook-other-request", []bool{true}},
+		{"webhook-extended", []bool{true}},
 		{"webhook-doubled", []bool{true, true}},
 		{"webhook-late", []bool{true}},
 	} {

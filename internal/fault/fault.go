@@ -34,6 +34,11 @@ const (
 
 	DownloadExpired Kind = "download-expired" // a download link expires immediately
 	DownloadDamaged Kind = "download-damaged" // a byte of the document is changed
+	// the connection is closed before the end of the document
+	DownloadCut Kind = "download-cut"
+
+	// an answer has a further member, and that of a refusal another description
+	AnswerExtended Kind = "answer-extended"
 
 	WebhookLost    Kind = "webhook-lost"    // not sent, and counts as delivered
 	WebhookLate    Kind = "webhook-late"    // sent after a delay
@@ -54,6 +59,10 @@ const (
 	WebhookOwnKey Kind = "webhook-own-key"
 	// sent with a genuine token for another party
 	WebhookOtherAudience Kind = "webhook-other-audience"
+	// sent with a genuine token for a request that does not exist
+	WebhookOtherRequest Kind = "webhook-other-request"
+	// sent with a genuine token that has a further claim
+	WebhookExtended Kind = "webhook-extended"
 	// sent with a token that is signed by a key that the service has just published
 	WebhookNewKey Kind = "webhook-new-key"
 
@@ -67,11 +76,12 @@ const (
 // kinds has the usual delay of each kind; 0: the kind has none.
 var kinds = map[Kind]time.Duration{
 	Error: 0, Reset: 0, Slow: someDelay, AnswerLost: 0, Unavailable: someDelay, ResultFailed: 0,
-	DownloadExpired: 0, DownloadDamaged: 0,
+	DownloadExpired: 0, DownloadDamaged: 0, DownloadCut: 0, AnswerExtended: 0,
 	WebhookLost: 0, WebhookLate: someDelay, WebhookDoubled: 0, WebhookReordered: someDelay,
 	WebhookForged: 0, WebhookExpired: 0, WebhookWrongKey: 0, WebhookUnsigned: 0, WebhookHMAC: 0,
-	WebhookOwnKey: 0, WebhookOtherAudience: 0, WebhookNewKey: 0,
-	SessionHangs: time.Hour, TSADown: 0, SealingSlow: someDelay,
+	WebhookOwnKey: 0, WebhookOtherAudience: 0, WebhookNewKey: 0, WebhookOtherRequest: 0,
+	WebhookExtended: 0,
+	SessionHangs:    time.Hour, TSADown: 0, SealingSlow: someDelay,
 }
 
 const someDelay = 5 * time.Second
@@ -92,8 +102,10 @@ func callsOf(k Kind) []string {
 		return calls
 	case ResultFailed:
 		return []string{"result"}
-	case DownloadExpired, DownloadDamaged:
+	case DownloadExpired, DownloadDamaged, DownloadCut:
 		return []string{"download"}
+	case AnswerExtended:
+		return []string{"initiate", "cancel", "result"}
 	}
 	return nil
 }

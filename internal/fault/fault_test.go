@@ -3,8 +3,10 @@ package fault
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +173,37 @@ func TestOtherRequests(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
+// TestAnswerExtended checks that an answer keeps its status and members, has a further one, and
+// that only the description of a refusal changes.
+func TestAnswerExtended(t *testing.T) {
+	s, _ := newSet(t, 1, Rule{Kind: AnswerExtended})
+	for _, c := range []struct {
+		status     int
+		body, want string
+	}{
+		{200, "", ""},
+		{200, `{"request_id":"r"}`, `{"further":"A member that relying parties ignore","request_id":"r"}`},
+		{400, `{"error":"X","error_description":"y"}`, `{"error":"X","error_description":` +
+			`"Other words, by which relying parties do not decide",` +
+			`"further":"A member that relying parties ignore"}`},
+	} {
+		h := s.Handler(
+			func(context.Context, string) string { return "" },
+			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", strconv.Itoa(len(c.body)))
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			}),
+		)
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, httptest.NewRequest("POST", "/api/v3/sign-requests/cancel", nil))
+		if got.Code != c.status || got.Body.String() != c.want ||
+			got.Header().Get("Content-Length") == strconv.Itoa(len(c.body)) && c.body != "" {
+			t.Errorf("%s: %d %s %v", c.body, got.Code, got.Body, got.Header())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,10 +46,13 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		}
 		of := []Kind{Error, Reset, Slow, AnswerLost, Unavailable}
 		if t.Call == "download" {
-			of = append(of, DownloadExpired, DownloadDamaged)
+			of = append(of, DownloadExpired, DownloadDamaged, DownloadCut)
 		}
 		if t.Call == "result" {
 			of = append(of, ResultFailed)
+		}
+		if slices.Contains(callsOf(AnswerExtended), t.Call) {
+			of = append(of, AnswerExtended)
 		}
 		rule, ok := s.take(t, of...)
 		if !ok {
@@ -67,6 +71,12 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 			refuse(w, r, http.StatusBadRequest, ErrRequestFailed)
 		case DownloadDamaged:
 			next.ServeHTTP(&damager{ResponseWriter: w}, r)
+		case DownloadCut:
+			next.ServeHTTP(&cutter{ResponseWriter: w}, r)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler) // closes the connection
+		case AnswerExtended:
+			extend(w, r, next)
 		case DownloadExpired:
 			refuse(w, r, http.StatusForbidden, api.ErrUnauthorized)
 		case Reset:
@@ -104,14 +114,15 @@ func (s *Set) publish(next http.Handler) http.Handler {
 	})
 }
 
-// collector is a ResponseWriter that keeps the body.
+// collector is a ResponseWriter that keeps the status and the body.
 type collector struct {
 	header http.Header
+	status int
 	body   bytes.Buffer
 }
 
 func (c *collector) Header() http.Header         { return c.header }
-func (c *collector) WriteHeader(int)             {}
+func (c *collector) WriteHeader(status int)      { c.status = status }
 func (c *collector) Write(b []byte) (int, error) { return c.body.Write(b) }
 
 // targetOf returns the target of a request; ok is false if it is not a call of a relying party.
@@ -208,6 +219,51 @@ func (d *damager) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController set the deadlines of the connection.
 func (d *damager) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+
+// cutOff is how many bytes DownloadCut withholds: a part of the signature, so that the uploaded
+// bytes arrive.
+const cutOff = 1000
+
+// cutter is a ResponseWriter that fails before the end of the body, whose length the header has.
+type cutter struct {
+	http.ResponseWriter
+	written int
+}
+
+func (c *cutter) Write(b []byte) (int, error) {
+	length, err := strconv.Atoi(c.Header().Get("Content-Length"))
+	if err != nil {
+		length = cutOff // nothing passes
+	}
+	rest := max(0, length-cutOff-c.written)
+	n, err := c.ResponseWriter.Write(b[:min(len(b), rest)])
+	c.written += n
+	if err == nil && len(b) >= rest {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// Unwrap lets http.ResponseController set the deadlines of the connection.
+func (c *cutter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// extend adds a member to the JSON object that next answers with, and changes its description.
+func extend(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	answer := &collector{header: w.Header(), status: http.StatusOK}
+	next.ServeHTTP(answer, r)
+	body := answer.body.Bytes()
+	var object map[string]any
+	if json.Unmarshal(body, &object) == nil {
+		object["further"] = "A member that relying parties ignore"
+		if object["error_description"] != nil {
+			object["error_description"] = "Other words, by which relying parties do not decide"
+		}
+		body, _ = json.Marshal(object)
+		w.Header().Del("Content-Length")
+	}
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(body)
+}
 
 // discard is a ResponseWriter whose answer is not sent.
 type discard struct {

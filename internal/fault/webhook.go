@@ -11,12 +11,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -72,6 +74,7 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 		WebhookLost, WebhookLate, WebhookReordered, WebhookDoubled, WebhookForged, WebhookExpired,
 		WebhookWrongKey,
 		WebhookUnsigned, WebhookHMAC, WebhookOwnKey, WebhookOtherAudience, WebhookNewKey,
+		WebhookOtherRequest, WebhookExtended,
 	)
 	if rule.Kind != WebhookReordered {
 		defer h.set.release(clientID)
@@ -221,6 +224,16 @@ func (h webhooks) spoil(
 			api.WebhookClaims
 			Audience string `json:"aud"`
 		}{claims, "another-party"})
+	case WebhookOtherRequest:
+		id, err := uuid.NewV7()
+		claims.RequestID = api.RequestIDPrefix + id.String()
+		signed, failed := keydir.SignJWT(h.key, h.keyID, claims)
+		return signed, errors.Join(err, failed)
+	case WebhookExtended:
+		return keydir.SignJWT(h.key, h.keyID, struct {
+			api.WebhookClaims
+			Further string `json:"further"`
+		}{claims, "A claim that relying parties ignore"})
 	case WebhookNewKey:
 		key, err := h.set.publishedKey()
 		if err != nil {
