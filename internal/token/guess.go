@@ -140,15 +140,15 @@ func otherHash(h crypto.Hash, name string) guess {
 // The causes that are about the key, and their remedies.
 var keyGuesses = map[party.Belongs]guess{
 	party.SameSet: {
-		cause:  "it is that of another key of the JWKS",
+		cause:  "the signature is that of another key of the JWKS",
 		remedy: "Set the token's kid to that of the key that you sign with.",
 	},
 	party.Withdrawn: {
-		cause:  "it is that of a key that the JWKS no longer has",
+		cause:  "the signature is that of a key that the JWKS no longer has",
 		remedy: "Sign with a key of the JWKS; keep an old key in it until you no longer use it.",
 	},
 	party.OtherParty: {
-		cause: "it is that of a key of another relying party",
+		cause: "the signature is that of a key of another relying party",
 		remedy: "Put the client id into the token to which the key belongs, or sign with a key of " +
 			"the JWKS of this client id.",
 	},

@@ -246,12 +246,12 @@ func TestWrongKey(t *testing.T) {
 	}
 
 	serve(good.JWK(), second.JWK())
-	present := `it is that of another key of the JWKS ("second")`
+	present := `the signature is that of another key of the JWKS ("second")`
 	want(signed(second, good.Kid), token.CheckSignature, present, "Set the token's kid")
 	want(signed(second, "none"), token.CheckKey, present, "Set the token's kid")
 
 	serve(good.JWK())
-	before := `it is that of a key that the JWKS no longer has ("second")`
+	before := `the signature is that of a key that the JWKS no longer has ("second")`
 	want(signed(second, good.Kid), token.CheckSignature, before, "Sign with a key of the JWKS")
 	want(signed(second, "second"), token.CheckKey, before, "Sign with a key of the JWKS")
 	serve(second.JWK(), good.JWK())
@@ -265,6 +265,6 @@ func TestWrongKey(t *testing.T) {
 	}
 	third := other.Key("ES384")
 	jws := b.party.Token(token.Cancel, b.party.Alg("ES384"), func(d *partytest.Draft) { d.Key = third })
-	want(jws, token.CheckKey, "it is that of a key of another relying party ("+other.ClientID+")",
+	want(jws, token.CheckKey, "the signature is that of a key of another relying party ("+other.ClientID+")",
 		"Put the client id into the token")
 }
