@@ -141,6 +141,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err == nil {
 		return 0
 	}
+	if ctx.Err() != nil { // by Ctrl-C or SIGTERM, whatever the error then is about
+		err = fmt.Errorf("interrupted: %w", err)
+	}
 	fmt.Fprintln(errs, "signet:", err)
 	if errors.As(err, new(usageError)) {
 		return exitUsage

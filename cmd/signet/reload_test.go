@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -130,6 +132,18 @@ data: %s
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the service ended with %v", err)
+	}
+}
+
+// TestInterrupted checks that a start that Ctrl-C ends says so, whatever it was about.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, errs bytes.Buffer
+	args := []string{"sandbox", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"}
+	code := run(ctx, args, func(string) string { return "" }, &out, &errs)
+	if last := errs.String(); code != 1 || !strings.Contains(last, "signet: interrupted: ") {
+		t.Errorf("%d %s", code, last)
 	}
 }
 

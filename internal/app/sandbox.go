@@ -92,10 +92,12 @@ func (a *App) openSandbox(
 		removeAbandoned(os.TempDir(), a.log)
 		dir, err := os.MkdirTemp("", dataPrefix)
 		if err != nil {
-			return err
+			return fmt.Errorf("data folder: %w; name another one with --data", err)
 		}
 		c.Data = dir
 		a.closers = append(a.closers, func() error { return os.RemoveAll(dir) })
+	} else if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w; name another one with --data", err)
 	}
 	if err := a.openClocks(); err != nil {
 		return err

@@ -244,3 +244,23 @@ func TestSandboxRefusesBucket(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestSandboxDataFolder checks that a folder that cannot be made is named with its option.
+func TestSandboxDataFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := SandboxDefaults()
+	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", filepath.Join(file, "data")
+	a, err := OpenSandbox(
+		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),
+	)
+	if err == nil {
+		err = errors.Join(errors.New("opened"), a.Close())
+	}
+	if text := err.Error(); !strings.Contains(text, "data folder: ") ||
+		!strings.Contains(text, "--data") {
+		t.Errorf("error %v", err)
+	}
+}
