@@ -276,9 +276,18 @@ func (s *Sandbox) Age(ctx context.Context, requestID string, d time.Duration) er
 	)
 }
 
-// Freeze stops the clock of one request, or makes it go on from its time. While it is stopped
-// nothing expires; [Sandbox.Age] moves it.
-func (s *Sandbox) Freeze(ctx context.Context, requestID string, stop bool) error {
+// Freeze stops the clock of one request. While it is stopped nothing expires; [Sandbox.Age] and
+// [Sandbox.SetTime] move it.
+func (s *Sandbox) Freeze(ctx context.Context, requestID string) error {
+	return s.freeze(ctx, requestID, true)
+}
+
+// Unfreeze makes the clock of one request go on from its time.
+func (s *Sandbox) Unfreeze(ctx context.Context, requestID string) error {
+	return s.freeze(ctx, requestID, false)
+}
+
+func (s *Sandbox) freeze(ctx context.Context, requestID string, stop bool) error {
 	in := map[string]any{"freeze": stop, "request_id": requestID}
 	return s.call(ctx, http.MethodPost, "/clock", in, nil)
 }

@@ -151,7 +151,7 @@ func TestRelyingParty(t *testing.T) {
 	// At the exact end of a session a cancel is accepted.
 	bound := initiate()
 	if err := errors.Join(
-		sandbox.Freeze(ctx, bound.RequestID, true),
+		sandbox.Freeze(ctx, bound.RequestID),
 		sandbox.Act(ctx, bound.RequestID, signettest.Signer, "open", "proceed"),
 	); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestRelyingParty(t *testing.T) {
 		t.Errorf("cancel at the end of the session: %v", err)
 	}
 	if err := errors.Join(
-		sandbox.ResetTime(ctx, bound.RequestID), sandbox.Freeze(ctx, bound.RequestID, false),
+		sandbox.ResetTime(ctx, bound.RequestID), sandbox.Unfreeze(ctx, bound.RequestID),
 	); err != nil {
 		t.Error(err)
 	}
