@@ -23,6 +23,7 @@ type conformCmd struct {
 	Control       string   `help:"Control listener of a sandbox, which signs and lets time pass." placeholder:"URL"`
 	ControlToken  string   `help:"Token of the control listener." placeholder:"TOKEN"`
 	SignByGet     bool     `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."`
+	RedirectURL   string   `help:"The party's redirect URL, whose query must be kept." placeholder:"URL"`
 	WebhookListen string   `help:"Address behind the party's webhook URL. A GET there has the JWKS." placeholder:"ADDR"`
 	Wait          bool     `help:"Wait two minutes for the end of a link, if there is no control listener."`
 	Rule          []string `help:"Judge these rules or sections only, such as 6 or 2.3.5." placeholder:"NUMBER"`
@@ -58,7 +59,7 @@ func (c *conformCmd) Run(env *environment) error {
 func (c *conformCmd) config() (conform.Config, error) {
 	config := conform.Config{
 		BaseURL: c.BaseURL, KeysURL: c.KeysURL, Control: c.Control, ControlToken: c.ControlToken,
-		SignByGet: c.SignByGet, Wait: c.Wait, Rules: c.Rule,
+		SignByGet: c.SignByGet, RedirectURL: c.RedirectURL, Wait: c.Wait, Rules: c.Rule,
 		Party: conform.Party{ClientID: c.ClientID},
 	}
 	var err error

@@ -344,15 +344,15 @@ signet keys new -o key.pem
 PROGRAM serve 127.0.0.1 4000 > webhooks.log &
 signet conform-rp --listen 127.0.0.1:5156 --control 127.0.0.1:5157 --patience 5s \
 	--jwks-url http://127.0.0.1:4000/jwks --webhook-url http://127.0.0.1:4000/webhook \
-	--rule K,T,C,B,D,W1,W2,W3,W4,W5,W6,W7,W8,W9,W10 --junit report.xml \
+	--rule K,T,C,B,D,R,W1,W2,W3,W4,W5,W6,W7,W8,W9,W10,W12,W13,W14,W15 --junit report.xml \
 	--initiate 'PROGRAM initiate lease.pdf' --cancel 'PROGRAM cancel $REQUEST_ID' \
 	--handled 'grep -c "\"request_id\": *\"$REQUEST_ID" webhooks.log'
 `), "PROGRAM", program))
-			if err != nil || !strings.Contains(out, "shop: 33 pass, 0 fail, 3 cannot tell") {
+			if err != nil || !strings.Contains(out, "shop: 40 pass, 0 fail, 8 cannot tell") {
 				t.Errorf("%v\n%s", err, out)
 			}
 			junit, err := os.ReadFile(filepath.Join(dir, "report.xml"))
-			if err != nil || !bytes.Contains(junit, []byte(`tests="36" failures="0" skipped="3"`)) {
+			if err != nil || !bytes.Contains(junit, []byte(`tests="48" failures="0" skipped="8"`)) {
 				t.Errorf("JUnit: %v %.200s", err, junit)
 			}
 		})

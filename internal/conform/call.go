@@ -3,14 +3,11 @@ package conform
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,6 +34,7 @@ type call struct {
 	claims  map[string]any
 	key     client.Key
 	noKeyID bool
+	chunked bool                        // the length of the body is not announced
 	payload func([]byte) []byte         // changes the claims as JSON
 	finish  func(string) string         // changes the token
 	send    func(token string) []string // the values of Authorization
@@ -55,6 +53,7 @@ func noHeader(name string) edit          { return func(c *call) { c.header.Del(n
 func body(b []byte) edit                 { return func(c *call) { c.body = b } }
 func path(p string) edit                 { return func(c *call) { c.path = p } }
 func key(k client.Key) edit              { return func(c *call) { c.key = k } }
+func chunked(c *call)                    { c.chunked = true }
 func payload(f func([]byte) []byte) edit { return func(c *call) { c.payload = f } }
 func finish(f func(string) string) edit  { return func(c *call) { c.finish = f } }
 
@@ -227,6 +226,9 @@ func (j *judge) do(ctx context.Context, c *call) *answer {
 		j.fail(err)
 		return new(answer)
 	}
+	if c.chunked {
+		r.ContentLength = -1
+	}
 	r.Header = c.header
 	r.Header["Authorization"] = []string{compact}
 	if c.send != nil {
@@ -274,13 +276,21 @@ func with(name string, edits ...edit) variant { return variant{name, edits} }
 // check is what the answer must be; its error says what it is instead.
 type check func(*answer) error
 
+// errNoCancel is why the rules of cancel fail for a server of V3.0.
+var errNoCancel = errors.New("the server has no call cancel")
+
 // each makes a call in several ways and checks each answer.
 func (j *judge) each(ctx context.Context, what maker, is check, variants ...variant) {
 	for _, v := range variants {
 		if j.failed() {
 			return
 		}
-		if err := is(j.do(ctx, what(v.edits...))); err != nil {
+		a := j.do(ctx, what(v.edits...))
+		err := is(a)
+		if err != nil && a.call == "cancel" && !j.cancels {
+			err = errNoCancel
+		}
+		if err != nil {
 			j.failf("%s: %w", v.name, err)
 		}
 	}
@@ -337,100 +347,41 @@ func authentic(a *answer) error {
 // noRecord wants what an authentic cancel of an unknown id is answered.
 var noRecord = refusedWith(api.ErrNoRecord)
 
-// refusesTokens wants initiate and result to take each token for not authentic.
+// refusesTokens wants each call to take each token for not authentic.
 func (j *judge) refusesTokens(ctx context.Context, variants ...variant) {
 	unauthorized := refusedAs(api.CodeUnauthorized)
 	j.each(ctx, j.initiate, unauthorized, variants...)
 	j.each(ctx, j.resultOf(j.openRequest(ctx)), unauthorized, variants...)
+	if j.cancels {
+		j.each(ctx, j.cancelOf(unknownID()), unauthorized, variants...)
+	}
 }
 
-// acceptsTokens wants initiate and result to take each token for authentic.
+// acceptsTokens wants each call to take each token for authentic.
 func (j *judge) acceptsTokens(ctx context.Context, variants ...variant) {
 	j.each(ctx, j.initiate, accepted, variants...)
 	j.each(ctx, j.resultOf(j.openRequest(ctx)), authentic, variants...)
-}
-
-// unsigned makes a token with the algorithm none.
-func unsigned(compact string) string { return unsignedAs("none")(compact) }
-
-// unsignedAs makes tokens without a signature.
-func unsignedAs(alg string) func(compact string) string {
-	return func(compact string) string {
-		return segment([]byte(`{"alg":"`+alg+`","typ":"JWT"}`)) +
-			"." + strings.Split(compact, ".")[1] + "."
+	if j.cancels {
+		j.each(ctx, j.cancelOf(unknownID()), noRecord, variants...)
 	}
-}
-
-// withZeros replaces r and s by zeros, for which careless arithmetic accepts every text.
-func withZeros(compact string) string {
-	at := strings.LastIndexByte(compact, '.') + 1
-	return compact[:at] + strings.Repeat("A", len(compact)-at)
-}
-
-// foreignKey makes a key that the server does not know, under the kid of the party's.
-func (j *judge) foreignKey() client.Key {
-	key, err := client.GenerateKey()
-	j.fail(err)
-	key.ID = j.Party.Key.ID
-	return key
-}
-
-// sharedSecret signs with HS256 and the public key as the secret, which a verifier accepts that
-// lets the token choose the algorithm.
-func (j *judge) sharedSecret(compact string) string {
-	der, err := x509.MarshalPKIXPublicKey(j.Party.Key.Signer.Public())
-	if err != nil {
-		return ""
-	}
-	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	signer, err := jose.NewSigner(
-		jose.SigningKey{
-			Algorithm: jose.HS256, Key: jose.JSONWebKey{Key: public, KeyID: j.Party.Key.ID},
-		}, nil,
-	)
-	if err != nil {
-		return ""
-	}
-	claims, _ := base64.RawURLEncoding.DecodeString(strings.Split(compact, ".")[1])
-	jws, err := signer.Sign(claims)
-	if err != nil {
-		return ""
-	}
-	text, _ := jws.CompactSerialize()
-	return text
-}
-
-// inDER writes r and s of the signature as ASN.1, as most libraries return them.
-func inDER(compact string) string {
-	parts := strings.Split(compact, ".")
-	raw, _ := base64.RawURLEncoding.DecodeString(parts[2])
-	half := len(raw) / 2
-	der, err := asn1.Marshal(struct{ R, S *big.Int }{
-		new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:]),
-	})
-	if err != nil {
-		return ""
-	}
-	return parts[0] + "." + parts[1] + "." + segment(der)
-}
-
-// changed changes the claims after they were signed.
-func changed(compact string) string {
-	parts := strings.Split(compact, ".")
-	claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
-	return parts[0] + "." + segment(append([]byte(" "), claims...)) + "." + parts[2]
 }
 
 func segment(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
+// claimsOfText decodes claims.
+func claimsOfText(text []byte) map[string]json.RawMessage {
+	var claims map[string]json.RawMessage
+	_ = json.Unmarshal(text, &claims) // nil if it is no object
+	return claims
+}
+
 // claimsOf decodes the claims of a token that is not verified here.
 func claimsOf(compact string) map[string]json.RawMessage {
-	var claims map[string]json.RawMessage
 	if parts := strings.Split(compact, "."); len(parts) == 3 {
 		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		_ = json.Unmarshal(text, &claims) // nil if it is no object
+		return claimsOfText(text)
 	}
-	return claims
+	return nil
 }
 
 // text is a JSON value that is a string, or "".

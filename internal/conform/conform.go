@@ -51,6 +51,9 @@ type Config struct {
 	// auto_sign_on_get.
 	SignByGet bool
 
+	// RedirectURL is the URL that Party has registered for returning signers. May be empty.
+	RedirectURL string
+
 	// Webhooks receives the webhooks of Party, at any path. A GET there is answered with the JWKS
 	// of both parties. Judge closes it. May be nil.
 	Webhooks net.Listener
@@ -119,6 +122,7 @@ type judge struct {
 	Config
 	recorder *report.Recorder
 	http     *http.Client // follows no redirects; recorded
+	steering *http.Client // of the control listener; not recorded, because it is no evidence
 	sdk      *client.Client
 	hooks    *receiver // nil without Config.Webhooks
 	v30      bool      // the server knows the claims of V3.0 only
@@ -216,6 +220,7 @@ func newJudge(config Config) (*judge, error) {
 	if m := config.Mistake; m != nil && m.transport != nil {
 		transport = m.transport(transport)
 	}
+	j.steering = &http.Client{Transport: transport, Timeout: time.Minute}
 	j.http = &http.Client{
 		Transport: j.recorder.Transport(transport), Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -9,7 +9,7 @@ import (
 // document is a PDF of one page; the zero document is an ordinary one.
 type document struct {
 	width, height int    // of the page in points; 0 means A4
-	catalog       string // further entries of the catalog
+	catalog, page string // further entries of the catalog, of the page
 	trailer       string // further entries of the trailer
 	size          int    // to which a comment makes it up; 0: as it comes
 	hybrid        bool   // a cross-reference stream beside the table
@@ -25,7 +25,7 @@ func (d document) bytes() []byte {
 		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
 		fmt.Sprintf(
 			"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %d %d] /Contents 4 0 R "+
-				"/Resources << /Font << /F1 5 0 R >> >> >>", d.width, d.height,
+				"/Resources << /Font << /F1 5 0 R >> >> %s >>", d.width, d.height, d.page,
 		),
 		fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(content), content),
 		"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",

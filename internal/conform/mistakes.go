@@ -32,7 +32,11 @@ type Mistake struct {
 }
 
 // Mistakes returns all planted mistakes.
-func Mistakes() []Mistake { return slices.Concat(plainMistakes(), subtleMistakes()) }
+func Mistakes() []Mistake {
+	return slices.Concat(
+		plainMistakes(), subtleMistakes(), partialMistakes(), stateMistakes(), webhookMistakes(),
+	)
+}
 
 // plainMistakes are in the order of their rules.
 func plainMistakes() []Mistake {
@@ -255,7 +259,7 @@ func plainMistakes() []Mistake {
 
 // exchange is a call and its answer, which a mistake changes before the judge sees it.
 type exchange struct {
-	call          string // "initiate", "result" or "cancel"; "" is another request
+	call          string // "initiate", "result", "cancel", or "act" of a signer; "" is another
 	request       *http.Request
 	sent          []byte
 	authorization string
@@ -290,6 +294,8 @@ func spoil(change func(*exchange)) func(http.RoundTripper) http.RoundTripper {
 				e.call = "initiate"
 			case strings.Contains(r.URL.Path, api.PathRequest):
 				e.call = "result"
+			case strings.HasSuffix(r.URL.Path, "/act"):
+				e.call = "act"
 			}
 			resp, err := next.RoundTrip(r)
 			if err != nil {
@@ -320,6 +326,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // code is the error of the answer, or "".
 func (e *exchange) code() string { return (&answer{body: e.body}).code() }
 
+// now is the time in seconds.
+func (e *exchange) now() float64 { return float64(time.Now().Unix()) }
+
 // time is a claim that is a number, or 0.
 func (e *exchange) time(name string) (n float64) {
 	_ = json.Unmarshal(e.claims[name], &n)
@@ -327,7 +336,7 @@ func (e *exchange) time(name string) (n float64) {
 }
 
 // places are the sign_locations, if they are numbers.
-func (e *exchange) places() (list []struct{ X json.Number }) {
+func (e *exchange) places() (list []struct{ X, Y json.Number }) {
 	_ = json.Unmarshal(e.claims["sign_locations"], &list)
 	return list
 }

@@ -19,8 +19,11 @@ type receiver struct {
 	server *http.Server
 
 	mu      sync.Mutex
-	plans   map[string][]reply // for the next webhooks, by request id
+	plans   map[string][]reply       // for the next webhooks, by request id
+	before  map[string]func(arrival) // what is called with a webhook before it is answered
 	arrived []arrival
+	keys    []byte        // the JWKS at published, or nil
+	fetches int           // of it
 	wake    chan struct{} // closed and replaced when a webhook arrives
 }
 
@@ -29,6 +32,8 @@ type reply struct {
 	status   int
 	after    time.Duration
 	location string
+	body     string
+	abort    bool // closes the connection instead
 }
 
 // arrival is a request that arrived at the webhook URL.
@@ -49,7 +54,10 @@ func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, er
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{plans: map[string][]reply{}, wake: make(chan struct{})}
+	r := &receiver{
+		plans: map[string][]reply{}, before: map[string]func(arrival){},
+		wake: make(chan struct{}),
+	}
 	hooks := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		recorder := new(report.Recorder)
 		recorder.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -60,9 +68,14 @@ func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, er
 		hooks = mistake.webhook(hooks)
 	}
 	r.server = &http.Server{
+		Addr:              l.Addr().String(),
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if req.Method == http.MethodGet && req.URL.Path != redirected {
+			switch {
+			case req.URL.Path == published:
+				r.serveKeys(w)
+				return
+			case req.Method == http.MethodGet && req.URL.Path != redirected:
 				jwks.ServeHTTP(w, req)
 				return
 			}
@@ -71,6 +84,32 @@ func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, er
 	}
 	go func() { _ = r.server.Serve(l) }()
 	return r, nil
+}
+
+// published is where keys are that a token's header names.
+const published = "/published"
+
+// publish returns the URL of a JWKS.
+func (r *receiver) publish(keys []byte) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys = keys
+	return "http://" + r.server.Addr + published
+}
+
+// fetched returns how often the JWKS of publish was fetched.
+func (r *receiver) fetched() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fetches
+}
+
+func (r *receiver) serveKeys(w http.ResponseWriter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fetches++
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(r.keys)
 }
 
 func (r *receiver) close() { _ = r.server.Close() }
@@ -82,12 +121,22 @@ func (r *receiver) serve(w http.ResponseWriter, req *http.Request, recorder *rep
 	body, _ := io.ReadAll(req.Body) // the recorder has read it
 	var envelope api.Webhook
 	_ = json.Unmarshal(body, &envelope) // without a token if it is not understood
-	answer := r.note(arrival{
+	a := arrival{
 		at: time.Now(), method: req.Method, path: req.URL.Path, header: req.Header, body: body,
 		token: envelope.Token, requestID: text(claimsOf(envelope.Token)["request_id"]),
 		recorder: recorder,
-	})
+	}
+	r.mu.Lock()
+	before := r.before[a.requestID]
+	r.mu.Unlock()
+	if before != nil {
+		before(a)
+	}
+	answer := r.note(a)
 	time.Sleep(answer.after)
+	if answer.abort {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
 	if answer.location != "" {
 		w.Header().Set("Location", answer.location)
 	}
@@ -95,6 +144,7 @@ func (r *receiver) serve(w http.ResponseWriter, req *http.Request, recorder *rep
 		answer.status = http.StatusNoContent
 	}
 	w.WriteHeader(answer.status)
+	_, _ = io.WriteString(w, answer.body)
 }
 
 // note keeps an arrival and returns the planned reply.
@@ -115,6 +165,13 @@ func (r *receiver) plan(requestID string, replies ...reply) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.plans[requestID] = replies
+}
+
+// first sets what is called with the webhooks of a request before they are answered.
+func (r *receiver) first(requestID string, do func(arrival)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before[requestID] = do
 }
 
 // await returns what arrived for a request when there are n webhooks, or less after a time. What

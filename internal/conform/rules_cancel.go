@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
 )
@@ -80,17 +83,28 @@ func judgeCancelParty(ctx context.Context, j *judge) {
 		with("neither", without("client_id"), without("client_request")),
 		with("two that differ", claim("client_request", "another-party")),
 	)
+	if j.Other != nil {
+		j.each(ctx, j.cancelOf(unknownID()), refusedAs(api.CodeUnauthorized),
+			with("another party's", claim("client_id", j.Other.ClientID),
+				claim("client_request", j.Other.ClientID)),
+		)
+	}
 }
 
 func judgeCancelNoID(ctx context.Context, j *judge) {
 	j.each(ctx, j.cancelOf(""), noRecord,
 		with("no request_id", without("request_id")), with("null", claim("request_id", nil)),
 		with("a number", claim("request_id", 7)), with("empty"),
+		with("an object", claim("request_id", map[string]any{"$ne": ""})),
+		with("a list", claim("request_id", []string{unknownID()})),
 	)
 }
 
 func judgeCancelJTI(ctx context.Context, j *judge) {
-	j.cancelsWith(ctx, with("no jti", without("jti")))
+	used := claim("jti", "used-"+uuid.NewString())
+	j.cancelsWith(ctx,
+		with("no jti", without("jti")), with("a jti", used), with("the jti again", used),
+	)
 	compact := j.makeToken(j.cancelOf(unknownID())())
 	j.each(
 		ctx, j.cancelOf(""), noRecord, with("once", token(compact)), with("again", token(compact)),
@@ -114,6 +128,9 @@ func judgeCancel(ctx context.Context, j *judge) {
 	locked := j.newRequest(ctx)
 	j.act(ctx, locked, signer, "open")
 	j.each(ctx, j.cancelOf(locked.RequestID), cancelled, with("locked"))
+	rejected := j.newRequest(ctx)
+	j.act(ctx, rejected, signer, "open", "proceed", "reject")
+	j.each(ctx, j.cancelOf(rejected.RequestID), cancelled, with("rejected"))
 	expired := j.newRequest(ctx)
 	j.age(ctx, expired, 31*time.Minute)
 	j.each(ctx, j.resultOf(expired), refusedAs(api.CodeExpired), with("expired"))
@@ -127,6 +144,11 @@ func judgeCancelSession(ctx context.Context, j *judge) {
 	j.each(ctx, j.cancelOf(r.RequestID), active, with("in a session"), with("again"))
 	j.act(ctx, r, signer, "leave")
 	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the session"))
+	r = j.inSession(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), active, with("before the approval"))
+	if err := j.tryAct(ctx, r, signer, "approve"); err != nil {
+		j.failf("the refused cancel has an effect: the signer cannot approve: %w", err)
+	}
 	r = j.sealing(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), active, with("being sealed"))
 	j.waitSigned(ctx, r)
@@ -139,6 +161,14 @@ func judgeCancelSigned(ctx context.Context, j *judge) {
 	r := j.signedRequest(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("signed"))
 	j.each(ctx, j.resultOf(r), accepted, with("after the cancel"))
+	if j.Control == "" {
+		return
+	}
+	old := j.newRequest(ctx)
+	j.sign(ctx, old)
+	j.age(ctx, old, 61*time.Minute)
+	j.each(ctx, j.cancelOf(old.RequestID), refusedWith(api.ErrAlreadySigned),
+		with("signed more than an hour ago"))
 }
 
 func judgeCancelTwice(ctx context.Context, j *judge) {
@@ -148,12 +178,20 @@ func judgeCancelTwice(ctx context.Context, j *judge) {
 	j.each(
 		ctx, j.cancelOf(r.RequestID), again, with("the second time"), with("the third time"),
 	)
+	if j.Control == "" {
+		return
+	}
+	j.age(ctx, r, 31*time.Minute)
+	j.each(ctx, j.cancelOf(r.RequestID), again, with("31 minutes later"))
 }
 
 func judgeCancelUnknown(ctx context.Context, j *judge) {
-	for _, id := range []string{unknownID(), "signv3-", "x", "../cancel", unknownID() + " "} {
+	for _, id := range []string{
+		unknownID(), "signv3-", "x", "../cancel", unknownID() + " ", "signv3-%", "' OR '1'='1",
+	} {
 		j.each(ctx, j.cancelOf(id), noRecord, with(strconv.Quote(id)))
 	}
+	j.each(ctx, j.cancelOf(strings.Repeat("x", 5000)), noRecord, with("an id of 5000 characters"))
 }
 
 func judgeCancelOther(ctx context.Context, j *judge) {
@@ -182,8 +220,20 @@ func judgeCancelOther(ctx context.Context, j *judge) {
 func judgeCancelHolds(ctx context.Context, j *judge) {
 	r := j.newRequest(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("a new request"))
-	j.refusesOpen(ctx, r, signer)
-	j.each(ctx, j.resultOf(r), refusedAs(api.CodeCancelled), with("result"))
+	gone := refusedAs(api.CodeCancelled)
+	j.each(ctx, j.resultOf(r), gone, with("result"))
+	switch {
+	case j.failed():
+	case j.SignByGet:
+		j.get(ctx, r.SigningURL)
+		j.sleep(ctx, time.Second) // the server signs in the background
+		j.each(ctx, j.resultOf(r), gone, with("after a GET of the signing URL"))
+	case j.Control == "":
+		j.fail(cannotTell("result says so; whether it can be opened needs a signer"))
+	}
+	if j.Control != "" {
+		j.refusesOpen(ctx, r, signer)
+	}
 }
 
 func judgeCancelSilent(ctx context.Context, j *judge) {
@@ -196,6 +246,9 @@ func judgeCancelSilent(ctx context.Context, j *judge) {
 }
 
 func judgeCancelRace(ctx context.Context, j *judge) {
+	if !j.cancels {
+		j.fail(errNoCancel)
+	}
 	r := j.newRequest(ctx)
 	answers := together(8, func() *answer { return j.do(ctx, j.cancelOf(r.RequestID)()) })
 	took := 0
@@ -209,6 +262,19 @@ func judgeCancelRace(ctx context.Context, j *judge) {
 	}
 	if took != 1 {
 		j.failf("%d of 8 cancels at once are answered 200", took)
+	}
+	if j.Control == "" {
+		return
+	}
+	r = j.newRequest(ctx)
+	j.act(ctx, r, signer, "open")
+	cancel := make(chan *answer, 1)
+	go func() { cancel <- j.do(ctx, j.cancelOf(r.RequestID)()) }()
+	proceeded := j.tryAct(ctx, r, signer, "proceed") == nil
+	if a := <-cancel; (a.status == http.StatusOK) == proceeded {
+		j.failf(
+			"the signer may proceed: %t, and the cancel at that time is answered %s", proceeded, a,
+		)
 	}
 }
 
@@ -224,4 +290,14 @@ func judgeRetryAfter(ctx context.Context, j *judge) {
 	}, with("in a session"))
 	j.age(ctx, r, time.Duration(seconds)*time.Second)
 	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the seconds of Retry-After"))
+	r = j.sealing(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), func(a *answer) error {
+		text := a.header.Get("Retry-After")
+		n, err := strconv.Atoi(text)
+		if a.code() == api.CodeActiveSession && (err != nil || n < 1) {
+			return fmt.Errorf("Retry-After is %q", text)
+		}
+		return nil
+	}, with("while the document is sealed"))
+	j.waitSigned(ctx, r)
 }

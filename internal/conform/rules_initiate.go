@@ -2,11 +2,15 @@ package conform
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -69,6 +73,11 @@ var locationOfV30 = []edit{
 	without("sign_locations"), claim("page", 1), claim("x", 0.1), claim("y", 0.1),
 }
 
+// locationOfBoth names a place as V3.2 does, which counts, and as V3.0 does one off the page.
+var locationOfBoth = []edit{
+	claim("sign_locations", []any{box}), claim("page", 1), claim("x", 0.95), claim("y", 0.95),
+}
+
 func place(page, x, y any) map[string]any { return map[string]any{"page": page, "x": x, "y": y} }
 
 func judgeRequestID(ctx context.Context, j *judge) {
@@ -83,6 +92,9 @@ func judgeRequestIDCase(ctx context.Context, j *judge) {
 	r := j.cancellable(ctx)
 	j.each(ctx, j.cancelOf(strings.ToUpper(r.RequestID)), noRecord, with("in upper case"))
 	j.each(ctx, j.cancelOf(r.RequestID), accepted, with("as it is"))
+	j.each(ctx, j.resultOf(r), refusedAs(api.CodeUnauthorized),
+		with("in upper case", path("/sign-requests/"+strings.ToUpper(r.RequestID)+"/signed-doc")),
+	)
 }
 
 func judgeExchangeCode(ctx context.Context, j *judge) {
@@ -93,7 +105,10 @@ func judgeExchangeCode(ctx context.Context, j *judge) {
 }
 
 func judgeUpload(ctx context.Context, j *judge) {
-	j.each(ctx, j.initiate, accepted, with("a PDF"))
+	j.each(ctx, j.initiate, accepted,
+		with("a PDF"), with("in chunks, without Content-Length", chunked),
+		with("announced with Expect: 100-continue", header("Expect", "100-continue")),
+	)
 	j.each(ctx, j.initiate, refused, with("no body", body(nil)))
 }
 
@@ -102,6 +117,7 @@ func judgeUploadType(ctx context.Context, j *judge) {
 	j.each(ctx, j.initiate, refused,
 		with("none", noHeader(name)), with("JSON", header(name, "application/json")),
 		with("application/pdf", header(name, "application/pdf")),
+		with("a form", header(name, "multipart/form-data; boundary=x")),
 	)
 	j.each(ctx, j.initiate, accepted,
 		with("with a parameter", header(name, "Application/Octet-Stream; charset=binary")),
@@ -109,7 +125,15 @@ func judgeUploadType(ctx context.Context, j *judge) {
 }
 
 func judgeUploadEncoding(ctx context.Context, j *judge) {
-	j.each(ctx, j.initiate, refused, with("gzip", header("Content-Encoding", "gzip")))
+	j.each(ctx, j.initiate, accepted, with("identity", header("Content-Encoding", "identity")))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(document{}.bytes())
+	j.fail(errors.Join(err, w.Close()))
+	gzipped := header("Content-Encoding", "gzip")
+	j.each(ctx, j.initiate, refused,
+		with("gzip that is none", gzipped), with("gzip", gzipped, body(packed.Bytes())),
+	)
 }
 
 func judgeClientID(ctx context.Context, j *judge) {
@@ -118,6 +142,11 @@ func judgeClientID(ctx context.Context, j *judge) {
 		with("an unknown client_id", claim("client_id", uuid.NewString())),
 		with("a number", claim("client_id", 7)),
 	)
+	if id := strings.ToUpper(j.Party.ClientID); id != j.Party.ClientID {
+		j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
+			with("in upper case", claim("client_id", id)),
+		)
+	}
 	if j.Other != nil {
 		j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
 			with("another party's client_id", claim("client_id", j.Other.ClientID)),
@@ -129,18 +158,22 @@ func judgeDocName(ctx context.Context, j *judge) {
 	j.each(ctx, j.initiate, refused,
 		with("no doc_name", without("doc_name")), with("empty", claim("doc_name", "")),
 		with("a number", claim("doc_name", 7)),
+		with("a list", claim("doc_name", []string{"a.pdf"})),
 	)
 }
 
 func judgeDocNameText(ctx context.Context, j *judge) {
 	j.each(ctx, j.initiate, accepted,
 		with("255 characters", claim("doc_name", strings.Repeat("字", 255))),
+		with("255 characters beyond U+FFFF", claim("doc_name", strings.Repeat("𠀀", 255))),
 		with("joiners", claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧.pdf")),
 	)
 	j.each(ctx, j.initiate, refused,
 		with("256 characters", claim("doc_name", strings.Repeat("x", 256))),
 		with("a line break", claim("doc_name", "a\nb.pdf")),
 		with("bidirectional override", claim("doc_name", "a\u202efdp.exe")),
+		with("bidirectional isolate", claim("doc_name", "a\u2066b.pdf")),
+		with("a zero-width space", claim("doc_name", "a\u200bb.pdf")),
 		with("white space only", claim("doc_name", "   ")),
 	)
 }
@@ -162,12 +195,18 @@ func judgeLocations(ctx context.Context, j *judge) {
 		with("absent", func(c *call) { locations()(c); delete(c.claims, "sign_locations") }),
 		with("empty", locations([]map[string]any{}...)), with("21", locations(many(21)...)),
 		with("an object", claim("sign_locations", box)),
+		with("JSON in a string", claim("sign_locations", `[{"page":1,"x":0.1,"y":0.1}]`)),
 		with("no y", locations(map[string]any{"page": 1, "x": 0.1})),
 	)
 }
 
 func judgeLocationOfV30(ctx context.Context, j *judge) {
-	j.each(ctx, j.initiate, accepted, with("V3.0", locationOfV30...))
+	j.each(ctx, j.initiate, accepted,
+		with("V3.0", locationOfV30...), with("both, of which V3.0's is wrong", locationOfBoth...),
+	)
+	j.each(ctx, j.initiate, refused,
+		with("V3.0 without x", append(slices.Clone(locationOfV30), without("x"))...),
+	)
 }
 
 func judgeFractions(ctx context.Context, j *judge) {
@@ -178,7 +217,9 @@ func judgeFractions(ctx context.Context, j *judge) {
 	)
 	j.each(ctx, j.initiate, refused,
 		with("1", locations(place(1, 1, 0.1))), with("-0.1", locations(place(1, 0.1, -0.1))),
-		with("5 decimals", locations(place(1, raw("0.12345"), 0.1))),
+		with("5 decimals of x", locations(place(1, raw("0.12345"), 0.1))),
+		with("5 decimals of y", locations(place(1, 0.1, raw("0.12345")))),
+		with("5 decimals in the second place", locations(box, place(1, 0.1, raw("0.51234")))),
 		with("a string", locations(place(1, "0.1", 0.1))),
 	)
 }
@@ -191,6 +232,8 @@ func judgePage(ctx context.Context, j *judge) {
 		with("0", locations(place(0, 0.1, 0.1))), with("1.5", locations(place(1.5, 0.1, 0.1))),
 		with("a string", locations(place("1", 0.1, 0.1))),
 		with("page 2 of 1", locations(place(2, 0.1, 0.1))),
+		with("page 0 in the second place", locations(box, place(0, 0.1, 0.5))),
+		with("none", claim("sign_locations", []any{map[string]any{"x": 0.1, "y": 0.1}})),
 	)
 }
 
@@ -203,6 +246,7 @@ func judgeNull(ctx context.Context, j *judge) {
 		with("doc_name", claim("doc_name", nil)),
 		with("signer_uin_hash", claim("signer_uin_hash", nil)),
 		with("sign_locations", claim("sign_locations", nil)),
+		with("x", claim("sign_locations", []any{place(1, nil, 0.1)})),
 	)
 }
 
@@ -219,6 +263,10 @@ func judgeHashRefused(ctx context.Context, j *judge) {
 		with("the NRIC", claim("signer_uin_hash", signer)),
 		with("empty", claim("signer_uin_hash", "")),
 		with("63 digits", claim("signer_uin_hash", client.HashUIN(signer)[1:])),
+		with("64 characters that are no digits",
+			claim("signer_uin_hash", strings.Repeat("z", len(client.HashUIN(signer))))),
+		with("base64", claim("signer_uin_hash", base64.StdEncoding.EncodeToString(
+			make([]byte, sha256.Size)))),
 	)
 }
 
@@ -234,7 +282,18 @@ func initiated(a *answer) error {
 	if err := isJSON(a); err != nil {
 		return err
 	}
-	return hasMembers(a.body, "signing_url", "request_id", "exchange_code")
+	if err := hasMembers(a.body, "signing_url", "request_id", "exchange_code"); err != nil {
+		return err
+	}
+	for name := range a.members() {
+		if a.member(name) == "" {
+			return fmt.Errorf("the member %s is not a string", name)
+		}
+	}
+	if u, err := url.Parse(a.member("signing_url")); err != nil || u.Host == "" {
+		return fmt.Errorf("signing_url is no absolute URL, which a browser could open")
+	}
+	return nil
 }
 
 // isJSON wants the media type of JSON.
@@ -245,7 +304,7 @@ func isJSON(a *answer) error {
 	return nil
 }
 
-// hasMembers wants an object with exactly these members, the first ones strings that are not empty.
+// hasMembers wants an object with exactly these members, none of which is null or an empty string.
 func hasMembers(text []byte, names ...string) error {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
@@ -277,7 +336,15 @@ func judgeInitiateRefusal(ctx context.Context, j *judge) {
 	},
 		with("no doc_name", without("doc_name")), with("no PDF", body([]byte("text"))),
 		with("a box off the page", locations(place(1, 0.9, 0.9))),
+		with("JSON as Content-Type", header("Content-Type", "application/json")),
+		with("10 MiB", body(document{size: api.MaxDocumentBytes}.bytes())),
 	)
+	j.each(ctx, j.initiate, func(a *answer) error {
+		if !strings.Contains(a.member("error_description"), "doc_name") {
+			return fmt.Errorf("initiate is answered %s, which does not name doc_name", a)
+		}
+		return nil
+	}, with("no doc_name", without("doc_name")))
 }
 
 // documentRules are those of docs/contract.md, 3.5 and 3.8.
@@ -287,13 +354,23 @@ func documentRules() []rule {
 			j.each(ctx, j.initiate, refused, variants...)
 		}
 	}
+	both := func(accept []variant, refuse ...variant) func(context.Context, *judge) {
+		return func(ctx context.Context, j *judge) {
+			j.each(ctx, j.initiate, accepted, accept...)
+			j.each(ctx, j.initiate, refused, refuse...)
+		}
+	}
 	pdf := func(d document) edit { return body(d.bytes()) }
 	whole := document{}.bytes()
 	return []rule{
-		{"3.5.1", page, "A document has less than 10 MiB", refuses(
+		{"3.5.1", page, "A document has less than 10 MiB", both(
+			[]variant{with("9,999,999 bytes", pdf(document{size: 9_999_999}))},
 			with("10 MiB", pdf(document{size: api.MaxDocumentBytes})),
 		)},
-		{"3.5.2", decided, "A document is a PDF that can be read whole", refuses(
+		{"3.5.2", decided, "A document is a PDF that can be read whole", both(
+			[]variant{with(
+				"lines after the end", body(append(bytes.TrimSpace(whole), "\r\n\r\n"...)),
+			)},
 			with("text", body([]byte("This is no PDF."))),
 			with("half of a PDF", body(whole[:len(whole)/2])),
 			with(
@@ -318,12 +395,39 @@ func documentRules() []rule {
 				"JavaScript",
 				pdf(document{catalog: "/OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >>"}),
 			),
+			with("JavaScript by name", pdf(document{
+				catalog: "/Names << /JavaScript << /Names [(a) << /S /JavaScript /JS (a) >>] >> >>",
+			})),
+			with("an action that launches a program", pdf(document{
+				catalog: "/OpenAction << /S /Launch /F (a.exe) >>",
+			})),
+			with("an additional action", pdf(document{
+				page: "/AA << /O << /S /JavaScript /JS (a) >> >>",
+			})),
+		)},
+		{"3.8.1", page, "x and y are fractions of the displayed page", both(
+			[]variant{with(
+				"a page turned to 842 x 595 pt", pdf(document{page: "/Rotate 90"}),
+				locations(place(1, 0.7, 0.1)),
+			)},
+			with(
+				"a box too high for a page turned to 842 x 595 pt",
+				pdf(document{page: "/Rotate 90"}), locations(place(1, 0.1, 0.92)),
+			),
+			with(
+				"a box too wide for a page cropped to 300 x 842 pt",
+				pdf(document{page: "/CropBox [0 0 300 842]"}), locations(place(1, 0.3, 0.1)),
+			),
 		)},
 		{"3.8.3", observed, "The whole box is on the page", refuses(
 			with("too far right", locations(place(1, 0.7, 0.1))),
 			with("too high", locations(place(1, 0.1, 0.95))),
+			with("too high in the second place", locations(box, place(1, 0.1, 0.95))),
 		)},
-		{"3.8.4", decided, "Boxes of one request do not overlap", refuses(
+		{"3.8.4", decided, "Boxes of one request do not overlap", both(
+			[]variant{with("beside each other and above", locations(
+				box, place(1, 0.4707, 0.1), place(1, 0.1, 0.1713),
+			))},
 			with("overlap", locations(box, place(1, 0.2, 0.12))),
 		)},
 	}
@@ -354,8 +458,20 @@ func signerRules() []rule {
 			"4.4.1", page, "The way back is the redirect URL with request_id and status",
 			judgeWayBack,
 		},
+		{
+			"4.4.3", observed, "The query of the redirect URL is kept byte for byte",
+			judgeWayBackQuery,
+		},
 		{"4.5.1", observed, "The uploaded bytes stay as they are", judgeAppended},
-		{"4.5.2", observed, "The signature is PAdES, and the document intact", judgePAdES},
+		{
+			"4.5.2", observed, "The signature is PAdES with a time stamp, the document intact",
+			judgePAdES,
+		},
+		{"4.5.3", decided, "One signature is shown by a field for each place", judgePlaces},
+		{
+			"3.8.2", observed, "x and y are the lower-left corner of a box of 220.5 x 60 pt",
+			judgeBox,
+		},
 	}
 }
 
@@ -373,9 +489,12 @@ func (j *judge) refusesOpen(ctx context.Context, r *request, as string) {
 }
 
 func judgeIntendedSigner(ctx context.Context, j *judge) {
-	r := j.newRequest(ctx, claim("signer_uin_hash", client.HashUIN(signer)))
-	j.refusesOpen(ctx, r, another)
-	j.act(ctx, r, signer, "open")
+	hash := client.HashUIN(signer)
+	for _, spelt := range []string{hash, strings.ToUpper(hash)} {
+		r := j.newRequest(ctx, claim("signer_uin_hash", spelt))
+		j.refusesOpen(ctx, r, another)
+		j.act(ctx, r, signer, "open")
+	}
 }
 
 func judgeFirstPerson(ctx context.Context, j *judge) {
@@ -456,20 +575,103 @@ func judgeAppended(ctx context.Context, j *judge) {
 	}
 }
 
-// judgePAdES judges no trust: the roots of the server are not known.
-func judgePAdES(ctx context.Context, j *judge) {
-	file := j.download(ctx)
+// verify verifies a document. It judges no trust: the roots of the server are not known.
+func (j *judge) verify(file []byte) *pades.Report {
 	if j.failed() {
-		return
+		return new(pades.Report)
 	}
 	r, err := pades.Verify(
 		bytes.NewReader(file), int64(len(file)), pades.VerifyOptions{Now: time.Now()},
 	)
 	if err != nil {
 		j.failf("the document cannot be read: %w", err)
-		return
+		return new(pades.Report)
 	}
+	return r
+}
+
+// signature is the only signature of a person in a document.
+func (j *judge) signature(file []byte) *pades.Signature {
+	list := slices.DeleteFunc(
+		j.verify(file).Signatures, func(s *pades.Signature) bool { return s.DocumentTimestamp },
+	)
+	if len(list) != 1 {
+		j.failf("the document has %d signatures of persons, not 1", len(list))
+		return new(pades.Signature)
+	}
+	return list[0]
+}
+
+func judgePAdES(ctx context.Context, j *judge) {
+	file := j.download(ctx)
+	r := j.verify(file)
 	if verdict, _ := r.Indication(); verdict == pades.TotalFailed || len(r.Signatures) == 0 {
 		j.failf("the signature is not valid: %w", r.Err())
+	}
+	// The time stamp of a stranger proves nothing, so only whether there is one is judged.
+	if !bytes.Contains(bytes.ToLower(file), []byte(oidTimeStamp)) {
+		j.failf("the signature has no time stamp")
+	}
+}
+
+// oidTimeStamp is the attribute id-aa-timeStampToken in the digits of a PDF's signature.
+const oidTimeStamp = "060b2a864886f70d010910020e"
+
+func judgePlaces(ctx context.Context, j *judge) {
+	if j.v30 {
+		j.fail(cannotTell("the server knows one place only"))
+		return
+	}
+	r := j.newRequest(ctx, locations(box, place(1, 0.1, 0.5), place(1, 0.5, 0.5)))
+	j.sign(ctx, r)
+	s := j.signature(j.downloadOf(ctx, r))
+	if s.Appearances != 3 {
+		j.failf("the signature shows at %d places, not 3", s.Appearances)
+	}
+}
+
+func judgeBox(ctx context.Context, j *judge) {
+	const width, height, off = 595, 842, 1.0 / 842
+	s := j.signature(j.download(ctx))
+	if len(s.Places) != 1 {
+		j.failf("the signature shows at %d places, not 1", len(s.Places))
+		return
+	}
+	at := s.Places[0]
+	near := func(a, b float64) bool { return math.Abs(a-b) < off }
+	if at.Page != 1 || !near(at.X, 0.1) || !near(at.Y, 0.1) ||
+		!near(at.Width, pades.BoxWidth/width) || !near(at.Height, pades.BoxHeight/height) {
+		j.failf(
+			"the signature is shown at x %.4f, y %.4f with %.1f x %.1f pt, not at 0.1, 0.1 with "+
+				"%.1f x %d pt", at.X, at.Y, at.Width*width, at.Height*height, pades.BoxWidth,
+			int(pades.BoxHeight),
+		)
+	}
+}
+
+// judgeWayBackQuery knows the redirect URL from its configuration.
+func judgeWayBackQuery(ctx context.Context, j *judge) {
+	base, query, _ := strings.Cut(j.RedirectURL, "?")
+	switch {
+	case j.RedirectURL == "":
+		j.fail(cannotTell("the party's redirect URL is not given"))
+		return
+	case !j.SignByGet:
+		j.fail(cannotTell("only a browser comes back: no GET of the signing URL signs"))
+		return
+	}
+	r := j.newRequest(ctx)
+	to := j.get(ctx, r.SigningURL).header.Get("Location")
+	want := base + "?" + query
+	if query != "" {
+		want += "&"
+	}
+	rest, kept := strings.CutPrefix(to, want)
+	if !kept || !strings.HasPrefix(rest, api.ParamRequestID+"=") &&
+		!strings.HasPrefix(rest, api.ParamStatus+"=") {
+		j.failf(
+			"the browser comes back to %q, which is not the redirect URL with parameters added",
+			strings.ReplaceAll(to, r.RequestID, "…"),
+		)
 	}
 }

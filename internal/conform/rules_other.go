@@ -2,9 +2,9 @@ package conform
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/signet-sign/signet/api"
 )
@@ -42,6 +42,8 @@ func (j *judge) refusals(ctx context.Context, is check) {
 		{j.initiate, ofAnother},
 		{j.initiate, with("no doc_name", without("doc_name"))},
 		{j.initiate, with("no PDF", body([]byte("text")))},
+		{j.initiate, with("JSON as Content-Type", header("Content-Type", "application/json"))},
+		{j.initiate, with("10 MiB", body(document{size: api.MaxDocumentBytes}.bytes()))},
 		{j.resultOf(open), ofAnother},
 		{j.resultOf(open), with("not signed yet")},
 		{j.cancelOf(open.RequestID), ofAnother},
@@ -88,14 +90,21 @@ func judgeRefusalStatus(ctx context.Context, j *judge) {
 
 func judgeUnauthorized(ctx context.Context, j *judge) {
 	foreign := j.foreignKey()
-	j.each(ctx, j.initiate, func(a *answer) error {
-		if a.status != http.StatusBadRequest && a.status != http.StatusUnauthorized ||
-			a.code() != api.CodeUnauthorized ||
-			a.member("error_description") != api.ErrUnauthorized.Description {
-			return fmt.Errorf("initiate is answered %s", a)
-		}
-		return nil
-	}, with("a token of another key", key(foreign)))
+	calls := []maker{j.initiate, j.resultOf(j.openRequest(ctx))}
+	if j.cancels {
+		calls = append(calls, j.cancelOf(unknownID()))
+	}
+	for _, what := range calls {
+		j.each(ctx, what, func(a *answer) error {
+			if a.status != http.StatusBadRequest && a.status != http.StatusUnauthorized ||
+				a.code() != api.CodeUnauthorized ||
+				a.member("error_description") != api.ErrUnauthorized.Description {
+				return fmt.Errorf("%s is answered %s, not 400 or 401 %s / %s", a.call, a,
+					api.CodeUnauthorized, api.ErrUnauthorized.Description)
+			}
+			return nil
+		}, with("a token of another key", key(foreign)))
+	}
 }
 
 // routed wants the refusal of a path or a method.
@@ -103,9 +112,6 @@ func routed(status int) check {
 	return func(a *answer) error {
 		if a.status != status {
 			return fmt.Errorf("it is answered %s, not %d", a, status)
-		}
-		if status == http.StatusMethodNotAllowed && a.header.Get("Allow") == "" {
-			return errors.New("the header Allow is missing")
 		}
 		return refusalForm(a)
 	}
@@ -118,13 +124,35 @@ func judgePaths(ctx context.Context, j *judge) {
 		with("a doubled slash", path("/"+api.PathRequest)),
 		with("no call", path("/sign-request")),
 	)
+	open := j.openRequest(ctx)
+	j.each(ctx, j.resultOf(open), routed(http.StatusNotFound),
+		with(
+			"a result with a slash at the end",
+			path("/sign-requests/"+open.RequestID+"/signed-doc/"),
+		),
+		with("another document", path("/sign-requests/"+open.RequestID+"/document")),
+	)
 }
 
 func judgeMethods(ctx context.Context, j *judge) {
 	method := func(m string) edit { return func(c *call) { c.method = m } }
-	j.each(ctx, j.cancelOf(unknownID()), routed(http.StatusMethodNotAllowed),
+	allows := func(allowed string) check {
+		return func(a *answer) error {
+			if err := routed(http.StatusMethodNotAllowed)(a); err != nil {
+				return err
+			}
+			if allow := a.header.Get("Allow"); !strings.Contains(allow, allowed) {
+				return fmt.Errorf("the header Allow is %q, without %s", allow, allowed)
+			}
+			return nil
+		}
+	}
+	j.each(ctx, j.cancelOf(unknownID()), allows(http.MethodPost),
 		with("GET of initiate", method(http.MethodGet), path(api.PathRequest)),
 		with("DELETE of cancel", method(http.MethodDelete)),
+	)
+	j.each(ctx, j.resultOf(j.openRequest(ctx)), allows(http.MethodGet),
+		with("POST of result", method(http.MethodPost)),
 	)
 }
 
@@ -134,6 +162,7 @@ func judgeOrigin(ctx context.Context, j *judge) {
 		header("Sec-Fetch-Site", "cross-site"),
 	}
 	j.each(ctx, j.initiate, accepted, with("of another site", foreign...))
+	j.each(ctx, j.resultOf(j.openRequest(ctx)), authentic, with("of another site", foreign...))
 	if j.cancels {
 		j.each(ctx, j.cancelOf(unknownID()), noRecord, with("of another site", foreign...))
 	}
@@ -141,4 +170,12 @@ func judgeOrigin(ctx context.Context, j *judge) {
 
 func judgeAnswerOfV30(ctx context.Context, j *judge) {
 	j.each(ctx, j.initiate, initiated, with("V3.0", locationOfV30...))
+	if !j.canSign() {
+		return
+	}
+	r := j.newRequest(ctx, locationOfV30...)
+	j.sign(ctx, r)
+	j.each(ctx, j.resultOf(r), func(a *answer) error {
+		return hasMembers(a.body, "signed_doc_url", "signer_info", "exp")
+	}, with("the result of V3.0", path("/sign-requests/"+r.RequestID+"/signed_doc")))
 }

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,10 @@ func resultRules() []rule {
 			"5.4.1", page, "The link is fetched without a token, whole, in part or by HEAD",
 			judgeDownload,
 		},
+		{
+			"5.4.3", decided, "A link that was given within the hour keeps its two minutes",
+			judgeLateLink,
+		},
 		{"5.4.2", decided, "A link that is over or changed is 403 UNAUTHORIZED", judgeLinkEnd},
 		{
 			"5.4.4", decided, "The file is a PDF, an attachment, and not cached",
@@ -74,11 +79,26 @@ func (j *judge) aResult(ctx context.Context) *answered {
 	return got
 }
 
-// download fetches the signed document.
+// download fetches the document of the signed request.
 func (j *judge) download(ctx context.Context) []byte {
-	a := j.get(ctx, j.aResult(ctx).SignedDocURL)
+	return j.downloadOf(ctx, j.signedRequest(ctx))
+}
+
+// downloadOf fetches the document of a request that is signed.
+func (j *judge) downloadOf(ctx context.Context, r *request) []byte {
+	a := j.get(ctx, j.linkOf(ctx, r))
 	j.fail(accepted(a))
 	return a.body
+}
+
+// linkOf asks for the link to the document of a request that is signed.
+func (j *judge) linkOf(ctx context.Context, r *request) string {
+	a := j.do(ctx, j.resultOf(r)())
+	link := a.member("signed_doc_url")
+	if link == "" {
+		j.fail(cannotTell("there is no link: result is answered %s", a))
+	}
+	return link
 }
 
 var notSigned = refusedAs(api.CodeNotSigned)
@@ -114,7 +134,20 @@ func judgeResultCode(ctx context.Context, j *judge) {
 		with("a wrong one", claim("exchange_code", uuid.NewString())),
 		with("another request's", claim("exchange_code", second.ExchangeCode)),
 		with("half of it", claim("exchange_code", open.ExchangeCode[:len(open.ExchangeCode)/2])),
+		with("an object", claim("exchange_code", map[string]any{"$ne": ""})),
 	)
+	if code := strings.ToUpper(open.ExchangeCode); code != open.ExchangeCode {
+		j.each(ctx, j.resultOf(open), refusedAs(api.CodeUnauthorized),
+			with("in upper case", claim("exchange_code", code)),
+		)
+	}
+	if j.canSign() {
+		signed := j.signedRequest(ctx)
+		j.each(ctx, j.resultOf(signed), accepted, with("its own, when it is signed"))
+		j.each(ctx, j.resultOf(signed), refusedAs(api.CodeUnauthorized),
+			with("a wrong one, when it is signed", claim("exchange_code", uuid.NewString())),
+		)
+	}
 }
 
 func judgeResultUnknown(ctx context.Context, j *judge) {
@@ -162,6 +195,25 @@ func judgeSignerInfo(ctx context.Context, j *judge) {
 	}
 	j.fail(json.Unmarshal(r.all.body, &inner))
 	j.fail(signerInfo(inner.Info, r.at))
+	j.sleep(ctx, 10*time.Millisecond) // signed_at has milliseconds
+	if again := j.aResult(ctx); again.SignerInfo != r.SignerInfo {
+		j.failf("the next call has another signer_info: %s", differs(r.SignerInfo, again.SignerInfo))
+	}
+}
+
+// differs says in which members two members signer_info differ.
+func differs(a, b api.SignerInfo) string {
+	var names []string
+	for name, equal := range map[string]bool{
+		"signer_name": a.SignerName == b.SignerName, "signed_at": a.SignedAt == b.SignedAt,
+		"signer_partial_uinfin": a.SignerPartialUINFIN == b.SignerPartialUINFIN,
+	} {
+		if !equal {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 var partial = regexp.MustCompile(`^[0-9]{3}[A-Z]$`)
@@ -220,6 +272,8 @@ func judgeNotSigned(ctx context.Context, j *judge) {
 	j.each(ctx, j.resultOf(r), notSigned, with("locked"))
 	j.act(ctx, r, signer, "proceed")
 	j.each(ctx, j.resultOf(r), notSigned, with("session"))
+	j.act(ctx, r, signer, "reject")
+	j.each(ctx, j.resultOf(r), notSigned, with("rejected"))
 	r = j.sealing(ctx)
 	j.each(ctx, j.resultOf(r), notSigned, with("being sealed"))
 	j.waitSigned(ctx, r)
@@ -245,7 +299,13 @@ func judgeAccessExpired(ctx context.Context, j *judge) {
 func judgeCancelledResult(ctx context.Context, j *judge) {
 	r := j.newRequest(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), accepted, with("a new request"))
-	j.each(ctx, j.resultOf(r), refusedAs(api.CodeCancelled), with("after the cancel"))
+	cancelled := refusedAs(api.CodeCancelled)
+	j.each(ctx, j.resultOf(r), cancelled, with("at once after the cancel"))
+	if j.Control == "" {
+		return
+	}
+	j.age(ctx, r, 31*time.Minute)
+	j.each(ctx, j.resultOf(r), cancelled, with("31 minutes after the cancel"))
 }
 
 func judgeDownload(ctx context.Context, j *judge) {
@@ -265,16 +325,35 @@ func judgeDownload(ctx context.Context, j *judge) {
 	)
 	if part.status != http.StatusPartialContent || len(part.body) != 10 ||
 		!bytes.HasPrefix(whole.body, part.body) {
-		j.failf("a range of 10 bytes is answered %d with %d bytes", part.status, len(part.body))
+		j.failf("a range of 10 bytes is answered %d with %d bytes of the document or others",
+			part.status, len(part.body))
+	}
+	for header, condition := range map[string]string{
+		"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since",
+	} {
+		value := whole.header.Get(header)
+		if value == "" {
+			continue
+		}
+		same := j.get(
+			ctx, r.SignedDocURL, func(r *http.Request) { r.Header.Set(condition, value) },
+		)
+		if same.status != http.StatusNotModified {
+			j.failf("%s with its %s is answered %d, not 304", condition, header, same.status)
+		}
 	}
 }
 
 func judgeLinkEnd(ctx context.Context, j *judge) {
-	r := j.signedRequest(ctx)
-	a := j.do(ctx, j.resultOf(r)()) // a link of its own, whose end is known
-	link := a.member("signed_doc_url")
-	if link == "" {
-		j.fail(cannotTell("there is no link: result is answered %s", a))
+	r := j.newRequest(ctx)
+	j.sign(ctx, r)
+	link := j.linkOf(ctx, r) // of this moment, so that its end is known
+	links := []string{link}
+	if j.hooks != nil {
+		hook := j.firstWebhook(ctx, r)
+		links = append(links, text(claimsOf(hook.token)["signed_doc_url"]))
+	}
+	if j.failed() {
 		return
 	}
 	refused := func(link, when string) {
@@ -296,15 +375,26 @@ func judgeLinkEnd(ctx context.Context, j *judge) {
 	if of := strings.ReplaceAll(link, r.RequestID, other.RequestID); of != link {
 		refused(of, "with the id of another document")
 	}
-	const over = 125 * time.Second
+	const still, over = 100 * time.Second, 125 * time.Second
+	served := func() {
+		if a := j.get(ctx, link); a.status != http.StatusOK {
+			j.failf("after 100 s the link is answered %s", a)
+		}
+	}
+	ended := func() {
+		for i, link := range links {
+			refused(link, []string{"after 125 s", "after 125 s, the webhook's"}[i])
+		}
+	}
 	switch {
 	case j.Control != "":
-		j.steer(ctx, http.MethodPost, "/clock", map[string]any{"advance": over.String()})
-		refused(link, "after 125 s")
-		j.fail(j.control(ctx, http.MethodPost, "/clock", map[string]any{"reset": true}))
+		j.later(ctx, still, served)
+		j.later(ctx, over, ended)
 	case j.Wait:
-		j.sleep(ctx, over)
-		refused(link, "after 125 s")
+		j.sleep(ctx, still)
+		served()
+		j.sleep(ctx, over-still)
+		ended()
 	default:
 		j.fail(cannotTell(
 			"a changed link is refused; whether the link ends needs a wait of two minutes",
@@ -329,11 +419,23 @@ func inAnHour(link string) string {
 
 var number = regexp.MustCompile(`=[0-9]{10,13}\b`)
 
+func judgeLateLink(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.needControl("lets time pass")
+	j.sign(ctx, r)
+	j.age(ctx, r, 59*time.Minute)
+	link := j.linkOf(ctx, r)
+	j.age(ctx, r, 90*time.Second)
+	if a := j.get(ctx, link); a.status != http.StatusOK {
+		j.failf("90 s later the link is answered %s", a)
+	}
+}
+
 func judgeDownloadHeaders(ctx context.Context, j *judge) {
 	r := j.aResult(ctx)
 	a := j.get(ctx, r.SignedDocURL)
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	disposition, _, _ := mime.ParseMediaType(a.header.Get("Content-Disposition"))
+	disposition, params, _ := mime.ParseMediaType(a.header.Get("Content-Disposition"))
 	cache := a.header.Get("Cache-Control")
 	if kind != "application/pdf" || disposition != "attachment" ||
 		!strings.Contains(cache, "no-store") {
@@ -341,5 +443,8 @@ func judgeDownloadHeaders(ctx context.Context, j *judge) {
 			"Content-Type is %q, Content-Disposition %q, Cache-Control %q", kind, disposition,
 			cache,
 		)
+	}
+	if name := params["filename"]; !strings.HasPrefix(name, "Conformance") {
+		j.failf("the file is called %q, and doc_name is Conformance.pdf", name)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ func judgeAuthorization(ctx context.Context, j *judge) {
 			p := strings.Split(t, ".")
 			return fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2])
 		})),
+		with("text after the token", finish(func(t string) string { return t + " x" })),
+		with("a fourth part", finish(func(t string) string { return t + ".AAAA" })),
+		with("padding", finish(func(t string) string { return t + "==" })),
 	)
 }
 
@@ -72,6 +76,7 @@ func judgeBearer(ctx context.Context, j *judge) {
 	j.refusesTokens(
 		ctx, with("Bearer", finish(func(t string) string { return "Bearer " + t })),
 		with("bearer", finish(func(t string) string { return "bearer " + t })),
+		with("JWT", finish(func(t string) string { return "JWT " + t })),
 	)
 }
 
@@ -104,7 +109,11 @@ func judgeAlgorithm(ctx context.Context, j *judge) {
 	j.refusesTokens(ctx,
 		with("alg none", finish(unsigned)), with("alg nOnE", finish(unsignedAs("nOnE"))),
 		with("alg HS256", finish(j.sharedSecret)),
+		with("alg HS256 with an empty secret", finish(emptySecret)),
 	)
+	if isP256(j.Party.Key) {
+		j.refusesTokens(ctx, with("alg ES384 with a key on P-256", finish(j.anotherCurve)))
+	}
 }
 
 func judgeKeyID(ctx context.Context, j *judge) {
@@ -113,10 +122,16 @@ func judgeKeyID(ctx context.Context, j *judge) {
 	j.refusesTokens(ctx,
 		with("no kid", func(c *call) { c.noKeyID = true }), with("an unknown kid", key(unknown)),
 	)
+	otherwise := j.Party.Key
+	if otherwise.ID = strings.ToUpper(otherwise.ID); otherwise.ID != j.Party.Key.ID {
+		j.refusesTokens(ctx, with("the kid in upper case", key(otherwise)))
+	}
 }
 
 func judgeSignatureForm(ctx context.Context, j *judge) {
-	j.refusesTokens(ctx, with("DER", finish(inDER)))
+	j.refusesTokens(
+		ctx, with("DER", finish(inDER)), with("a zero byte before r and s", finish(longer)),
+	)
 }
 
 func judgeType(ctx context.Context, j *judge) {
@@ -135,12 +150,25 @@ func judgeHeader(ctx context.Context, j *judge) {
 		Keys []json.RawMessage `json:"keys"`
 	}{make([]json.RawMessage, 1)}
 	j.fail(json.Unmarshal(set, &jwks))
+	certificate, err := certificateOf(foreign)
+	j.fail(err)
 	j.refusesTokens(ctx,
 		with("jwk", key(foreign), member("jwk", jwks.Keys[0])),
 		with("jku", member("jku", "https://keys.invalid/jwks")),
-		with("x5c", member("x5c", []string{"AAAA"})),
+		with("x5c", member("x5c", []string{certificate})),
+		with("x5c of another key", key(foreign), member("x5c", []string{certificate})),
 		with("crit", member("crit", []string{"exp"})),
 	)
+	if j.hooks != nil {
+		at := j.hooks.publish(set)
+		j.refusesTokens(
+			ctx, with("jku with another key", key(foreign), member("jku", at)),
+			with("x5u", member("x5u", at)),
+		)
+		if n := j.hooks.fetched(); n > 0 {
+			j.failf("the server fetches the URL of a header jku or x5u, %d times", n)
+		}
+	}
 	j.acceptsTokens(ctx, with("x5t", member("x5t", "AAAA")))
 }
 
@@ -151,6 +179,24 @@ func judgeObject(ctx context.Context, j *judge) {
 		with("a doubled name", payload(func(p []byte) []byte {
 			return append([]byte(`{"iat":0,`), p[1:]...)
 		})),
+		with("a name doubled at the end", payload(func(p []byte) []byte {
+			return append(p[:len(p)-1:len(p)-1], `,"iat":0}`...)
+		})),
+		with("an equal claim twice", payload(func(p []byte) []byte {
+			jti := claimsOfText(p)["jti"]
+			return slices.Concat([]byte(`{"jti":`), jti, []byte(","), p[1:])
+		})),
+		with("an object after the claims", payload(func(p []byte) []byte {
+			return append(p[:len(p):len(p)], "{}"...)
+		})),
+		with("nesting 9 deep", claim("deep", json.RawMessage(
+			strings.Repeat("[", 9)+strings.Repeat("]", 9),
+		))),
+		with("65 claims", func(c *call) {
+			for i := range 65 {
+				c.claims[fmt.Sprintf("further_%d", i)] = i
+			}
+		}),
 		with("not UTF-8", payload(func(p []byte) []byte {
 			return append([]byte("{\"note\":\"\xff\","), p[1:]...)
 		})),
@@ -160,6 +206,14 @@ func judgeObject(ctx context.Context, j *judge) {
 func judgeSameAnswer(ctx context.Context, j *judge) {
 	foreign := j.foreignKey()
 	open := j.openRequest(ctx)
+	unknown := j.Party.Key
+	unknown.ID = "unknown-" + uuid.NewString()
+	// A wrong exchange code is a defect of a token for the result only.
+	foreignUnlessResult := func(c *call) {
+		if c.name != "result" {
+			c.key = foreign
+		}
+	}
 	var first *answer
 	calls := []maker{j.initiate, j.resultOf(open)}
 	if j.cancels {
@@ -170,6 +224,15 @@ func judgeSameAnswer(ctx context.Context, j *judge) {
 			with("no token", authorization(func(string) []string { return nil })),
 			with("another key", key(foreign)), with("alg none", finish(unsigned)),
 			with("no exp", without("exp")), with("an expired token", times(-200, -90)),
+			with("an unknown kid", key(unknown)),
+			with(
+				"an unknown client_id", claim("client_id", uuid.NewString()),
+				without("client_request"),
+			),
+			with(
+				"a wrong exchange code", claim("exchange_code", uuid.NewString()),
+				foreignUnlessResult,
+			),
 		} {
 			a := j.do(ctx, what(v.edits...))
 			if first == nil {
@@ -189,15 +252,23 @@ func judgeOrder(ctx context.Context, j *judge) {
 	j.each(ctx, j.initiate, unauthorized,
 		with("no doc_name, another key", without("doc_name"), key(foreign)),
 		with("no PDF, another key", body([]byte("text")), key(foreign)),
+		with("JSON as Content-Type, another key", header("Content-Type", "application/json"),
+			key(foreign)),
 	)
 	if j.cancels {
-		ofUnknown := with("an unknown id, another key", key(foreign))
-		j.each(ctx, j.cancelOf(unknownID()), unauthorized, ofUnknown)
+		j.each(ctx, j.cancelOf(unknownID()), unauthorized,
+			with("an unknown id, another key", key(foreign)),
+			with("a PDF as Content-Type, another key", header("Content-Type", "application/pdf"),
+				key(foreign)),
+		)
 	}
 }
 
 func judgeTimesRequired(ctx context.Context, j *judge) {
-	j.refusesTokens(ctx, with("no iat", without("iat")), with("no exp", without("exp")))
+	j.refusesTokens(
+		ctx, with("no iat", without("iat")), with("no exp", without("exp")),
+		with("null for exp", claim("exp", nil)),
+	)
 }
 
 func judgeLifetime(ctx context.Context, j *judge) {
@@ -206,7 +277,7 @@ func judgeLifetime(ctx context.Context, j *judge) {
 	rest := with("120.9 s", claim("iat", now), claim("exp", float64(now)+api.TokenLifetime+0.9))
 	j.refusesTokens(ctx,
 		rest, with("121 s", times(0, 121)), with("an hour", times(0, 3600)),
-		with("exp before iat", times(60, 30)),
+		with("exp before iat", times(5, -5)), with("exp at iat", times(5, 5)),
 	)
 }
 
@@ -228,6 +299,10 @@ func judgeSeconds(ctx context.Context, j *judge) {
 			json.RawMessage(fmt.Sprintf("%d.0", now.Unix())),
 			json.RawMessage(fmt.Sprintf("%d.0", now.Unix()+100)),
 		)...),
+		with("written with an exponent", at(
+			json.RawMessage(fmt.Sprintf("%de-1", now.Unix()*10)),
+			json.RawMessage(fmt.Sprintf("%dE-1", (now.Unix()+100)*10)),
+		)...),
 	)
 	j.refusesTokens(ctx,
 		with("milliseconds", at(now.UnixMilli(), now.UnixMilli()+100_000)...),
@@ -236,12 +311,17 @@ func judgeSeconds(ctx context.Context, j *judge) {
 }
 
 func judgeJTI(ctx context.Context, j *judge) {
-	j.refusesTokens(ctx,
-		with("no jti", without("jti")), with("a jti that is no UUID", claim("jti", "token-1")),
-	)
 	open := j.openRequest(ctx)
 	unauthorized := refusedAs(api.CodeUnauthorized)
 	id := uuid.NewString()
+	for _, what := range []maker{j.initiate, j.resultOf(open)} {
+		j.each(ctx, what, unauthorized,
+			with("no jti", without("jti")), with("a jti that is no UUID", claim("jti", "token-1")),
+			with("a jti in braces", claim("jti", "{"+id+"}")),
+			with("a jti without hyphens", claim("jti", strings.ReplaceAll(id, "-", ""))),
+			with("a number as jti", claim("jti", 7)),
+		)
+	}
 	same := claim("jti", id)
 	j.each(ctx, j.initiate, accepted, with("a jti", same))
 	again := []variant{
@@ -256,6 +336,7 @@ func judgeJTI(ctx context.Context, j *judge) {
 		ctx, j.resultOf(open), unauthorized,
 		with("the jti again, in another token", same, times(-1, 60)),
 	)
+	j.each(ctx, j.initiate, unauthorized, with("the jti of a result call", same))
 	if j.Other != nil {
 		j.each(ctx, j.initiate, accepted, with(
 			"the jti of another party", claim("jti", id), claim("client_id", j.Other.ClientID),
@@ -272,12 +353,25 @@ func judgeJTI(ctx context.Context, j *judge) {
 	if took != 1 {
 		j.failf("%d of 4 calls at once with one token are answered 200", took)
 	}
+	if j.Control == "" {
+		return
+	}
+	compact = token(j.makeToken(j.initiate()))
+	j.each(ctx, j.initiate, accepted, with("a token", compact))
+	j.later(ctx, 100*time.Second, func() {
+		j.each(ctx, j.initiate, unauthorized, with("the token again, 100 s later", compact))
+	})
 }
 
 func judgeSpentJTI(ctx context.Context, j *judge) {
-	same := claim("jti", uuid.NewString())
-	j.each(ctx, j.initiate, refused, with("no doc_name", same, without("doc_name")))
-	j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized), with("its jti again", same))
+	for _, v := range []variant{
+		with("no doc_name", without("doc_name")), with("no PDF", body([]byte("text"))),
+	} {
+		same := claim("jti", uuid.NewString())
+		j.each(ctx, j.initiate, refused, with(v.name, append(v.edits, same)...))
+		again := with("the jti of a call with "+v.name, same)
+		j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized), again)
+	}
 }
 
 func judgeFurtherClaims(ctx context.Context, j *judge) {
@@ -287,6 +381,7 @@ func judgeFurtherClaims(ctx context.Context, j *judge) {
 			"iss, sub and others", claim("iss", "x"), claim("sub", "y"),
 			claim("scope", []string{"z"}),
 		),
+		with("an object", claim("cnf", map[string]any{"jkt": "x"})),
 		with(
 			"URLs",
 			claim("webhook_url", "https://x.invalid/"),
@@ -297,14 +392,29 @@ func judgeFurtherClaims(ctx context.Context, j *judge) {
 
 func judgeOtherClaims(ctx context.Context, j *judge) {
 	open := j.openRequest(ctx)
-	all := []edit{claim("request_id", open.RequestID), claim("client_request", j.Party.ClientID)}
-	j.acceptsTokens(ctx, with("claims of cancel", all...))
-	// A token of cancel without what result needs.
-	compact := j.makeToken(j.cancelOf(open.RequestID)())
+	ofCancel := with("claims of cancel", claim("request_id", open.RequestID),
+		claim("client_request", j.Party.ClientID))
+	j.each(ctx, j.initiate, accepted, ofCancel)
+	j.each(ctx, j.resultOf(open), authentic, ofCancel)
+	j.acceptsTokens(ctx, with("claims of V3.0 and V3.2", locationOfBoth...))
+	// Tokens without what the call needs.
+	unauthorized := refusedAs(api.CodeUnauthorized)
+	compact := func(c *call) variant {
+		return with("a token of "+c.name, token(j.makeToken(c)))
+	}
+	j.each(ctx, j.initiate, unauthorized, compact(j.resultOf(open)()))
 	j.each(
-		ctx, j.resultOf(open), refusedAs(api.CodeUnauthorized),
-		with("a token of cancel", token(compact)),
+		ctx, j.resultOf(open), unauthorized,
+		compact(j.initiate()), compact(j.cancelOf(open.RequestID)()),
 	)
+	if j.cancels {
+		j.each(ctx, j.cancelOf(unknownID()), noRecord,
+			with("an exchange code", claim("exchange_code", uuid.NewString())),
+			with("a document", claim("doc_name", "a.pdf")),
+			compact(j.initiate()),
+		)
+		j.each(ctx, j.cancelOf(""), unauthorized, compact(j.resultOf(open)()))
+	}
 }
 
 func judgeNotBefore(ctx context.Context, j *judge) {
@@ -314,9 +424,15 @@ func judgeNotBefore(ctx context.Context, j *judge) {
 }
 
 func judgeAudience(ctx context.Context, j *judge) {
-	j.acceptsTokens(ctx, with("the base URL", claim("aud", j.BaseURL)))
+	const other = "https://other.invalid/api/v3"
+	base, _, _ := strings.Cut(strings.TrimPrefix(j.BaseURL, "http"), "/api")
+	j.acceptsTokens(
+		ctx, with("the base URL", claim("aud", j.BaseURL)),
+		with("one of a list", claim("aud", []string{other, j.BaseURL})),
+	)
 	j.refusesTokens(
-		ctx,
-		with("another server", claim("aud", "https://other.invalid/api/v3")),
+		ctx, with("another server", claim("aud", other)),
+		with("a list of others", claim("aud", []string{other})),
+		with("a host that begins like this one", claim("aud", "http"+base+".invalid")),
 	)
 }

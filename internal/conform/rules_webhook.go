@@ -30,6 +30,10 @@ func webhookRules() []rule {
 			"7.2.1", page, "The token verifies with the server's keys: ES256, JWT, kid",
 			judgeWebhookToken,
 		},
+		{
+			"7.1.6", decided, "The webhook is sent at once after sealing, not before",
+			judgeWebhookMoment,
+		},
 		{"7.2.2", page, "The claims are those of the contract, and no others", judgeWebhookClaims},
 		{"7.2.3", page, "exp is 120 seconds after iat; the link works", judgeWebhookTimes},
 		{"8.2.1", page, "The server's keys are on P-256, with use, alg and kid", judgeKeys},
@@ -73,6 +77,43 @@ func judgeWebhookSent(ctx context.Context, j *judge) {
 	if a := j.aWebhook(ctx); a.method != http.MethodPost {
 		j.failf("the method is %s", a.method)
 	}
+	if j.Control == "" { // other events need a signer
+		return
+	}
+	r := j.newRequest(ctx)
+	j.act(ctx, r, signer, "open", "proceed", "reject")
+	j.shown = j.await(ctx, r, 1, time.Second)
+	if len(j.shown) > 0 {
+		j.failf("a webhook arrives of a document that the signer has rejected")
+	}
+}
+
+// judgeWebhookMoment asks for the result when the webhook arrives, before it is answered.
+func judgeWebhookMoment(ctx context.Context, j *judge) {
+	j.needHooks()
+	r := j.newRequest(ctx)
+	if j.failed() {
+		return
+	}
+	asked := make(chan *answer, 1)
+	j.hooks.first(r.RequestID, func(arrival) {
+		select {
+		case asked <- j.do(ctx, j.resultOf(r)()):
+		default: // a later attempt
+		}
+	})
+	j.sign(ctx, r)
+	signed := time.Now()
+	a := j.firstWebhook(ctx, r)
+	if j.failed() {
+		return
+	}
+	if err := accepted(<-asked); err != nil {
+		j.failf("when the webhook arrives, %w", err)
+	}
+	if late := a.at.Sub(signed); late > 5*time.Second {
+		j.failf("the webhook arrives %s after the signature", late.Round(time.Second))
+	}
 }
 
 func judgeWebhookBody(ctx context.Context, j *judge) {
@@ -89,8 +130,10 @@ func judgeWebhookBody(ctx context.Context, j *judge) {
 // deliveries are the webhooks of three requests that the receiver answers in different ways, with
 // what arrived until no further attempt came.
 type deliveries struct {
-	refused  []arrival // an error, a redirect, an error
+	refused  []arrival // an error, a redirect, 404
+	silent   []arrival // 404, no answer, an error
 	accepted []arrival // 202 at once
+	answered []arrival // 200 with a body, after more than a second
 	slow     []arrival // the first after 3 s
 	err      error
 }
@@ -119,8 +162,13 @@ func (d *deliveries) fill(ctx context.Context, j *judge) {
 		request *request
 	}{
 		{&d.refused, 3, []reply{
-			failed, {status: http.StatusTemporaryRedirect, location: redirected}, failed,
+			failed, {status: http.StatusTemporaryRedirect, location: redirected},
+			{status: http.StatusNotFound},
 		}, nil},
+		{&d.silent, 3, []reply{{status: http.StatusNotFound}, {abort: true}, failed}, nil},
+		{&d.answered, 1, []reply{{
+			status: http.StatusOK, after: 1300 * time.Millisecond, body: `{"error":"x"}`,
+		}}, nil},
 		{&d.accepted, 1, []reply{{status: http.StatusAccepted}}, nil},
 		{&d.slow, 2, []reply{{after: 3 * time.Second}}, nil},
 	}
@@ -133,7 +181,7 @@ func (d *deliveries) fill(ctx context.Context, j *judge) {
 	for _, c := range all {
 		j.await(ctx, c.request, c.want, 15*time.Second)
 	}
-	j.sleep(ctx, 3*time.Second) // does a further one come?
+	j.sleep(ctx, 4500*time.Millisecond) // does a further one come?
 	for _, c := range all {
 		*c.arrived = j.await(ctx, c.request, 0, 0)
 	}
@@ -141,9 +189,12 @@ func (d *deliveries) fill(ctx context.Context, j *judge) {
 
 func judgeWebhookAnswers(ctx context.Context, j *judge) {
 	d := j.deliver(ctx)
-	j.shown = slices.Concat(d.accepted, d.slow)
+	j.shown = slices.Concat(d.accepted, d.answered, d.slow)
 	if n := len(d.accepted); n != 1 {
 		j.failf("answered 202 at once, a webhook arrives %d times", n)
+	}
+	if n := len(d.answered); n != 1 {
+		j.failf("answered 200 with a body after 1.3 s, a webhook arrives %d times", n)
 	}
 	if n := len(d.slow); n != 2 {
 		j.failf("answered 204 after 3 s and then at once, a webhook arrives %d times", n)
@@ -152,20 +203,42 @@ func judgeWebhookAnswers(ctx context.Context, j *judge) {
 
 func judgeWebhookAttempts(ctx context.Context, j *judge) {
 	d := j.deliver(ctx)
-	j.shown = d.refused
-	list := slices.DeleteFunc(
-		slices.Clone(d.refused), func(a arrival) bool { return a.path == redirected },
-	)
-	if len(list) != 3 {
-		j.failf("%d attempts arrive, not 3", len(list))
-	}
-	for i := 1; i < len(list); i++ {
-		pause := list[i].at.Sub(list[i-1].at).Round(10 * time.Millisecond)
-		if pause < 1800*time.Millisecond || pause > 5*time.Second {
-			j.failf("attempt %d comes %s after the one before, not 2 s", i+1, pause)
+	for _, c := range []struct {
+		answers string
+		arrived []arrival
+	}{
+		{"500, a redirect and 404", d.refused}, {"404, no answer and 500", d.silent},
+	} {
+		if j.failed() {
+			return
+		}
+		j.shown = c.arrived
+		list := slices.DeleteFunc(
+			slices.Clone(c.arrived), func(a arrival) bool { return a.path == redirected },
+		)
+		if len(list) != 3 {
+			j.failf("%d attempts arrive for the answers %s, not 3", len(list), c.answers)
+		}
+		var pauses []time.Duration
+		for i := 1; i < len(list); i++ {
+			pause := list[i].at.Sub(list[i-1].at).Round(10 * time.Millisecond)
+			if pause < shortPause || pause > longPause {
+				j.failf("attempt %d comes %s after the one before, not 2 s", i+1, pause)
+			}
+			pauses = append(pauses, pause)
+		}
+		if len(pauses) == 2 && pauses[1]-pauses[0] > growth {
+			j.failf("the second pause is %s, and the first one %s", pauses[1], pauses[0])
 		}
 	}
 }
+
+// Bounds of the pauses between attempts, which are 2 s, on a computer that does other things too.
+const (
+	shortPause = 1800 * time.Millisecond
+	longPause  = 3500 * time.Millisecond
+	growth     = 800 * time.Millisecond
+)
 
 func judgeWebhookAgain(ctx context.Context, j *judge) {
 	d := j.deliver(ctx)
@@ -214,6 +287,11 @@ func judgeWebhookClaims(ctx context.Context, j *judge) {
 		j.failf("request_id is %s, not %s", claims["request_id"], want)
 	}
 	j.fail(signerInfo(claims["signer_info"], a.at))
+	var info api.SignerInfo
+	j.fail(json.Unmarshal(claims["signer_info"], &info))
+	if r := j.aResult(ctx); !j.failed() && r.SignerInfo != info {
+		j.failf("the result has another signer_info: %s", differs(r.SignerInfo, info))
+	}
 }
 
 func judgeWebhookTimes(ctx context.Context, j *judge) {

@@ -40,7 +40,7 @@ func (j *judge) newRequest(ctx context.Context, edits ...edit) *request {
 // cancellable makes a request for a rule about cancels that is not one of the call itself.
 func (j *judge) cancellable(ctx context.Context) *request {
 	if !j.cancels {
-		j.fail(cannotTell("the server has no call cancel"))
+		j.fail(cannotTell("%v", errNoCancel))
 	}
 	return j.newRequest(ctx)
 }
@@ -164,6 +164,16 @@ func (j *judge) age(ctx context.Context, r *request, d time.Duration) {
 	j.steer(ctx, http.MethodPost, "/clock", change)
 }
 
+// later calls do while the sandbox's clock is ahead by d.
+func (j *judge) later(ctx context.Context, d time.Duration, do func()) {
+	j.steer(ctx, http.MethodPost, "/clock", map[string]any{"advance": d.String()})
+	do()
+	j.fail(j.control(ctx, http.MethodPost, "/clock", map[string]any{"reset": true}))
+}
+
+// canSign reports whether there is a signer.
+func (j *judge) canSign() bool { return j.Control != "" || j.SignByGet }
+
 func (j *judge) needControl(does string) {
 	if j.Control == "" {
 		j.fail(cannotTell("the control listener of a sandbox, which %s, is not given", does))
@@ -178,7 +188,6 @@ func (j *judge) steer(ctx context.Context, method, path string, in any) {
 }
 
 // control makes a call of the control listener. The error is an *api.Error if the step was refused.
-// These calls are no evidence, so that they are not recorded.
 func (j *judge) control(ctx context.Context, method, path string, in any) error {
 	text, err := json.Marshal(in)
 	if err != nil {
@@ -194,7 +203,7 @@ func (j *judge) control(ctx context.Context, method, path string, in any) error 
 	if j.ControlToken != "" {
 		r.Header.Set("Authorization", "Bearer "+j.ControlToken)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := j.steering.Do(r)
 	if err != nil {
 		return cannotTell("the control listener does not answer: %v", err)
 	}

@@ -46,7 +46,7 @@ var Mistakes = []Mistake{
 	{"document sent as a form", "C1", nil},
 	{"failed initiate taken for done", "C2", nil},
 	{"cancel without a request id", "C3", nil},
-	{"second answer of cancel taken for a failure", "C4", nil},
+	{"second answer of cancel taken for a failure", "C4", []string{"C11"}},
 	{"cancel in a session taken for done", "C5", nil},
 	{"polling too fast", "C6", nil},
 	{"Retry-After ignored", "C7", nil},
@@ -59,7 +59,7 @@ var Mistakes = []Mistake{
 	{"public key taken for a secret", "W6", nil},
 	{"key of the header trusted", "W7", nil},
 	{"audience not checked", "W8", nil},
-	{"webhooks not de-duplicated", "W9", nil},
+	{"webhooks not de-duplicated", "W9", []string{"W14"}},
 	{"lost webhook not noticed", "W10", nil},
 	{"service's keys never fetched again", "W11", nil},
 	{"redirect trusted", "B1", []string{"W10"}},
@@ -83,6 +83,22 @@ var Mistakes = []Mistake{
 	{"alg nOnE accepted", "W5", nil},
 	{"doubled webhook refused", "W9", nil},
 	{"webhooks de-duplicated after the download", "W9", nil},
+
+	{"JWKS for encryption", "K2", []string{"C1"}},
+	{"JWKS with another alg", "K2", []string{"C1"}},
+	{"Retry-After of initiate ignored", "C10", nil},
+	{"answers with further members refused", "C11", nil},
+	{"description of a refusal read", "C11", nil},
+	{"unknown request taken for cancelled", "C12", nil},
+	{"request of webhooks not looked up", "W12", nil},
+	{"download before the answer", "W13", nil},
+	{"result and webhook both handled", "W14", nil},
+	{"webhooks with further claims refused", "W15", nil},
+	{"failed result taken for the end", "R1", nil},
+	{"unsigned result taken for the end", "R2", nil},
+	{"cancelled return taken for the end", "B2", nil},
+	{"document in part stored", "D4", nil},
+	{"failed download not made again", "D5", nil},
 }
 
 // Planted is a relying party that follows every rule, except for one mistake. It keeps everything
@@ -112,6 +128,7 @@ type Planted struct {
 type plantedRequest struct {
 	exchangeCode string
 	begun        bool // a download is under way or done
+	over         bool // seems to have ended without a signature
 	handled      int
 }
 

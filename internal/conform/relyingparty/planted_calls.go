@@ -85,10 +85,10 @@ func (p *Planted) token(call map[string]any) (string, error) {
 
 // answer is an answer of the API; status 0 is none.
 type answer struct {
-	status int
-	wait   time.Duration // of Retry-After; 0 without one
-	body   []byte
-	code   string // of a refusal
+	status    int
+	wait      time.Duration // of Retry-After; 0 without one
+	body      []byte
+	api.Error // of a refusal
 }
 
 func (p *Planted) call(
@@ -120,9 +120,8 @@ func (p *Planted) call(
 	}
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // 0 without one
 	a.wait = time.Duration(seconds) * time.Second
-	var refusal api.Error
-	if a.status >= 400 && json.Unmarshal(a.body, &refusal) == nil {
-		a.code = refusal.Code
+	if a.status >= 400 {
+		_ = json.Unmarshal(a.body, &a.Error) // empty if it is none
 	}
 	return a
 }
@@ -157,10 +156,19 @@ func (p *Planted) Initiate(ctx context.Context, _ string) (string, error) {
 		if a.status != 0 && a.status < 500 {
 			break
 		}
+		if !p.makes("Retry-After of initiate ignored") {
+			if err := rest(ctx, a.wait); err != nil {
+				return "", err
+			}
+		}
 	}
 	var made api.Initiated
-	if a.status != http.StatusOK || json.Unmarshal(a.body, &made) != nil {
-		return "", fmt.Errorf("initiate: %d %s", a.status, a.code)
+	read := json.NewDecoder(bytes.NewReader(a.body))
+	if p.makes("answers with further members refused") {
+		read.DisallowUnknownFields()
+	}
+	if a.status != http.StatusOK || read.Decode(&made) != nil {
+		return "", fmt.Errorf("initiate: %d %s", a.status, a.Code)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,16 +192,16 @@ func (p *Planted) Cancel(ctx context.Context, id string) (string, error) {
 		wait := time.Second
 		switch {
 		case a.status == http.StatusOK,
-			a.code == api.CodeAlreadyCancelled &&
-				!p.makes("second answer of cancel taken for a failure"),
-			a.code == api.CodeActiveSession && p.makes("cancel in a session taken for done"),
-			a.code == api.CodeAlreadySigned && p.makes("refused cancel taken for done"),
-			a.code == api.CodeServerSide && p.makes("failed cancel taken for done"),
+			p.cancelledBefore(a),
+			a.Code == api.CodeClientSide && p.makes("unknown request taken for cancelled"),
+			a.Code == api.CodeActiveSession && p.makes("cancel in a session taken for done"),
+			a.Code == api.CodeAlreadySigned && p.makes("refused cancel taken for done"),
+			a.Code == api.CodeServerSide && p.makes("failed cancel taken for done"),
 			a.status == 0 && p.makes("lost cancel taken for done"),
-			a.code == api.CodeActiveSession && try > 0 &&
+			a.Code == api.CodeActiveSession && try > 0 &&
 				p.makes("cancel given up taken for done"):
 			return "cancelled", nil
-		case a.code == api.CodeActiveSession, a.status == 0:
+		case a.Code == api.CodeActiveSession, a.status == 0:
 			if p.makes("polling too fast") {
 				wait = 600 * time.Millisecond
 			}
@@ -202,13 +210,24 @@ func (p *Planted) Cancel(ctx context.Context, id string) (string, error) {
 				wait = max(wait, a.wait)
 			}
 		default:
-			return "", fmt.Errorf("cancel: %d %s", a.status, a.code)
+			return "", fmt.Errorf("cancel: %d %s", a.status, a.Code)
 		}
 		if err := rest(ctx, wait); err != nil {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("cancel: given up after %d %s", a.status, a.code)
+	return "", fmt.Errorf("cancel: given up after %d %s", a.status, a.Code)
+}
+
+// cancelledBefore reports whether an answer says that the request is cancelled already.
+func (p *Planted) cancelledBefore(a answer) bool {
+	switch {
+	case p.makes("second answer of cancel taken for a failure"):
+		return false
+	case p.makes("description of a refusal read"):
+		return a.Description == api.ErrAlreadyCancelled.Description
+	}
+	return a.Code == api.CodeAlreadyCancelled
 }
 
 // Handled is the action.
@@ -224,14 +243,23 @@ func (p *Planted) Handled(_ context.Context, id string) (string, error) {
 // result returns the link of a signed document, or "".
 func (p *Planted) result(id string) string {
 	p.mu.Lock()
-	claims := map[string]any{"exchange_code": p.requests[id].exchangeCode}
+	r := p.requests[id]
 	p.mu.Unlock()
+	if r == nil {
+		return ""
+	}
+	claims := map[string]any{"exchange_code": r.exchangeCode}
 	token, err := p.token(claims)
 	if err != nil {
 		return ""
 	}
 	path := strings.Replace(api.PathResult, "{request_id}", id, 1)
 	a := p.call(context.Background(), http.MethodGet, path, "", token, nil)
+	over := a.Code == api.CodeNotSigned && p.makes("unsigned result taken for the end") ||
+		a.status >= 500 && p.makes("failed result taken for the end")
+	if over {
+		p.end(id)
+	}
 	var signed api.Result
 	if a.status != http.StatusOK || json.Unmarshal(a.body, &signed) != nil {
 		return ""

@@ -40,6 +40,10 @@ func (p *Planted) jwks(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case p.makes("JWKS without use"):
 			k.Use = ""
+		case p.makes("JWKS for encryption"):
+			k.Use = "enc"
+		case p.makes("JWKS with another alg"):
+			k.Algorithm = "ES384"
 		case p.makes("private key in the JWKS") && i > 0: // the service does not use such a key
 			k.Key = key
 		case p.makes("one kid for two keys"):

@@ -43,6 +43,10 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		return
 	}
+	if begun && p.makes("download before the answer") {
+		p.fetch(claims.RequestID, claims.SignedDocURL)
+		begun = false
+	}
 	w.WriteHeader(http.StatusNoContent)
 	if begun {
 		p.working.Go(func() { p.fetch(claims.RequestID, claims.SignedDocURL) })
@@ -55,7 +59,10 @@ func (p *Planted) begin(id string) bool {
 	defer p.mu.Unlock()
 	r := p.requests[id]
 	late := p.makes("webhooks de-duplicated after the download")
-	if r == nil || r.begun && !late && !p.makes("webhooks not de-duplicated") {
+	if r == nil && p.makes("request of webhooks not looked up") {
+		return true
+	}
+	if r == nil || r.over || r.begun && !late && !p.makes("webhooks not de-duplicated") {
 		return false
 	}
 	if late {
@@ -102,7 +109,11 @@ func (p *Planted) verify(ctx context.Context, compact string) (*api.WebhookClaim
 		api.WebhookClaims
 		Audience any `json:"aud"`
 	}
-	if err := json.Unmarshal(payload, &claims); err != nil {
+	read := json.NewDecoder(bytes.NewReader(payload))
+	if p.makes("webhooks with further claims refused") {
+		read.DisallowUnknownFields()
+	}
+	if err := read.Decode(&claims); err != nil {
 		return nil, err
 	}
 	leeway := int64(10)
@@ -201,15 +212,29 @@ func (p *Planted) back(w http.ResponseWriter, r *http.Request) {
 		p.count(id)
 		return
 	}
+	if p.makes("cancelled return taken for the end") &&
+		r.URL.Query().Get("status") == api.StatusCancelled {
+		p.end(id)
+	}
 	p.mu.Lock()
-	known := p.requests[id] != nil && !p.requests[id].begun
+	known := p.requests[id] != nil && !p.requests[id].begun && !p.requests[id].over
 	p.mu.Unlock()
 	if known {
 		p.working.Go(func() {
-			if link := p.result(id); link != "" && p.begin(id) {
+			link := p.result(id)
+			if link != "" && (p.makes("result and webhook both handled") || p.begin(id)) {
 				p.fetch(id, link)
 			}
 		})
+	}
+}
+
+// end marks a request as one that no document will come of.
+func (p *Planted) end(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.requests[id]; r != nil {
+		r.over = true
 	}
 }
 
@@ -226,8 +251,12 @@ func (p *Planted) fetch(id, link string) {
 	}
 	for range 2 {
 		doc, err := p.get(link)
-		if err == nil && (bytes.HasPrefix(doc, p.pdf) || p.makes("document not checked")) {
+		stored := err == nil || p.makes("document in part stored")
+		if stored && (bytes.HasPrefix(doc, p.pdf) || p.makes("document not checked")) {
 			p.count(id)
+			return
+		}
+		if p.makes("failed download not made again") {
 			return
 		}
 		if link = p.result(id); link == "" {

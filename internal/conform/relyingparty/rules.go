@@ -22,7 +22,7 @@ var rules = []rule{
 		"K1", page,
 		"the JWKS is there within 3 s, without a redirect, in at most 64 KiB (8.1.5, 8.1.7)",
 	},
-	{"K2", page, "each key of the JWKS has use sig (8.1.2)"},
+	{"K2", page, "each key of the JWKS has use sig, and no alg of another curve (8.1.2)"},
 	{"K3", decided, "the JWKS holds no private key (8.1.3)"},
 	{"K4", page, "each key of the JWKS has a kid of its own (8.1.1, 8.1.4)"},
 	{"K5", page, "a new key is published beside the one before it (8.1.6)"},
@@ -51,6 +51,12 @@ var rules = []rule{
 	{"C7", decided, "a call is not tried again before Retry-After (2.5.6)"},
 	{"C8", page, "the cancel of a signed document is reported as failed (6.2.3)"},
 	{"C9", page, "a cancel that was answered 500 is not taken for done (2.5.4)"},
+	{"C10", decided, "an initiate is not tried again before Retry-After (2.5.6)"},
+	{
+		"C11", decided,
+		"further members of an answer are ignored, and descriptions not decided by (2.5.5)",
+	},
+	{"C12", page, "the cancel of an unknown request is reported as failed (6.2.5)"},
 
 	{"W1", page, "a webhook is answered 2xx within 2 s (7.1.3)"},
 	{"W2", page, "a webhook with a changed claim is refused (7.2.1)"},
@@ -64,7 +70,16 @@ var rules = []rule{
 	{"W10", page, "the result is asked for when the webhook is lost (5, 7.1.4)"},
 	{"W11", page, "a webhook that a new key of the service has signed is accepted (8.2.2)"},
 
+	{"W12", decided, "a webhook for a request that the party did not make is ignored (7.1.7)"},
+	{"W13", page, "a webhook is answered within 2 s when the download is slow (7.1.3)"},
+	{"W14", decided, "a document is handled once when webhook and result both have it (7.1.7)"},
+	{"W15", decided, "a further claim of a webhook is ignored (2.5.5)"},
+
+	{"R1", page, "the result is asked for again after a call that was answered 500 (2.5.4)"},
+	{"R2", page, "DOCUMENT_NOT_SIGNED is not taken for the end (5.3.1)"},
+
 	{"B1", page, "the parameters of the redirect are not believed (4.4.4)"},
+	{"B2", page, "a return with status cancelled is not taken for the end (4.4.4)"},
 
 	{"D1", page, "the document is downloaded within two minutes (5.2.3)"},
 	{"D2", page, "a request whose download failed is not taken for done (5.4.2)"},
@@ -72,6 +87,8 @@ var rules = []rule{
 		"D3", observed,
 		"a document that does not begin with the uploaded bytes is not stored (4.5.1)",
 	},
+	{"D4", page, "a document that arrives in part is not stored (5.4.1)"},
+	{"D5", page, "a failed download is made again, with another link if need be (5.2.3)"},
 }
 
 // scenario is a series of events for the relying party, and the rules that are judged by it.
@@ -82,28 +99,42 @@ type scenario struct {
 
 // phases returns all scenarios. Those of one phase run together.
 func phases() [][]scenario {
-	together := []scenario{
+	cancels := []scenario{
 		{[]string{"C3"}, cancelOnce},
 		{[]string{"C4"}, cancelLost},
 		{[]string{"C5", "C6"}, cancelInSession},
 		{[]string{"C7"}, cancelUnavailable},
 		{[]string{"C8"}, cancelSigned},
 		{[]string{"C9"}, cancelFailing},
+		{[]string{"C12"}, cancelUnknown},
 		{[]string{"W1"}, webhookInTime},
 		{[]string{"W9"}, webhookTwice},
+	}
+	for _, a := range attacks {
+		cancels = append(cancels, scenario{[]string{a.rule}, a.run})
+	}
+	documents := []scenario{
 		{[]string{"W10"}, webhookLost},
 		{[]string{"B1"}, redirectForged},
 		{[]string{"D2"}, downloadExpired},
 		{[]string{"D3"}, downloadDamaged},
-	}
-	for _, a := range attacks {
-		together = append(together, scenario{[]string{a.rule}, a.run})
+		{[]string{"D4"}, downloadCut},
+		{[]string{"D5"}, downloadAgain},
+		{[]string{"W13"}, webhookSlowDownload},
+		{[]string{"W14"}, webhookAndResult},
+		{[]string{"W15"}, webhookExtended},
+		{[]string{"R1"}, resultFailing},
+		{[]string{"R2"}, resultEarly},
+		{[]string{"B2"}, redirectCancelled},
 	}
 	return [][]scenario{
 		{{[]string{"K1", "K2", "K3", "K4"}, keys}},
 		{{[]string{"C1"}, initiateOnce}},
 		{{[]string{"C2"}, initiateFailing}},
-		together,
+		{{[]string{"C10"}, initiateUnavailable}},
+		{{[]string{"C11"}, answersExtended}},
+		cancels,
+		documents,
 		{{[]string{"W11"}, webhookNewKey}},
 		{{[]string{"K5"}, keysRotated}},
 		{{[]string{"T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8"}, tokens}},

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/conform/report"
 	"github.com/signet-sign/signet/internal/fault"
@@ -168,12 +169,21 @@ func (j *judge) signWith(ctx context.Context, kind fault.Kind) (id string, err e
 	if id, err = j.initiate(ctx); err != nil {
 		return "", err
 	}
-	if kind != "" {
-		if err := j.inject(ctx, fault.Rule{Kind: kind, RequestID: id}); err != nil {
-			return "", err
+	if kind == "" {
+		return id, j.sign(ctx, id)
+	}
+	return id, j.signUnder(ctx, id, fault.Rule{Kind: kind})
+}
+
+// signUnder has a request signed with faults of its own.
+func (j *judge) signUnder(ctx context.Context, id string, rules ...fault.Rule) error {
+	for _, rule := range rules {
+		rule.RequestID = id
+		if err := j.inject(ctx, rule); err != nil {
+			return err
 		}
 	}
-	return id, j.sign(ctx, id)
+	return j.sign(ctx, id)
 }
 
 // await looks at a request until it is as done says, or the time is over, and returns it.
@@ -217,16 +227,18 @@ func (j *judge) handled(ctx context.Context, id string) (n int, known bool, err 
 	return n, true, nil
 }
 
-// comeBack is a browser that the portal sends to the redirect URL. It returns the status of the
-// page.
-func (j *judge) comeBack(ctx context.Context, id string) (status int, err error) {
+// comeBack is a browser that the portal sends to the redirect URL with a status. It returns that of
+// the page.
+func (j *judge) comeBack(
+	ctx context.Context, id, outcome string,
+) (status int, err error) {
 	back, err := url.Parse(j.RedirectURL)
 	if err != nil || back.Host == "" {
 		return 0, errors.New("the party has no redirect URL")
 	}
 	q := back.Query()
-	q.Set("request_id", id)
-	q.Set("status", "success")
+	q.Set(api.ParamRequestID, id)
+	q.Set(api.ParamStatus, outcome)
 	back.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, back.String(), http.NoBody)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/conform/report"
 	"github.com/signet-sign/signet/internal/fault"
@@ -134,6 +135,11 @@ func cancelLost(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	return j.cancelAgain(ctx, id)
+}
+
+// cancelAgain has the party cancel, and once more if it gives up after one call.
+func (j *judge) cancelAgain(ctx context.Context, id string) ([]finding, error) {
 	acted, r, err := j.cancel(ctx, id)
 	if err == nil && acted != nil && len(r.of(calllog.Cancel)) < 2 {
 		acted, r, err = j.cancel(ctx, id)
@@ -227,13 +233,7 @@ func cancelUnavailable(ctx context.Context, j *judge) ([]finding, error) {
 		}
 		return []finding{cannotTell("the party did not try again")}, nil
 	}
-	if gap := calls[1].At.Sub(calls[0].At); gap < retryAfter-50*time.Millisecond {
-		return []finding{fail(
-			r.evidence(calllog.Cancel), "tried again after %s, and Retry-After was %s",
-			gap.Round(time.Millisecond), retryAfter,
-		)}, nil
-	}
-	return []finding{pass(r.evidence(calllog.Cancel)...)}, nil
+	return []finding{waited(calls)}, nil
 }
 
 func cancelSigned(ctx context.Context, j *judge) ([]finding, error) {
@@ -264,6 +264,93 @@ func cancelFailing(ctx context.Context, j *judge) (found []finding, err error) {
 		}
 	}
 	return found, nil
+}
+
+// initiateUnavailable: the first initiate is answered 503 with Retry-After.
+func initiateUnavailable(ctx context.Context, j *judge) ([]finding, error) {
+	before, err := j.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = j.inject(ctx, fault.Rule{
+		Kind: fault.Unavailable, Call: "initiate", Count: 1, Delay: fault.Duration(retryAfter),
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, acted := j.Initiate(ctx, "")
+	made, err := j.newRequests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := j.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	calls := request{Calls: all[min(len(before), len(all)):]}.of(calllog.Initiate)
+	switch {
+	case acted == nil && len(made) == 0:
+		return []finding{fail(
+			exchanges(calls), "the party reports success after 503, and there is no request",
+		)}, nil
+	case len(calls) < 2:
+		return []finding{cannotTell("the party did not try again")}, nil
+	}
+	return []finding{waited(calls)}, nil
+}
+
+// waited is the finding about the time between the first two calls, of which the first was answered
+// with retryAfter.
+func waited(calls []calllog.Record) finding {
+	if gap := calls[1].At.Sub(calls[0].At); gap < retryAfter-50*time.Millisecond {
+		return fail(
+			exchanges(calls), "tried again after %s, and Retry-After was %s",
+			gap.Round(time.Millisecond), retryAfter,
+		)
+	}
+	return pass(exchanges(calls)...)
+}
+
+// answersExtended: answers have a further member, and refusals another description, also that of
+// the second cancel after one whose answer was lost.
+func answersExtended(ctx context.Context, j *judge) ([]finding, error) {
+	extended := fault.Rule{Kind: fault.AnswerExtended, Call: "initiate", Count: 1}
+	if err := j.inject(ctx, extended); err != nil {
+		return nil, err
+	}
+	_, acted := j.Initiate(ctx, "")
+	made, err := j.newRequests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if acted != nil || len(made) == 0 {
+		evidence, err := j.latest(ctx, calllog.Initiate, 1)
+		return []finding{fail(
+			evidence, "the party cannot initiate when the answer has a further member: %v", acted,
+		)}, err
+	}
+	for _, rule := range []fault.Rule{
+		{Kind: fault.AnswerLost, Call: "cancel", Count: 1}, {Kind: fault.AnswerExtended, Call: "cancel"},
+	} {
+		rule.RequestID = made[0]
+		if err := j.inject(ctx, rule); err != nil {
+			return nil, err
+		}
+	}
+	return j.cancelAgain(ctx, made[0])
+}
+
+// cancelUnknown: the party cancels a request that does not exist.
+func cancelUnknown(ctx context.Context, j *judge) ([]finding, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	if _, acted := j.Cancel(ctx, api.RequestIDPrefix+id.String()); acted != nil {
+		return []finding{pass()}, nil
+	}
+	evidence, err := j.latest(ctx, calllog.Cancel, 1)
+	return []finding{fail(evidence, "the party reports that it has cancelled a request that does not exist")}, err
 }
 
 // claims are the claims of a call that the rules read.

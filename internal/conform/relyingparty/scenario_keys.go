@@ -84,6 +84,9 @@ const errNoAnswer = stringError("no answer within 3 s")
 // private are the members of keys that are not public (RFC 7518, section 6).
 var private = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
+// algorithms are those of the curves.
+var algorithms = map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+
 func keys(ctx context.Context, j *judge) ([]finding, error) {
 	set, evidence, err := j.fetchKeys(ctx)
 	for end := time.Now().Add(j.Patience); errors.Is(err, errNoAnswer) && time.Now().Before(end); {
@@ -105,6 +108,13 @@ func keys(ctx context.Context, j *judge) ([]finding, error) {
 		kid := k.text("kid")
 		if k.text("kty") == "EC" && k.text("use") != "sig" {
 			found[1] = fail([]report.Exchange{evidence}, "the key %q has no use sig", kid)
+		}
+		curve := algorithms[k.text("crv")]
+		if alg := k.text("alg"); k.text("kty") == "EC" && alg != "" && alg != curve {
+			found[1] = fail(
+				[]report.Exchange{evidence}, "the key %q has alg %q, and its curve is for %q", kid,
+				alg, curve,
+			)
 		}
 		for _, name := range private {
 			if _, ok := k[name]; ok {

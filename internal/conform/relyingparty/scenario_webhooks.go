@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/fault"
 )
@@ -22,6 +23,7 @@ var attacks = []attack{
 	{"W6", fault.WebhookHMAC},
 	{"W7", fault.WebhookOwnKey},
 	{"W8", fault.WebhookOtherAudience},
+	{"W12", fault.WebhookOtherRequest},
 }
 
 // Webhooks come 3 times, 2 s apart, and wait 2 s each (docs/contract.md, 7.1.4).
@@ -152,7 +154,7 @@ func webhookLost(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, away := j.comeBack(ctx, id)
+	_, away := j.comeBack(ctx, id, api.StatusSuccess)
 	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Result) })
 	switch {
 	case err != nil:
@@ -196,7 +198,7 @@ func redirectForged(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := j.comeBack(ctx, id); err != nil {
+	if _, err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
 		return nil, err
 	}
 	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Result) })
