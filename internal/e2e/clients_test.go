@@ -67,8 +67,13 @@ func (p *clientProgram) call(
 	return status, body
 }
 
+// javaLibraries are the HTTP clients of Debian's packages, and what they need.
+const javaLibraries = "/usr/share/java/httpclient.jar:/usr/share/java/httpcore.jar:" +
+	"/usr/share/java/commons-logging.jar:/usr/share/java/commons-codec.jar:" +
+	"/usr/share/java/okhttp.jar:/usr/share/java/okio.jar"
+
 // TestHTTPClients makes the calls of a relying party with the HTTP clients that are used most in
-// four languages, each with what it sends by default.
+// five languages, each with what it sends by default.
 func TestHTTPClients(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(clientsDir, "node_modules")); err != nil {
 		needed(t, "run web/deps", err)
@@ -80,10 +85,22 @@ func TestHTTPClients(t *testing.T) {
 	}
 	classes := t.TempDir()
 	if out, err := exec.CommandContext(
-		t.Context(), "javac", "--release", "17", "-Xlint:all", "-Werror", "-d", classes,
-		filepath.Join(clientsDir, "Clients.java"),
+		t.Context(), "javac", "--release", "17", "-Xlint:all,-classfile,-path", "-Werror",
+		"-d", classes, "-cp", javaLibraries,
+		filepath.Join(clientsDir, "Clients.java"), filepath.Join(clientsDir, "Libraries.java"),
 	).CombinedOutput(); err != nil {
-		needed(t, "install a JDK, 17 or newer", fmt.Errorf("%w: %s", err, out))
+		needed(
+			t, "apt-get install libhttpclient-java libokhttp-java and a JDK, 17 or newer",
+			fmt.Errorf("%w: %s", err, out),
+		)
+	}
+	for name, code := range map[string]string{
+		"php": "exit(!function_exists('curl_init'));", "ruby": "exit",
+	} {
+		run := map[string]string{"php": "-r", "ruby": "-e"}[name]
+		if err := exec.CommandContext(t.Context(), name, run, code).Run(); err != nil {
+			needed(t, "apt-get install php-cli php-curl ruby", err)
+		}
 	}
 
 	s := start(t)
@@ -107,6 +124,15 @@ func TestHTTPClients(t *testing.T) {
 			startClients(t, "java", "-cp", classes, "Clients"),
 			[]string{"HttpClient", "HttpURLConnection"},
 		},
+		{
+			startClients(t, "java", "-cp", classes+":"+javaLibraries, "Libraries"),
+			[]string{"OkHttp", "Apache HttpClient"},
+		},
+		{
+			startClients(t, "php", filepath.Join(clientsDir, "clients.php")),
+			[]string{"curl", "streams"},
+		},
+		{startClients(t, "ruby", filepath.Join(clientsDir, "clients.rb")), []string{"Net::HTTP"}},
 	} {
 		for _, client := range language.clients {
 			call := func(want int, code, method, path, jws, file string) string {
