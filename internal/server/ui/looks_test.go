@@ -396,6 +396,8 @@ func TestLooks(t *testing.T) {
 			if err := os.MkdirAll(looksFolder, 0o755); err != nil {
 				t.Fatal(err)
 			}
+			// Before the page that uses them: a run that is interrupted leaves no page without.
+			l.writeStyles(t, false)
 			if err := os.WriteFile(looksFile(p.name), text, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -434,9 +436,19 @@ func checkFolder(t *testing.T, l *looks, accept, all bool) {
 			l.keep(t, filepath.Join(looksFolder, file))
 		}
 	}
+	l.writeStyles(t, true)
+}
+
+// writeStyles writes the styles that are used, and unless alone those that the file has.
+func (l *looks) writeStyles(t *testing.T, alone bool) {
+	t.Helper()
+	all := maps.Clone(l.used)
+	if !alone {
+		maps.Copy(all, openLooks(t).styles)
+	}
 	var out bytes.Buffer
-	for _, id := range slices.Sorted(maps.Keys(l.used)) {
-		fmt.Fprintf(&out, "%s %s\n", id, l.used[id])
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&out, "%s %s\n", id, all[id])
 	}
 	if err := os.WriteFile(filepath.Join(looksFolder, "styles.txt"), out.Bytes(), 0o644); err != nil {
 		t.Error(err)
