@@ -7,7 +7,7 @@ import { showDocument, showPlaces } from "./lib/document";
 import { formUnderway, guardForms, release } from "./lib/forms";
 import { Live, type State } from "./lib/live";
 import { menus } from "./lib/menu";
-import { announce, find, findAll, memory, showLost, text } from "./lib/page";
+import { announce, find, findAll, memory, savesData, showLost, text } from "./lib/page";
 import { upload } from "./lib/upload";
 import { startReview } from "./review";
 import type { Viewer } from "./viewer";
@@ -18,6 +18,7 @@ menus();
 follow();
 rotateCode();
 checkDocuments();
+takeDrops();
 warm();
 
 function follow(): void {
@@ -145,8 +146,7 @@ function warm(): void {
 
 /** Runs what loads more than the page needs, after the page, unless the person saves data. */
 function whenIdle(go: () => void): void {
-  const { connection } = navigator as { connection?: { saveData?: boolean } };
-  if (connection?.saveData) return;
+  if (savesData()) return;
   if (document.readyState === "complete") setTimeout(go, 300);
   else addEventListener("load", () => setTimeout(go, 300));
 }
@@ -167,12 +167,18 @@ function checkDocuments(): void {
     e.preventDefault();
     void check(form, file);
   });
+}
+
+/** Takes a document that is dropped anywhere on the page for checking documents. Each check brings another form. */
+function takeDrops(): void {
+  if (!find("[data-verify-form]")) return;
   addEventListener("dragover", (e) => e.preventDefault());
   addEventListener("drop", (e) => {
     e.preventDefault();
-    if (!e.dataTransfer?.files.length) return;
+    const input = find<HTMLInputElement>("[data-verify-form] input[type=file]");
+    if (!input || !e.dataTransfer?.files.length) return;
     input.files = e.dataTransfer.files;
-    form.requestSubmit();
+    input.form?.requestSubmit();
   });
 }
 

@@ -4,7 +4,7 @@
 import * as pdfjs from "pdfjs-dist/legacy/build/pdf.mjs";
 import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
-import { find, findAll, text } from "./lib/page";
+import { find, findAll, savesData, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
 import { covers, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
@@ -531,6 +531,7 @@ export class Viewer {
 
   /** Draws the pages beside those in view once nothing else is to be done. */
   private lookAhead(): void {
+    if (savesData()) return; // a page that is never in view may have to be fetched
     clearTimeout(this.idle);
     this.idle = window.setTimeout(() => void this.drawAhead(), 100);
   }

@@ -100,7 +100,8 @@ func checkDocument(file string) []step {
 	}
 }
 
-// TestVerifyDropped drops a document anywhere on the page for checking documents, as it says.
+// TestVerifyDropped drops a document anywhere on the page for checking documents, as it says, and
+// another one on the page that shows the first. The window listens once, however many it checks.
 func TestVerifyDropped(t *testing.T) {
 	text, err := os.ReadFile(verifyCases + "intact/product_lta.pdf")
 	if err != nil {
@@ -108,24 +109,40 @@ func TestVerifyDropped(t *testing.T) {
 	}
 	s := newSite(t)
 	ctx := openBrowser(t)
+	drop := func(name string) {
+		t.Helper()
+		do(t, ctx, script(fmt.Sprintf(
+			`{
+				const dropped = new DataTransfer();
+				dropped.items.add(new File(
+					[Uint8Array.from(atob(%q), (c) => c.charCodeAt(0))], %q,
+					{ type: "application/pdf" },
+				));
+				document.body.dispatchEvent(
+					new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: dropped }),
+				);
+			}`,
+			base64.StdEncoding.EncodeToString(text), name,
+		)), eventually(`document.querySelector(".place-box.signed") !== null`))
+	}
 	do(
-		t,
-		ctx,
+		t, ctx,
+		beforePage(`window.drops = 0;
+			const listen = window.addEventListener;
+			window.addEventListener = function (kind, ...rest) {
+				if (kind === "drop") window.drops++;
+				return listen.call(this, kind, ...rest);
+			}`),
 		s.open("verify"),
 		eventually(`!document.querySelector("[data-verify-drop]").hidden`),
-		script(fmt.Sprintf(
-			`const dropped = new DataTransfer();
-			dropped.items.add(new File(
-				[Uint8Array.from(atob(%q), (c) => c.charCodeAt(0))], "lease.pdf",
-				{ type: "application/pdf" },
-			));
-			document.body.dispatchEvent(
-				new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: dropped }),
-			)`,
-			base64.StdEncoding.EncodeToString(text),
-		)),
-		eventually(`document.querySelector(".place-box.signed") !== null`),
 	)
+	drop("lease.pdf")
+	do(t, ctx, script(`document.querySelector("[data-verify]").dataset.first = ""`))
+	drop("annex.pdf")
+	do(t, ctx, eventually(`document.querySelector("[data-verify][data-first]") === null`))
+	if n := eval[int](t, ctx, `window.drops`); n != 1 {
+		t.Errorf("the window listens to drops %d times", n)
+	}
 }
 
 // TestVerifyMarksThePlaces sends a document to be checked: the page says what it proves and shows

@@ -47,6 +47,12 @@ export function findAll<T extends Element = HTMLElement>(selector: string, root:
   return [...root.querySelectorAll<T>(selector)];
 }
 
+/** Whether the person asks pages to load less. */
+export function savesData(): boolean {
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  return connection?.saveData === true || matchMedia("(prefers-reduced-data: reduce)").matches;
+}
+
 /** Session storage that may be switched off. */
 export const memory = {
   get(key: string): string | null {
