@@ -1,6 +1,7 @@
 package ui_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -94,13 +95,14 @@ func TestReview(t *testing.T) {
 }
 
 // TestPanel shows that the progress bar and the buttons of the review page stay in the window for
-// any number of places and any length of names, and that the list shows the place that was visited
-// last.
+// any number of places and any length of names, before the places are reviewed and after, and that
+// the list shows the place that was visited last.
 func TestPanel(t *testing.T) {
 	s := newSite(t)
 	s.pdf = testPDF(20)
 	ctx := openBrowser(t)
 	sample := s.pages["document"].Page.(portal.Document)
+	sizes := [][2]int64{{390, 844}, {1920, 1080}, {1280, 900}, {1280, 720}}
 	for _, names := range []string{"short", "long"} {
 		if names == "long" {
 			sample.Party.Name = strings.Repeat("Harbour Lane Housing Co-operative ", 4)[:120]
@@ -114,42 +116,106 @@ func TestPanel(t *testing.T) {
 				sample.Places = append(sample.Places, portal.Place{Page: i + 1, X: 0.12, Y: 0.2})
 			}
 			s.pages["panel"] = Sample{"panel", 200, sample}
-			for _, size := range [][2]int64{{1280, 720}, {1280, 900}, {1920, 1080}} {
-				t.Run(
-					fmt.Sprintf("%s names, %d places, %dx%d", names, n, size[0], size[1]),
-					func(t *testing.T) {
-						do(
-							t,
-							ctx,
-							window(size[0], size[1], false),
-							s.open("panel"),
-							eventually(`!document.querySelector("[data-next-place]").disabled`),
-						)
-						if bar := eval[float64](t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`); bar < 4 {
-							t.Errorf("the progress bar is %g px high", bar)
-						}
-						if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")].filter(e => e.checkVisibility()).filter(e => {
-						const r = e.getBoundingClientRect();
-						const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
-						return r.top < 0 || r.bottom > innerHeight || r.right > innerWidth || !e.contains(at);
-					}).map(e => e.innerText || e.className).join(", ")`); hidden != "" {
-							t.Errorf("not in the window: %s", hidden)
-						}
-						do(
-							t, ctx,
-							eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
-						)
-						if !eval[bool](t, ctx, `(() => {
-						const list = document.querySelector(".panel-list").getBoundingClientRect();
-						const last = [...document.querySelectorAll(".place")].pop().getBoundingClientRect();
-						return last.height >= 44 && last.top >= list.top && last.bottom <= list.bottom;
-					})()`) {
-							t.Error("the list does not show the last place")
-						}
-					},
-				)
+			do(
+				t, ctx, window(sizes[0][0], sizes[0][1], false), s.open("panel"),
+				eventually(`!document.querySelector("[data-next-place]").disabled`),
+			)
+			check := func(reviewed string) {
+				for _, size := range sizes {
+					t.Run(
+						fmt.Sprintf(
+							"%s names, %d places, %s, %dx%d", names, n, reviewed, size[0], size[1],
+						),
+						func(t *testing.T) {
+							do(t, ctx, window(size[0], size[1], false))
+							checkPanel(t, ctx)
+							if reviewed == "after" {
+								checkLastPlace(t, ctx)
+							}
+						},
+					)
+				}
 			}
+			check("before")
+			do(
+				t, ctx,
+				eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
+			)
+			check("after")
 		}
+	}
+}
+
+// checkPanel checks that bar and buttons of the review page are in the window. On a phone a page with
+// notices scrolls.
+func checkPanel(t *testing.T, ctx context.Context) {
+	t.Helper()
+	do(t, ctx, script(`{
+		const rest = document.documentElement.scrollHeight - innerHeight;
+		if (innerWidth < 600 && document.querySelector(".review-main > .notice")) scrollTo(0, rest);
+		else if (rest > 0) throw new Error("the page scrolls by " + rest);
+	}`))
+	if bar := eval[float64](
+		t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`,
+	); bar < 4 {
+		t.Errorf("the progress bar is %g px high", bar)
+	}
+	if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")]
+		.filter(e => e.checkVisibility()).filter(e => {
+			const r = e.getBoundingClientRect();
+			const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+			return r.top < 0 || r.bottom > innerHeight || r.right > innerWidth || !e.contains(at);
+		}).map(e => e.innerText || e.className).join(", ")`); hidden != "" {
+		t.Errorf("not in the window: %s", hidden)
+	}
+}
+
+// checkLastPlace visits the last place: the list shows it.
+func checkLastPlace(t *testing.T, ctx context.Context) {
+	t.Helper()
+	do(t, ctx, eventually(`(() => { // the window may not have its size yet
+		const place = [...document.querySelectorAll(".place")].pop();
+		place.click();
+		const list = document.querySelector(".panel-list").getBoundingClientRect();
+		const last = place.getBoundingClientRect();
+		return last.height >= 44 && last.top >= list.top - 1 && last.bottom <= list.bottom + 1 &&
+			last.left >= list.left - 1 && last.right <= list.right + 1;
+	})()`))
+}
+
+// TestPlaceWords shows that the words of a place in the panel have their room in every language:
+// they do not cover each other and stay in their box.
+func TestPlaceWords(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, tag := range s.kit.Tags() {
+		t.Run(tag, func(t *testing.T) {
+			t.Setenv("PAGE_LANG", tag)
+			do(
+				t, ctx, window(1280, 800, false), s.open("document"),
+				eventually(`!document.querySelector("[data-next-place]").disabled`),
+			)
+			const covered = `[...document.querySelectorAll(".place")].flatMap(place => {
+				const box = place.getBoundingClientRect();
+				const words = [".place-name", ".place-state", ".place-page"].map(part => {
+					const range = document.createRange();
+					range.selectNodeContents(place.querySelector(part));
+					return { text: range.toString(), r: range.getBoundingClientRect() };
+				});
+				return words.filter((a, i) => a.r.right > box.right || a.r.bottom > box.bottom ||
+					words.slice(i + 1).some(b => a.r.left < b.r.right && b.r.left < a.r.right &&
+						a.r.top + 3 < b.r.bottom && b.r.top + 3 < a.r.bottom)).map(a => a.text);
+			})`
+			if got := eval[[]string](t, ctx, covered); len(got) > 0 {
+				t.Errorf("the words %q are covered or leave the box", got)
+			}
+			do(t, ctx, eventually(
+				`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+			))
+			if got := eval[[]string](t, ctx, covered); len(got) > 0 {
+				t.Errorf("reviewed: the words %q are covered or leave the box", got)
+			}
+		})
 	}
 }
 
