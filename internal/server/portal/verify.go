@@ -8,26 +8,30 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // What the page for checking documents takes of the service, by all its users together: it has no
-// login.
+// login. One address has half of the rate, and one document in memory, so that a client whose body
+// does not end refuses the page to no other.
 const (
 	checksPerSecond = 2
 	checksAtOnce    = 10
-	checksInMemory  = 2
+	checksInMemory  = 4
 )
 
 // checks bounds the documents that are checked.
 type checks struct {
-	rate *rate.Limiter
-	held chan struct{}
+	all  *rate.Limiter
+	each limit.Rates
+	held limit.Counts
 }
 
 func newChecks() *checks {
 	return &checks{
-		rate.NewLimiter(checksPerSecond, checksAtOnce), make(chan struct{}, checksInMemory),
+		all:  rate.NewLimiter(checksPerSecond, checksAtOnce),
+		held: limit.Counts{Each: 1, All: checksInMemory},
 	}
 }
 
@@ -53,7 +57,7 @@ func (p *Portal) verifyRoutes(mux *http.ServeMux) {
 // verify is POST /verify: a form with a file. The file is read from the body as it comes and is
 // not stored.
 func (p *Portal) verify(w http.ResponseWriter, r *http.Request, c *checks) error {
-	done, ok := c.begin()
+	done, ok := c.begin(r)
 	if !ok {
 		return p.checksBusy(w, r)
 	}
@@ -79,7 +83,7 @@ func (p *Portal) check(w http.ResponseWriter, r *http.Request, c *checks) error 
 	if !ok {
 		return api.ErrLoginRequired
 	}
-	done, ok := c.begin()
+	done, ok := c.begin(r)
 	if !ok {
 		return p.checksBusy(w, r)
 	}
@@ -92,17 +96,13 @@ func (p *Portal) check(w http.ResponseWriter, r *http.Request, c *checks) error 
 	return p.showVerdict(w, r, req.SignedName(), io.NewSectionReader(doc, 0, doc.Size()))
 }
 
-// begin reports whether a document may be checked now; done ends the check.
-func (c *checks) begin() (done func(), ok bool) {
-	if !c.rate.Allow() {
+// begin reports whether a client's document may be checked now; done ends the check.
+func (c *checks) begin(r *http.Request) (done func(), ok bool) {
+	address := limit.Network(r.RemoteAddr)
+	if !c.each.Allow(address, checksPerSecond/2, checksAtOnce) || !c.all.Allow() {
 		return nil, false
 	}
-	select {
-	case c.held <- struct{}{}:
-		return func() { <-c.held }, true
-	default:
-		return nil, false
-	}
+	return c.held.Begin(address)
 }
 
 func (p *Portal) checksBusy(w http.ResponseWriter, r *http.Request) error {

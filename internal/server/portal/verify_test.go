@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,7 +118,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifyIsBounded refuses documents beyond the rate, and a third one while two are in memory.
+// TestVerifyIsBounded refuses documents beyond the rate, a second one of an address while the first
+// is in memory, and a fifth one of all addresses.
 func TestVerifyIsBounded(t *testing.T) {
 	h, _ := verifier(t)
 	var last *httptest.ResponseRecorder
@@ -129,43 +131,66 @@ func TestVerifyIsBounded(t *testing.T) {
 	}
 
 	h, _ = verifier(t)
-	server := httptest.NewServer(h)
+	reading := make(chan bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = r.Header.Get("X-From") + ":1"
+		if r.ContentLength < 0 { // the pipe
+			r.Body = &notified{r.Body, reading}
+		}
+		h.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	const start = "--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"x.pdf\"\r\n\r\n"
-	held := make(chan io.WriteCloser, 2)
-	for range 2 {
-		r, w := io.Pipe()
-		go func() {
-			resp, err := http.Post(server.URL+"/verify", "multipart/form-data; boundary=b", r)
-			if err == nil {
-				resp.Body.Close()
-			}
-		}()
-		if _, err := io.WriteString(w, start+"%PDF-1.7"); err != nil {
-			t.Fatal(err)
-		}
-		held <- w
-	}
-	for tries := 1; ; tries++ { // fewer than the rate refuses
-		resp, err := http.Post(
-			server.URL+"/verify", "multipart/form-data; boundary=b",
-			strings.NewReader(start+"x\r\n--b--\r\n"),
-		)
+	post := func(from string, body io.Reader) (status int) {
+		r, err := http.NewRequest(http.MethodPost, server.URL+"/verify", body)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return 0
+		}
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("X-From", from)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return 0
 		}
 		resp.Body.Close()
-		if resp.StatusCode == http.StatusTooManyRequests {
-			break
-		}
-		if tries == 6 {
-			t.Fatalf("a third document at once: %d", resp.StatusCode)
-		}
-		time.Sleep(300 * time.Millisecond)
+		return resp.StatusCode
 	}
-	for range 2 {
-		if err := (<-held).Close(); err != nil {
-			t.Error(err)
+	var held sync.WaitGroup
+	defer held.Wait()
+	for _, from := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"} {
+		r, w := io.Pipe()
+		held.Go(func() { post(from, r) })
+		<-reading // the document is counted
+		defer func() { _ = w.Close() }()
+		again := post(from, strings.NewReader(start+"x\r\n--b--\r\n"))
+		if again != http.StatusTooManyRequests {
+			t.Errorf("a second document of %s: %d", from, again)
+		}
+		if from == "192.0.2.1" {
+			other := post("192.0.2.9", strings.NewReader(start+"x\r\n--b--\r\n"))
+			if other != http.StatusUnprocessableEntity {
+				t.Errorf("a document of another address: %d", other)
+			}
 		}
 	}
+	fifth := post("192.0.2.5", strings.NewReader(start+"x\r\n--b--\r\n"))
+	if fifth != http.StatusTooManyRequests {
+		t.Errorf("a fifth document: %d", fifth)
+	}
+}
+
+// notified is a body that sends before it is read for the first time.
+type notified struct {
+	io.ReadCloser
+	reading chan<- bool
+}
+
+func (n *notified) Read(p []byte) (int, error) {
+	if n.reading != nil {
+		n.reading <- true
+		n.reading = nil
+	}
+	return n.ReadCloser.Read(p)
 }
