@@ -199,10 +199,15 @@ func (e *evidence) compromised(chain []*x509.Certificate, at time.Time) bool {
 func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signature) error {
 	for i, s := range sigs {
 		out := verdicts[s]
+		after := stampedBefore(sigs[:i], s, verdicts)
+		if out.verified && !out.DocumentTimestamp && after.After(out.Signer.NotAfter) {
+			out.fail(Expired, "the signature covers a document time stamp from after the end of the"+
+				" certificate %q", out.Signer.Subject.CommonName)
+		}
 		err := v.dss.backs(out, v.opts.Now)
 		var revoked *revokedError
 		if errors.As(err, &revoked) {
-			out.revoked(revoked, stampedBefore(sigs[:i], s, verdicts))
+			out.revoked(revoked, after)
 		}
 		if len(out.Problems) > 0 {
 			continue

@@ -599,4 +599,20 @@ func TestOutOfBounds(t *testing.T) {
 			}
 		})
 	}
+	// A document time stamp that the signature covers shows the earliest time (EN 319 102-1, 5.3.4).
+	for name, tc := range map[string]struct {
+		covered time.Time
+		sub     SubIndication
+	}{
+		"it covers a stamp from within": {within, OutOfBoundsNoPOE},
+		"it covers a stamp from after":  {late, Expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := putStamp(
+				t, pdftest.Minimal(), "stamp", token{message: message{by: f.unit}, at: tc.covered},
+			)
+			doc = putMessage(t, doc, "one", message{by: by}, claimedAt(within))
+			f.expect(t, doc, 1, tc.sub)
+		})
+	}
 }

@@ -42,7 +42,7 @@ const (
 	// says that it was made, or before that of a document timestamp that it covers.
 	Revoked SubIndication = "REVOKED"
 	// Expired means that the certificate ended before the time at which the signature itself says
-	// that it was made.
+	// that it was made, or before that of a document timestamp that it covers.
 	Expired SubIndication = "EXPIRED"
 	// NotYetValid means that a timestamp shows that the signature is older than the certificate.
 	NotYetValid SubIndication = "NOT_YET_VALID"
