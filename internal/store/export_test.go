@@ -34,6 +34,24 @@ func (s *Store) Writer(id string) int {
 	return -1
 }
 
+// Prepared is how many statements are prepared on a connection of the readers.
+func (s *Store) Prepared(ctx context.Context) (n int, err error) {
+	err = s.readers.db.QueryRowContext(
+		ctx, "SELECT count(*) FROM pg_prepared_statements",
+	).Scan(&n)
+	return n, err
+}
+
+// Replanned is how often the server has made a plan for the arguments of a prepared statement with
+// these words, on a connection of the readers.
+func (s *Store) Replanned(ctx context.Context, words string) (n int, err error) {
+	err = s.readers.db.QueryRowContext(
+		ctx, `SELECT sum(custom_plans) FROM pg_prepared_statements
+			WHERE strpos(statement, $1) > 0 AND strpos(statement, 'custom_plans') = 0`, words,
+	).Scan(&n)
+	return n, err
+}
+
 // Setting is what a setting of the server's is on a connection of the writer's.
 func (s *Store) Setting(ctx context.Context, name string) (value string, err error) {
 	c, err := s.writers.all[0].db.connect(ctx)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -186,6 +188,58 @@ func TestPlansOfOneMonthAreKept(t *testing.T) {
 		}
 		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestStatementsOfOldMonthsAreForgotten reads requests of a year while the clock passes it. The
+// statements that were narrowed to a month do not stay.
+func TestStatementsOfOldMonthsAreForgotten(t *testing.T) {
+	now := february
+	s, err := store.Open(t.Context(), store.Options{
+		Database: cluster.Database(t) + "&statement_cache_capacity=8", Kind: store.Sandbox,
+		Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 12 {
+		id := requestAt(now, 1).ID
+		if _, err := s.Get(t.Context(), id); !errors.Is(err, api.ErrNoRecord) {
+			t.Fatal(err)
+		}
+		if _, err := s.Events(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		now = now.AddDate(0, 1, 0)
+	}
+	n, err := s.Prepared(t.Context())
+	if err != nil || n > 10 { // a statement is deallocated with the next query
+		t.Errorf("%d statements are prepared, %v", n, err)
+	}
+}
+
+// TestPlansOfManyMonths checks that the server keeps the plans of what reads all partitions often,
+// when there are many: it makes five for arguments before it compares.
+func TestPlansOfManyMonths(t *testing.T) {
+	url := cluster.Database(t)
+	s := openPostgresAt(t, url, february)
+	ask(t, url, `DO $$ BEGIN FOR i IN 100..189 LOOP
+		EXECUTE format('CREATE TABLE requests_later_%s PARTITION OF requests FOR VALUES FROM (%L) TO (%L)',
+			i, 'signv4-' || i, 'signv4-' || i + 1);
+	END LOOP; END $$`)
+	for range 8 {
+		if _, err := s.Due(t.Context(), february, 256); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Count(t.Context(), request.Filter{Limit: 100}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for words, most := range map[string]int{"SELECT id FROM requests": 5, "count(*)": 0} {
+		if n, err := s.Replanned(t.Context(), words); err != nil || n > most {
+			t.Errorf("%s: %d plans, %v; want %d at most", words, n, err, most)
 		}
 	}
 }

@@ -24,7 +24,8 @@ func TestSQLitePlans(t *testing.T) {
 	binds := strings.NewReplacer("$1", "1", "$2", "2", "$3", "3")
 	for _, statement := range []struct{ query, index string }{
 		{
-			`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
+			`SELECT id FROM requests WHERE due_at <= (SELECT CAST($1 AS BIGINT))
+				ORDER BY due_at, id LIMIT 256`,
 			"requests_due",
 		},
 		{

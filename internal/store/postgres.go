@@ -87,7 +87,8 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		dialect: d, schema: schema, readers: newReaders(reading, pgTransient), hub: newHub(),
 		partitions: &partitions{db: writing}, recent: recent{o.Now},
 	}
-	s.readers.pooled = pooled
+	// Of the texts that recent has made for a month, each connection of pgx keeps the latest 512.
+	s.readers.direct = true
 	node := rand.Text()
 	listening, err := listen(ctx, session, node, s.hub, o.Log)
 	if err != nil {

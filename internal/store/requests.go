@@ -126,9 +126,11 @@ func (s *Store) Update(
 	})
 }
 
-// dueRequests has its limit in its text. PostgreSQL would make a new plan for each argument,
-// several times a second, for all partitions.
-const dueRequests = `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT %d`
+// dueRequests hides the time from the planner of PostgreSQL, and has its limit in its text.
+// Otherwise the server would make a new plan for each time, several times a second, for all
+// partitions. With 91 of them that takes 12 ms of a processor, and a plan that is kept 3 ms.
+const dueRequests = `SELECT id FROM requests WHERE due_at <= (SELECT CAST($1 AS BIGINT))
+	ORDER BY due_at, id LIMIT %d`
 
 // Due implements request.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string, err error) {

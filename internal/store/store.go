@@ -153,7 +153,7 @@ func (s *Store) Close() error { return s.close() }
 // readers are connections for reading, with prepared statements.
 type readers struct {
 	db        *sql.DB
-	pooled    bool             // no statement is prepared
+	direct    bool             // the driver prepares statements, and forgets old ones
 	transient func(error) bool // a retry may succeed
 
 	mu     sync.RWMutex
@@ -172,7 +172,7 @@ func (r *readers) stmt(ctx context.Context, query string) (stmt, error) {
 	switch {
 	case closed:
 		return nil, ErrClosed
-	case r.pooled:
+	case r.direct:
 		return unprepared{r.db, query}, nil
 	case stmt != nil:
 		return stmt, nil
