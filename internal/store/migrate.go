@@ -71,8 +71,14 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int
 		return want, nil
 	}
 	if have < want {
+		if have > 0 { // a start of a new release may wait for it
+			o.Log.Info("migrating the schema", "from", have, "to", want)
+		}
 		if _, err := provider.Up(ctx); err != nil {
 			return 0, fmt.Errorf("migrating the schema: %w", err)
+		}
+		if have > 0 {
+			o.Log.Info("migrated the schema", "from", have, "to", want)
 		}
 	}
 	if have <= want {

@@ -3,7 +3,9 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/signet-sign/signet/internal/request"
@@ -69,7 +71,15 @@ func TestNextRelease(t *testing.T) {
 			}
 			expanded := store.NextRelease(o, `ALTER TABLE requests ADD COLUMN colour TEXT;
 				CREATE TABLE colours (name TEXT PRIMARY KEY);`, schema.Want)
+			var log strings.Builder
+			expanded.Log = slog.New(slog.NewTextHandler(&log, nil))
 			later := open(expanded)
+			lines := fmt.Sprintf("from=%d to=%d\n", schema.Want, schema.Want+1)
+			if text := log.String(); strings.Count(text, lines) != 2 ||
+				!strings.Contains(text, "migrating the schema") ||
+				!strings.Contains(text, "migrated the schema") {
+				t.Errorf("the log is %s", text)
+			}
 			work(later, 2)
 			if kind == "PostgreSQL" {
 				work(this, 3)
