@@ -44,7 +44,7 @@ func (c *Config) protected(dir *keydir.Dir) (*keydir.Dir, error) {
 	case provider == nil:
 		return dir, nil
 	}
-	return dir.With(keydir.Protect(dir, provider)), nil
+	return dir.With(keydir.Protect(dir, provider, encryptionKey)), nil
 }
 
 // checkKeys returns an error if Keys cannot be a provider.

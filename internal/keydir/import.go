@@ -86,7 +86,7 @@ func (p *Protection) importFile(s Sealer, from *Protection, d *Dir, f File) (boo
 		return false, err
 	}
 	m, module := p.provider.(Module)
-	if !module || !strings.HasSuffix(file, ".key") {
+	if !module || !strings.HasSuffix(file, ".key") || p.sealsKey(file) {
 		if text, err = seal(s, file, text); err != nil {
 			return false, err
 		}

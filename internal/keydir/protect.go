@@ -76,14 +76,28 @@ type Module interface {
 type Protection struct {
 	dir      *Dir
 	provider Provider
+	decrypt  []string // see Protect
 
 	mu     sync.Mutex
 	sealer Sealer
 }
 
 // Protect returns the protection whose record is in d. It makes none until the first secret is
-// encrypted.
-func Protect(d *Dir, p Provider) *Protection { return &Protection{dir: d, provider: p} }
+// encrypted. A [Module] signs only: the private keys with these names and those of their [KeyRing],
+// which are to decrypt, are encrypted in files all the same.
+func Protect(d *Dir, p Provider, decrypt ...string) *Protection {
+	return &Protection{dir: d, provider: p, decrypt: decrypt}
+}
+
+// sealsKey reports whether the private key in a file is encrypted there in spite of a Module.
+func (p *Protection) sealsKey(file string) bool {
+	name, _ := strings.CutSuffix(file, ".key")
+	i := strings.LastIndexByte(name, '-')
+	if i > 0 && strings.Trim(name[i+1:], "0123456789") == "" {
+		name = name[:i]
+	}
+	return slices.Contains(p.decrypt, name)
+}
 
 // With returns the directory with the protection of its keys and secrets; nil is none.
 func (d *Dir) With(p *Protection) *Dir {
@@ -246,7 +260,7 @@ func (d *Dir) protect(file string, secret []byte) ([]byte, error) {
 
 // newKey makes an EC key and returns the content of its file.
 func (d *Dir) newKey(file string, curve elliptic.Curve) ([]byte, error) {
-	if m, ok := d.module(); ok {
+	if m, ok := d.module(); ok && !d.protection.sealsKey(file) {
 		// The sealer comes first, because ensure makes none after a key.
 		if _, err := d.protection.ensure(); err != nil {
 			return nil, err

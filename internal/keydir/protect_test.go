@@ -254,3 +254,75 @@ func TestConcurrentSealing(t *testing.T) {
 		}
 	}
 }
+
+// signing is a module whose keys only sign.
+type signing struct {
+	*Password
+	keys map[string]crypto.Signer
+}
+
+func (m signing) NewSigner(curve elliptic.Curve) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return m.Import(key)
+}
+
+func (m signing) Import(key *ecdsa.PrivateKey) ([]byte, error) {
+	record := []byte(rand.Text())
+	m.keys[string(record)] = struct{ crypto.Signer }{key}
+	return record, nil
+}
+
+func (m signing) Signer(record []byte) (crypto.Signer, error) { return m.keys[string(record)], nil }
+func (m signing) Discard([]byte) error                        { return nil }
+
+// TestKeysThatDecrypt checks that a key that is to decrypt is never brought into a module.
+func TestKeysThatDecrypt(t *testing.T) {
+	password, err := NewPassword(passwordA, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := signing{password, map[string]crypto.Signer{}}
+	names := []string{"oidc", "oidc-encryption"}
+	check := func(d *Dir, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			key, err := d.Existing(name, elliptic.P256())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.HasPrefix(name, "oidc-encryption")
+			if _, decrypts := key.(*ecdsa.PrivateKey); decrypts != want {
+				t.Errorf("%s is a %T", name, key)
+			}
+		}
+	}
+
+	plain, _ := open(t)
+	d := plain.With(Protect(plain, m, "oidc-encryption"))
+	for _, name := range names {
+		_, err := d.KeyRing(name, time.Hour, time.Hour)
+		if err := errors.Join(err, d.RotateKey(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(d, "oidc", "oidc-2", "oidc-encryption", "oidc-encryption-2")
+
+	plain, _ = open(t)
+	for _, name := range names {
+		if _, err := plain.Signer(name, elliptic.P256()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d = plain.With(Protect(plain, m, "oidc-encryption"))
+	if _, err := d.Protection().Import(nil, plain); err != nil {
+		t.Fatal(err)
+	}
+	check(d, names...)
+	if _, err := d.Protection().FinishImport(plain); err != nil {
+		t.Fatal(err)
+	}
+	check(d, names...)
+}

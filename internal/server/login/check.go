@@ -25,11 +25,18 @@ var (
 	ErrOffer = errors.New("the identity provider does not say that it offers")
 )
 
+// ErrNoDecryption is the error of a client that needs encrypted ID tokens and has no key for them,
+// as when the key was made in a token, which only signs.
+var ErrNoDecryption = errors.New("the key for encrypted ID tokens cannot decrypt")
+
 // Check discovers the provider, compares what it offers with the profile, and fetches its keys. It
 // learns whether the provider accepts the client: it pushes an authorization request, which shows
 // too whether the redirect URI and the scopes are the client's, or redeems a code that the provider
 // has not issued. No person logs in.
 func (l *Login) Check(ctx context.Context) error {
+	if l.c.Encrypted && (l.c.Keys == nil || len(l.c.Keys.decrypting()) == 0) {
+		return ErrNoDecryption
+	}
 	p, f, err := l.discover(ctx)
 	if err != nil {
 		return err

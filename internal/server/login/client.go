@@ -44,11 +44,21 @@ var fapiAlgorithms = []string{"ES256", "PS256", "EdDSA"}
 // provider may still use, or will. All are P-256.
 type Keys struct {
 	Signing    func() []crypto.Signer // of client assertions
-	Encryption func() []crypto.Signer // of ID tokens
+	Encryption func() []crypto.Signer // of ID tokens; those in a token or cloud only sign
+}
+
+// decrypting returns the keys that decrypt.
+func (k *Keys) decrypting() (list []*ecdsa.PrivateKey) {
+	for _, key := range k.Encryption() {
+		if private, ok := key.(*ecdsa.PrivateKey); ok {
+			list = append(list, private)
+		}
+	}
+	return list
 }
 
 // ServeHTTP answers with the public parts, as the client's JWKS. Of the encryption keys it has the
-// one to use, so that the provider has no choice.
+// one to use, so that the provider has no choice; none if none of them decrypts.
 func (k *Keys) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	var set jose.JSONWebKeySet
 	add := func(key crypto.Signer, use, algorithm string) error {
@@ -56,7 +66,11 @@ func (k *Keys) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		set.Keys = append(set.Keys, public)
 		return err
 	}
-	err := add(k.Encryption()[0], "enc", string(jose.ECDH_ES_A256KW))
+	var err error
+	for _, key := range k.decrypting() {
+		err = add(key, "enc", string(jose.ECDH_ES_A256KW))
+		break
+	}
 	for _, key := range k.Signing() {
 		err = errors.Join(err, add(key, "sig", string(jose.ES256)))
 	}
@@ -459,7 +473,7 @@ func (l *Login) decrypt(raw string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the ID token is encrypted with an unknown algorithm: %w", err)
 	}
-	for _, key := range l.c.Keys.Encryption() {
+	for _, key := range l.c.Keys.decrypting() {
 		if signed, err := token.Decrypt(key); err == nil {
 			return string(signed), nil
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -569,5 +570,42 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("key %t, basic %t, post %t, %v", key, basic, post, redeemed.Header)
 			}
 		})
+	}
+}
+
+// TestNoDecryption checks that a key which only signs, as one in a token, is not published for the
+// encryption of ID tokens, and that a client which needs these says so.
+func TestNoDecryption(t *testing.T) {
+	p := newFAPI(t)
+	p.metadata = map[string]any{
+		"id_token_encryption_alg_values_supported": []string{string(jose.ECDH_ES_A256KW)},
+	}
+	signs := struct{ crypto.Signer }{newKey(t)}
+	for _, test := range []struct {
+		encryption []crypto.Signer
+		published  string
+		err        error
+	}{
+		{[]crypto.Signer{signs}, "sig ", login.ErrNoDecryption},
+		{[]crypto.Signer{signs, p.opener}, "enc sig ", nil}, // after a rotation
+	} {
+		var keys *login.Keys
+		c := p.client(func(c *login.Config) {
+			keys = c.Keys
+			keys.Encryption = func() []crypto.Signer { return test.encryption }
+		})
+		w := httptest.NewRecorder()
+		keys.ServeHTTP(w, httptest.NewRequest("GET", "/login/keys.json", nil))
+		var set jose.JSONWebKeySet
+		if err := json.NewDecoder(w.Body).Decode(&set); err != nil {
+			t.Fatal(err)
+		}
+		uses := ""
+		for _, k := range set.Keys {
+			uses += k.Use + " "
+		}
+		if err := c.Check(t.Context()); uses != test.published || !errors.Is(err, test.err) {
+			t.Errorf("published are %s, %v", uses, err)
+		}
 	}
 }
