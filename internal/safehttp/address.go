@@ -54,10 +54,14 @@ func (p Policy) checkAddr(ip netip.Addr) error {
 		// The operating system connects to the embedded IPv4 address, so that one is checked.
 		ip = ip.Unmap()
 	}
-	if kind := p.refuse(ip); kind != "" {
-		return fmt.Errorf("%w: %s is %s", ErrAddress, ip, kind)
+	kind := p.refuse(ip)
+	switch {
+	case kind == "":
+		return nil
+	case (Policy{AllowPrivate: true}).refuse(ip) == "":
+		return fmt.Errorf("%w: %s is %s, and %w", ErrAddress, ip, kind, ErrPrivate)
 	}
-	return nil
+	return fmt.Errorf("%w: %s is %s", ErrAddress, ip, kind)
 }
 
 // refuse names the kind of an address that is not allowed. It returns "" for an allowed one.

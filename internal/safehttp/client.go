@@ -71,7 +71,7 @@ func (p Policy) checkDial(network, address string) error {
 		return fmt.Errorf("%w: it cannot be parsed", ErrAddress)
 	}
 	if !p.AllowPrivate && target.Port() != 443 {
-		return fmt.Errorf("%w: port %d", ErrAddress, target.Port())
+		return fmt.Errorf("%w: port %d, and %w", ErrAddress, target.Port(), ErrPrivate)
 	}
 	return p.checkAddr(target.Addr())
 }

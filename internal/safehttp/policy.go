@@ -43,6 +43,10 @@ var (
 	ErrURL      = errors.New("URL not allowed")
 	ErrAddress  = errors.New("address not allowed")
 	ErrTooLarge = errors.New("answer too large")
+
+	// ErrPrivate is wrapped beside ErrURL or ErrAddress if a policy with AllowPrivate would allow
+	// it. The text has the name of the setting of a relying party.
+	ErrPrivate = errors.New("allow_private is not set")
 )
 
 // CheckURL reports whether a client with this policy would request rawURL, without resolving its
@@ -60,7 +64,9 @@ func (p Policy) CheckURL(rawURL string) error {
 
 func (p Policy) check(u *url.URL) error {
 	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || !p.AllowPrivate):
+	case u.Scheme == "http" && !p.AllowPrivate:
+		return fmt.Errorf("%w: the scheme is not https, and %w", ErrURL, ErrPrivate)
+	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%w: the scheme is not https", ErrURL)
 	case u.Opaque != "" || u.Hostname() == "":
 		return fmt.Errorf("%w: there is no host", ErrURL)
@@ -69,7 +75,7 @@ func (p Policy) check(u *url.URL) error {
 	case u.Fragment != "":
 		return fmt.Errorf("%w: it holds a fragment", ErrURL)
 	case u.Port() != "" && u.Port() != httpsPort && !p.AllowPrivate:
-		return fmt.Errorf("%w: the port is not %s", ErrURL, httpsPort)
+		return fmt.Errorf("%w: the port is not %s, and %w", ErrURL, httpsPort, ErrPrivate)
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
 		// A literal address can be checked without a resolver, so registration already refuses it.
