@@ -52,6 +52,9 @@ func (c *restoreCmd) Run(env *environment) error {
 	fmt.Fprintf(
 		env.out, "%d requests, %d documents, %d findings\n", n.Requests, n.Documents, n.Findings,
 	)
+	for _, remedy := range n.Remedies {
+		fmt.Fprintln(env.out, "remedy for", remedy)
+	}
 	if n.Findings > 0 {
 		return errIncomplete
 	}

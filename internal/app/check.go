@@ -53,6 +53,7 @@ func faulty(err error, remedy, text string) Finding {
 type subject struct {
 	config    *Config
 	now       func() time.Time
+	after     func(time.Duration) <-chan time.Time
 	log       *slog.Logger
 	listen    string // address of the public listener
 	free      func(path string) (bytes uint64, err error)

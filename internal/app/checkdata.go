@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -358,4 +360,24 @@ func checkClock(ctx context.Context, s *subject) Finding {
 		remedy, "the clock of this node is ahead of the database's by %s",
 		offset.Round(time.Millisecond),
 	)
+}
+
+// clockOff is from when on the clock of another machine differs: its answers show whole seconds,
+// and may have been under way for some.
+const clockOff = 30 * time.Second
+
+// ahead returns how far the clock of this machine is ahead of that of a server that has just
+// answered, by the Date and Age of the answer (RFC 9110, 6.6.1; RFC 9111, 5.1); 0 if that is less
+// than clockOff or not known, and in a sandbox, whose clock is its own.
+func (s *subject) ahead(answer http.Header) time.Duration {
+	date, err := http.ParseTime(answer.Get("Date"))
+	if err != nil || s.clock == nil {
+		return 0
+	}
+	age, _ := strconv.Atoi(answer.Get("Age"))
+	offset := s.now().Sub(date.Add(time.Duration(age) * time.Second))
+	if offset.Abs() < clockOff {
+		return 0
+	}
+	return offset.Round(time.Second)
 }

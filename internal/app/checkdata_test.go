@@ -111,6 +111,12 @@ func TestDiagnosePostgres(t *testing.T) {
 	if found := c.diagnose(); len(found) > 0 {
 		t.Errorf("a healthy service: %+v", found)
 	}
+	empty := cluster.Database(t)
+	behind := newClinic(t, cluster.Pooler(t, empty))
+	behind.config.DatabaseListen = empty
+	if found := behind.diagnose(); len(found) > 0 {
+		t.Errorf("an empty database behind a pooler: %+v", found)
+	}
 	for _, test := range []struct {
 		database string
 		level    Level
@@ -182,7 +188,7 @@ func TestDiagnosePostgres(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "ALTER DATABASE test1 CONNECTION LIMIT -1"); err != nil {
 		t.Fatal(err)
 	}
-	empty := cluster.Database(t)
+	empty = cluster.Database(t)
 	for _, test := range []struct {
 		plant, undo  string
 		level        Level

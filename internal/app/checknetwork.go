@@ -75,6 +75,15 @@ func (s *subject) checkProvider(
 	if c.Transport, err = transport(key+"_roots", caFile); err != nil {
 		return faulty(err, fmt.Sprintf("set %s_roots to a readable PEM file", key), "")
 	}
+	var ahead time.Duration // of this machine's clock
+	next := c.Transport
+	c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if err == nil {
+			ahead = s.ahead(answer.Header)
+		}
+		return answer, err
+	})
 	// no cookie is made
 	c.Secrets, c.Now = func() [][]byte { return [][]byte{make([]byte, 32)} }, s.now
 	l, err := login.New(c)
@@ -105,6 +114,9 @@ func (s *subject) checkProvider(
 			c.PublicURL+c.Callback,
 			key,
 		)
+	case errors.Is(err, login.ErrNoDecryption):
+		remedy = "run signet secret rotate oidc, which makes a key that does, and let the provider fetch " +
+			"the JWKS again"
 	case errors.Is(err, login.ErrProfile):
 		remedy = fmt.Sprintf("set %[1]s_profile and %[1]s_encrypted to what the provider offers", key)
 	}
@@ -114,6 +126,13 @@ func (s *subject) checkProvider(
 				"set %[1]s_scopes, %[1]s_acr_values and the names of claims to what the provider offers, or let it offer them",
 				key,
 			), "%v", shown(err),
+		)
+	}
+	if err == nil && ahead != 0 {
+		return warning(
+			"synchronise the clock of this machine, as by chrony, or the provider's",
+			"the clock of this machine is ahead of that of %s by %s: ID tokens are refused",
+			host(c.Issuer), ahead,
 		)
 	}
 	return faulty(shown(err), remedy, host(c.Issuer)+" answers, and accepts the client")

@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // networkMistakes are mistakes in listeners, logins and what else is reached by the network.
@@ -106,6 +107,11 @@ var networkMistakes = []mistake{
 		"authentication class that is not offered",
 		func(c *clinic) { c.config.OIDCACRValues = List{"urn:x"} },
 		Warning, "login", "the acr urn:x", "oidc_acr_values",
+	},
+	{
+		"clock of another time zone",
+		func(c *clinic) { c.now = func() time.Time { return time.Now().Add(8 * time.Hour) } },
+		Warning, "login", "ID tokens are refused", "synchronise the clock of this machine",
 	},
 	{
 		"encryption that is not offered", func(c *clinic) { c.config.OIDCEncrypted = true },

@@ -99,10 +99,12 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 // what answers otherwise would not get webhooks either.
 func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
 	const remedy = "correct webhook_url, or let the relying party receive POST requests there"
-	status, err := party.Diagnoser{Policy: s.config.policy(webhook.Timeout)}.Probe(ctx, p)
-	switch {
-	case err != nil:
+	answer, err := party.Diagnoser{Policy: s.config.policy(webhook.Timeout)}.Probe(ctx, p)
+	if err != nil {
 		return faulty(fmt.Errorf("its webhook: %w", shown(err)), remedy, "")
+	}
+	status := answer.StatusCode
+	switch {
 	case status >= 300 && status < 400:
 		return faulty(
 			fmt.Errorf("its webhook answers %d, and redirects are not followed", status),
@@ -119,6 +121,12 @@ func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
 		return warning(
 			"let the relying party look at its log", "its webhook answers %d to a POST without a token",
 			status,
+		)
+	}
+	if ahead := s.ahead(answer.Header); ahead != 0 {
+		return warning(
+			"synchronise the clocks of this machine and of the relying party, as by chrony",
+			"the clock of this machine is ahead of that of its receiver by %s: tokens are refused", ahead,
 		)
 	}
 	return ok("its receiver answers")
@@ -142,7 +150,7 @@ func (s *subject) checkAuthorities(p *party.Party, find func(Finding)) {
 // networkRemedy returns the remedy for an error of a relying party's URL.
 func networkRemedy(err error, remedy string) string {
 	switch {
-	case errors.Is(err, safehttp.ErrAddress), errors.Is(err, safehttp.ErrURL):
+	case errors.Is(err, safehttp.ErrPrivate):
 		return "correct the URL, or set allow_private of the relying party if it is on this network"
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return remedy + "; if its authority is not a public one, set ca_file of the relying party"

@@ -34,6 +34,11 @@ var partyMistakes = []mistake{
 		Fault, "relying party ID", "no usable key", "publish its keys",
 	},
 	{
+		"receiver in the past",
+		func(c *clinic) { c.now = func() time.Time { return time.Now().Add(time.Hour) } },
+		Warning, "relying party ID", "tokens are refused", "synchronise the clocks",
+	},
+	{
 		"webhook away", func(c *clinic) {
 			c.config.Parties[0].WebhookURL = "http://127.0.0.1:1/?key=" + clinicQuery
 		},

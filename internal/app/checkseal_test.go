@@ -53,6 +53,6 @@ var sealMistakes = []mistake{
 	{
 		"root is no certificate",
 		func(c *clinic) { c.config.TSARoots = write(c.T, "none", 0o600) },
-		Fault, "timestamps", "malformed certificate", "tsa_roots needs the root",
+		Fault, "configuration", "tsa_roots", "correct the key",
 	},
 }

@@ -251,7 +251,7 @@ func (c *clinic) diagnose() (bad []Finding) {
 	c.Helper()
 	config := c.config
 	s := &subject{
-		config: &config, listen: config.Listen, now: c.now, free: c.free, inMemory: c.inMemory,
+		config: &config, listen: config.Listen, now: c.now, after: time.After, free: c.free, inMemory: c.inMemory,
 		log: slog.New(slog.DiscardHandler),
 	}
 	list := s.examine(c.Context(), atDoctor)

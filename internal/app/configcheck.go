@@ -164,6 +164,17 @@ func (c *Config) check() error {
 			"console_password: the console is on the control listener, and there is none (control)",
 		)
 	}
+	if n := len([]rune(c.AuthorityName)); n == 0 || n > 40 {
+		return fmt.Errorf("authority_name %q: it must have 1 to 40 characters", c.AuthorityName)
+	}
+	for _, f := range []struct{ key, file string }{
+		{"oidc_roots", c.OIDCRoots}, {"console_oidc_roots", c.ConsoleOIDCRoots},
+		{"acme_roots", c.ACMERoots},
+	} {
+		if _, err := transport(f.key, f.file); err != nil {
+			return err
+		}
+	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
 	return c.checkTSA()

@@ -28,8 +28,22 @@ var configurationMistakes = []mistake{
 		Fault, "configuration", "postgres://", "correct the key",
 	},
 	{
+		"CA file away", func(c *clinic) { c.config.OIDCRoots = "/nonexistent" },
+		Fault, "configuration", "oidc_roots: open /nonexistent", "correct the key",
+	},
+	{
+		"operators' CA file without a certificate", func(c *clinic) {
+			c.config.ConsoleOIDCRoots = write(c.T, "none", 0o600)
+		},
+		Fault, "configuration", "console_oidc_roots", "correct the key",
+	},
+	{
+		"authority without a name", func(c *clinic) { c.config.AuthorityName = "" },
+		Fault, "configuration", "authority_name", "correct the key",
+	},
+	{
 		"private addresses", func(c *clinic) { c.config.AllowPrivate = false },
-		Fault, "configuration", "the scheme is not https", "correct",
+		Fault, "configuration", "the scheme is not https, and allow_private is not set", "correct",
 	},
 	{
 		"file without an authority", func(c *clinic) {

@@ -129,6 +129,21 @@ func TestDiagnoseRunning(t *testing.T) {
 	c.expect(c.diagnose(), Fault, "public_url", "refuses the connection", "check DNS, the proxy")
 }
 
+// whole is a transport that reads the body of a request before it sends the request.
+type whole struct{}
+
+func (whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // buffered reads everything before it returns the first byte.
 type buffered struct {
 	from io.Reader
@@ -207,8 +222,15 @@ func TestDiagnoseProxy(t *testing.T) {
 			"buffers", right, true, "127.0.0.1", "keeps an event stream until it ends",
 			"text/event-stream",
 		},
+		{
+			"keeps bodies", right, false, "127.0.0.1", "keeps an upload until it has all of it",
+			"proxy_request_buffering off",
+		},
 	} {
-		mistake, buffers = test.mistake, test.buffers
+		mistake, buffers, proxy.Transport = test.mistake, test.buffers, http.DefaultTransport
+		if test.name == "keeps bodies" {
+			proxy.Transport = whole{}
+		}
 		c.config.TrustedProxies = List{test.trusted}
 		found := c.diagnose()
 		if test.text != "" {

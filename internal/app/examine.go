@@ -32,7 +32,7 @@ func (a *App) Diagnose(ctx context.Context) []Finding { return a.subject(nil).ru
 // stopped is a service that does not run in this process.
 func stopped(c *Config, log *slog.Logger) *subject {
 	return &subject{
-		config: c, listen: c.Listen, now: time.Now, log: log,
+		config: c, listen: c.Listen, now: time.Now, after: time.After, log: log,
 		free: documents.FreeSpace, inMemory: documents.InMemory,
 	}
 }
@@ -72,14 +72,15 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		list = append(list, f)
 	}
 	c := s.config
-	db, err := store.Open(ctx, store.Options{
+	o := store.Options{
 		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
 		Log: s.log,
-	})
+	}
+	db, err := store.Open(ctx, o)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // before the first start
 		if c.Database != "" {
-			for _, f := range s.serverFindings(store.ReadServer(ctx, c.databasePath())) {
+			for _, f := range s.serverFindings(store.ReadServer(ctx, o)) {
 				find("database server", f)
 			}
 		}

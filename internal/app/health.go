@@ -19,7 +19,8 @@ import (
 // subject returns the service as its checks see it. stamps may be nil.
 func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
-		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
+		config: &a.Config, listen: a.Addr.String(), now: a.now, after: time.After,
+		log:  a.log,
 		free: a.free, inMemory: a.inMemory, running: true,
 		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
 		stamps: stamps,

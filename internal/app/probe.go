@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,9 +28,13 @@ const (
 	// probePause is the time between the two events of the answer: a proxy that buffers may pass on
 	// what comes with the head, as nginx does.
 	probePause = 200 * time.Millisecond
-	// probeHold is how long the answer stays open after its second event.
+	// probeHold is how long the answer stays open after its second event, and how long the doctor
+	// waits for the answer to the first part of a body.
 	probeHold = 5 * time.Second
 	probeMore = "data: more"
+	// probePart is the size in bytes of each of the two parts of a body. It is more than a proxy's
+	// buffer, of which an upload fills many.
+	probePart = 64 << 10
 	// probeClient is an address of documentation (RFC 5737), which no client has.
 	probeClient = "192.0.2.1"
 )
@@ -49,8 +54,10 @@ func probeMark(secret []byte, at time.Time) string {
 }
 
 // answerProbes answers probes with an event stream, as pages get them, and passes everything else
-// on.
-func answerProbes(h http.Handler, secret []byte, now func() time.Time) http.Handler {
+// on. To a probe with a body it answers when it has the first part of that.
+func answerProbes(
+	h http.Handler, secret []byte, now func() time.Time, after func(time.Duration) <-chan time.Time,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mark := r.Header.Get(probeHeader)
 		text, _, _ := strings.Cut(mark, ".")
@@ -74,6 +81,14 @@ func answerProbes(h http.Handler, secret []byte, now func() time.Time) http.Hand
 		w.Header().Set("X-Accel-Buffering", "no")
 		rc := http.NewResponseController(w)
 		_ = rc.SetWriteDeadline(time.Time{})
+		if r.Method == http.MethodPost {
+			_ = rc.EnableFullDuplex() // HTTP/2 needs no call
+			_, _ = io.CopyN(io.Discard, r.Body, probePart)
+			_, _ = fmt.Fprintf(w, "%s\n\n", probeMore)
+			_ = rc.Flush()
+			_, _ = io.CopyN(io.Discard, r.Body, probePart)
+			return
+		}
 		for _, event := range []struct {
 			text  string
 			after time.Duration
@@ -84,7 +99,7 @@ func answerProbes(h http.Handler, secret []byte, now func() time.Time) http.Hand
 			select {
 			case <-r.Context().Done():
 				return
-			case <-time.After(event.after):
+			case <-after(event.after):
 			}
 		}
 	})
@@ -110,7 +125,7 @@ func (s *subject) probe(ctx context.Context, client http.Client) (list []Finding
 	}
 	r.Header.Set(probeHeader, probeMark(secret, s.now()))
 	r.Header.Set("X-Forwarded-For", probeClient)
-	began := time.Now()
+	began := s.now()
 	resp, err := client.Do(r)
 	if err != nil {
 		return nil
@@ -124,10 +139,10 @@ func (s *subject) probe(ctx context.Context, client http.Client) (list []Finding
 	}
 	for events.Scan() && events.Text() != probeMore {
 	}
-	if second := time.Now(); second.Sub(began) >= probeHold {
+	if second := s.now(); second.Sub(began) >= probeHold {
 		for events.Scan() { // to the end, which the proxy has already if it has waited for it
 		}
-		if time.Since(second) < probeHold/2 {
+		if s.now().Sub(second) < probeHold/2 {
 			list = append(list, warning(
 				"let the proxy pass text/event-stream on as it comes (nginx: proxy_buffering off)",
 				"the proxy keeps an event stream until it ends: open pages do not see what happens",
@@ -137,7 +152,51 @@ func (s *subject) probe(ctx context.Context, client http.Client) (list []Finding
 	if f := s.judge(seen); f.Level != "" {
 		list = append(list, f)
 	}
+	if f := s.probeBody(ctx, client, secret); f.Level != "" {
+		list = append(list, f)
+	}
 	return list
+}
+
+// probeBody looks whether the first part of an upload reaches a node before the second is sent.
+func (s *subject) probeBody(ctx context.Context, client http.Client, secret []byte) (f Finding) {
+	body, parts := io.Pipe()
+	r, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, s.config.PublicURL+api.BasePath+api.PathRequest, body,
+	)
+	if err != nil {
+		return f
+	}
+	r.Header.Set(probeHeader, probeMark(secret, s.now()))
+	r.ContentLength = 2 * probePart
+	answered := make(chan bool, 1)
+	kept := make(chan bool, 1)
+	go func() {
+		_, _ = parts.Write(make([]byte, probePart))
+		select {
+		case <-answered:
+			kept <- false
+		case <-s.after(probeHold):
+			kept <- true
+		}
+		_, err := parts.Write(make([]byte, probePart))
+		parts.CloseWithError(err)
+	}()
+	resp, err := client.Do(r)
+	answered <- true
+	if err != nil {
+		return f
+	}
+	defer resp.Body.Close()
+	if <-kept && resp.Header.Get("Content-Type") == "text/event-stream" {
+		return warning(
+			"let the proxy pass bodies of requests on as they come (nginx: "+
+				"proxy_request_buffering off)",
+			"the proxy keeps an upload until it has all of it: it fills the proxy's disk, and no "+
+				"limit of the service bounds it",
+		)
+	}
+	return f
 }
 
 // judge judges the addresses in a probe.

@@ -19,49 +19,80 @@ import (
 )
 
 // Checked counts what [CheckRestored] has checked.
-type Checked struct{ Requests, Documents, Findings int }
+type Checked struct {
+	Requests, Documents, Findings int
+	Remedies                      []string // what to do about the findings, one for each kind
+}
+
+// What to do about the findings of each kind.
+const (
+	remedyDocument = "a document that is missing or differs: copy it from a backup of the documents " +
+		"that is not older than the database. Of a request that is not signed, let the relying " +
+		"party cancel it and initiate another"
+	remedyTrail = "a trail: the database is damaged, or another program has changed it. Restore it " +
+		"from another backup"
+	remedyAudit = "the audit log: restore keys/audit.secret and the database from the same backup, or " +
+		"see \"A key was stolen\" in docs/operating.md"
+	remedySigned = "signed documents that the database does not know: signet restore --adopt brings " +
+		"back those that an export of the audit log or evidence proves"
+	remedyUnsigned = "documents of unknown requests that are not signed: nothing; the service moves " +
+		"them to the trash"
+)
+
+// finder reports findings, and collects what to do about them.
+type finder struct {
+	Checked
+	report func(requestID, finding string)
+}
+
+// find reports a finding about a request, or about no request if id is "".
+func (f *finder) find(id, remedy, format string, args ...any) {
+	f.Findings++
+	if !slices.Contains(f.Remedies, remedy) {
+		f.Remedies = append(f.Remedies, remedy)
+	}
+	f.report(id, fmt.Sprintf(format, args...))
+}
 
 // CheckRestored compares the database with the documents, as after a restore. It opens every
 // document that the database knows and compares it with the recorded digest, checks every trail and
 // the audit log, and looks for documents that the database does not know: those of requests that
-// are newer than a restored database. It reports each finding with the id of the request. It
-// changes nothing, and needs the SQLite database for itself.
+// are newer than a restored database. It reports each finding with the id of the request, and then
+// the documents in the trash, which are no findings. It changes nothing, and needs the SQLite
+// database for itself.
 func CheckRestored(
 	ctx context.Context, c Config, log *slog.Logger, report func(requestID, finding string),
-) (n Checked, err error) {
+) (_ Checked, err error) {
+	n := &finder{report: report}
 	if err := c.findDatabase(); err != nil {
-		return n, err
+		return n.Checked, err
 	}
 	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {
-		return n, err
+		return n.Checked, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	db, docs := p.store, p.vault
-	find := func(id, format string, args ...any) {
-		n.Findings++
-		report(id, fmt.Sprintf(format, args...))
-	}
 	f := request.Filter{Limit: 200}
 	for {
 		page, err := db.List(ctx, f)
 		if err != nil {
-			return n, err
+			return n.Checked, err
 		}
 		for _, r := range page {
 			n.Requests++
 			for _, d := range recordedDocuments(r) {
 				n.Documents++
 				if err := openDocument(ctx, docs, d); err != nil {
-					find(r.ID, "%s: %v", d.Key, err)
+					n.find(r.ID, remedyDocument, "%s: %v", d.Key, err)
 				}
 			}
 			events, err := db.Events(ctx, r.ID)
 			if err != nil {
-				return n, err
+				return n.Checked, err
 			}
 			if err := checkTrail(r, events); err != nil {
-				find(r.ID, "trail: %v", err)
+				n.find(r.ID, remedyTrail, "trail: %v", err)
 			}
 		}
 		if len(page) < f.Limit {
@@ -69,27 +100,25 @@ func CheckRestored(
 		}
 		f.Before = f.CursorAt(page[len(page)-1])
 	}
-	return n, errors.Join(
-		checkAudit(ctx, &c, db, p.keys, log, find), findUnknown(ctx, db, docs, find),
-	)
+	err = errors.Join(checkAudit(ctx, &c, db, p.keys, log, n), findUnknown(ctx, db, docs, n))
+	return n.Checked, err
 }
 
 // checkAudit compares the trails with the audit log, if there is one.
 func checkAudit(
-	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
-	find func(id, format string, args ...any),
+	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger, n *finder,
 ) error {
 	newest, err := db.Newest(ctx)
 	if err != nil || newest.Size == 0 {
 		return err
 	}
 	if _, err := keys.Read("audit.secret"); err != nil {
-		find("", "audit log: it has no key: %v", err)
+		n.find("", remedyAudit, "audit log: it has no key: %v", err)
 		return nil
 	}
 	l, err := openAudit(ctx, c, db, keys, log)
 	if errors.Is(err, errAuditKey) {
-		find("", "audit log: %v", err)
+		n.find("", remedyAudit, "audit log: %v", err)
 		return nil
 	}
 	if err != nil {
@@ -103,7 +132,7 @@ func checkAudit(
 		return err
 	}
 	if report.Problem != nil {
-		find("", "audit log: of an export, %v", report.Problem)
+		n.find("", remedyAudit, "audit log: of an export, %v", report.Problem)
 	}
 	return nil
 }
@@ -156,8 +185,7 @@ func checkTrail(r *request.Request, events []request.Event) error {
 
 // findUnknown finds the documents of requests that the database does not know.
 func findUnknown(
-	ctx context.Context, db *store.Store, docs request.Documents,
-	find func(id, format string, args ...any),
+	ctx context.Context, db *store.Store, docs request.Documents, n *finder,
 ) error {
 	all := time.Now().AddDate(100, 0, 0) // for the clock of any machine
 	ids, err := docs.Requests(ctx, all)
@@ -177,20 +205,23 @@ func findUnknown(
 		for _, key := range keys {
 			switch signed := request.IsSigned(key); {
 			case unknown && signed:
-				find(id, "%s: a signed document, and the database does not know the request", key)
+				n.find(
+					id, remedySigned, "%s: a signed document, and the database does not know the request",
+					key,
+				)
 			case unknown:
-				find(id, "%s: the database does not know the request", key)
+				n.find(id, remedyUnsigned, "%s: the database does not know the request", key)
 			case signed && !r.State.Signed():
-				find(
-					id, "%s: a signed document, and by the database the request is %s", key,
-					r.State,
+				n.find(
+					id, remedySigned, "%s: a signed document, and by the database the request is %s",
+					key, r.State,
 				)
 			}
 		}
 	}
 	trash, err := docs.Discarded(ctx, all)
 	for _, key := range trash {
-		find("", "%s: in the trash", key)
+		n.report("", key+": in the trash, which is emptied after a week")
 	}
 	return err
 }

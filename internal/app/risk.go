@@ -173,18 +173,23 @@ func worldReadable(path string) string {
 	return path + " holds secrets and is readable by every user of the machine"
 }
 
-// holdsSecret reports whether a configuration file sets the key of a secret.
+// holdsSecret reports whether a configuration file has a secret. The URL of a database is one if it
+// has a password.
 func holdsSecret(path string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return false
 	}
-	keys := map[string]yaml.Node{}
+	keys := map[string]any{}
 	if err := yaml.Unmarshal(text, &keys); err != nil {
 		return false
 	}
 	return slices.ContainsFunc(new(Config).secretFiles(), func(f secretFile) bool {
-		_, ok := keys[f.secret]
+		value, ok := keys[f.secret]
+		database, _ := value.(string)
+		if u, err := url.Parse(database); err == nil && isPostgres(database) {
+			return passwordIn(database) != "" || u.Query().Has("sslpassword")
+		}
 		return ok
 	})
 }

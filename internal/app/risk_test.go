@@ -41,6 +41,7 @@ func TestRisks(t *testing.T) {
 	secrets := func(mode os.FileMode) string {
 		return write(t, "listen: 127.0.0.1:0\noidc_client_secret: "+strong+"\n", mode)
 	}
+	database := func(url string) string { return write(t, "database: "+url+"\n", 0o644) }
 	type change = func(*Config)
 	tests := []struct {
 		key, remedy string
@@ -189,10 +190,15 @@ func TestRisks(t *testing.T) {
 			[]change{
 				func(c *Config) { c.File = secrets(0o644) },
 				func(c *Config) { c.File = secrets(0o604) },
+				func(c *Config) { c.File = database("postgres://signet:" + strong + "@db/signet") },
+				func(c *Config) { c.File = database("postgres://db/signet?password=" + strong) },
+				func(c *Config) { c.File = database("postgres://db/signet?sslpassword=" + strong) },
+				func(c *Config) { c.File = database("postgres://signet:50%@db/signet") },
 			},
 			[]change{
 				func(c *Config) { c.File = secrets(0o640) },
 				func(c *Config) { c.File = write(t, "listen: 127.0.0.1:0\n", 0o644) },
+				func(c *Config) { c.File = database("postgres://signet@db/signet?host=a,b") },
 			},
 		},
 	}

@@ -46,6 +46,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	public := answerProbes(
 		a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)), a.security.Secret, time.Now,
+		time.After,
 	)
 	bounded := server.Requests(public, a.connections(), a.Config.proxies())
 	finish(func() error {

@@ -41,18 +41,12 @@ func newStamps(
 		_, err := own.unit()
 		return s, err
 	}
-	text, err := os.ReadFile(c.TSARoots)
-	if err != nil {
-		return s, fmt.Errorf("tsa_roots: %w", err)
-	}
-	if s.known, err = pades.ParseCertificates(text); err != nil {
-		return s, fmt.Errorf("tsa_roots: %s: %w", c.TSARoots, err)
+	var err error
+	if s.known, err = c.tsaRoots(); err != nil {
+		return s, err
 	}
 	external := x509.NewCertPool()
 	for _, cert := range s.known {
-		if err := cert.CheckSignatureFrom(cert); err != nil {
-			return s, fmt.Errorf("tsa_roots: %q is not a root: %w", cert.Subject.CommonName, err)
-		}
 		external.AddCert(cert)
 		s.roots.AddCert(cert)
 	}
@@ -142,6 +136,24 @@ func (s sources) Evidence(
 	return responses, crls, nil
 }
 
+// tsaRoots reads the roots of external timestamp authorities.
+func (c *Config) tsaRoots() ([]*x509.Certificate, error) {
+	text, err := os.ReadFile(c.TSARoots)
+	if err != nil {
+		return nil, fmt.Errorf("tsa_roots: %w", err)
+	}
+	roots, err := pades.ParseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("tsa_roots: %s: %w", c.TSARoots, err)
+	}
+	for _, cert := range roots {
+		if err := cert.CheckSignatureFrom(cert); err != nil {
+			return nil, fmt.Errorf("tsa_roots: %q is not a root: %w", cert.Subject.CommonName, err)
+		}
+	}
+	return roots, nil
+}
+
 // checkTSA checks the keys of external timestamp authorities.
 func (c *Config) checkTSA() error {
 	for _, text := range c.TSAURLs {
@@ -154,6 +166,11 @@ func (c *Config) checkTSA() error {
 		return errors.New(
 			"tsa_roots: it is needed with tsa_urls, because not every authority may be believed",
 		)
+	}
+	if len(c.TSAURLs) > 0 {
+		if _, err := c.tsaRoots(); err != nil {
+			return err
+		}
 	}
 	if c.TSAPolicy != "" {
 		if _, err := x509.ParseOID(c.TSAPolicy); err != nil {

@@ -138,7 +138,11 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, found := check()
+	n, found := check()
+	if len(n.Remedies) != 2 || !strings.Contains(n.Remedies[0], "copy it from a backup") ||
+		!strings.Contains(n.Remedies[1], "a trail:") {
+		t.Errorf("remedies: %q", n.Remedies)
+	}
 	for id, wants := range map[string][]string{
 		ids[0]: {"decrypt", "the request is signed, and no line says so"},
 		ids[1]: {"no such file"},

@@ -274,6 +274,9 @@ func TestRestoreOlderDatabase(t *testing.T) {
 	if err != nil || n.Requests != 2 || n.Documents != 1 {
 		t.Errorf("%+v, %v", n, err)
 	}
+	if len(n.Remedies) != 1 || !strings.Contains(n.Remedies[0], "signet restore --adopt") {
+		t.Errorf("remedies: %q", n.Remedies)
+	}
 	for id, want := range map[string]string{
 		open:  "by the database the request is expired",
 		after: "the database does not know the request",

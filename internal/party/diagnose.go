@@ -31,13 +31,13 @@ type Diagnosis struct {
 }
 
 // Probe posts an empty JSON object to p's webhook, which each receiver has to refuse because it has
-// no token, and returns the status of the answer. The errors contain no URL.
-func (d Diagnoser) Probe(ctx context.Context, p *Party) (status int, err error) {
+// no token, and returns the answer without its body. The errors contain no URL.
+func (d Diagnoser) Probe(ctx context.Context, p *Party) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(
 		ctx, http.MethodPost, p.WebhookURL, strings.NewReader("{}"),
 	)
 	if err != nil {
-		return 0, errors.New("the URL cannot be parsed")
+		return nil, errors.New("the URL cannot be parsed")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Signet doctor")
@@ -48,9 +48,9 @@ func (d Diagnoser) Probe(ctx context.Context, p *Party) (status int, err error) 
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return 0, err
+		return nil, err
 	}
-	return answer.StatusCode, answer.Body.Close()
+	return answer, answer.Body.Close()
 }
 
 // KeyInfo is one key of a JWKS.

@@ -36,8 +36,8 @@ func TestDiagnose(t *testing.T) {
 	defer redirects.Close()
 	moved := healthy
 	moved.WebhookURL = redirects.URL + "/?secret=1"
-	if status, err := d.Probe(t.Context(), &moved); err != nil || status != 308 {
-		t.Errorf("a webhook that redirects: %d, %v", status, err)
+	if answer, err := d.Probe(t.Context(), &moved); err != nil || answer.StatusCode != 308 {
+		t.Errorf("a webhook that redirects: %+v, %v", answer, err)
 	}
 	moved.WebhookURL = "http://127.0.0.1:1/?secret=1"
 	if _, err := d.Probe(t.Context(), &moved); err == nil || strings.Contains(err.Error(), "secret") {

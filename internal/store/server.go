@@ -103,11 +103,14 @@ func (s *Store) Server(ctx context.Context) (Server, error) {
 	})
 }
 
-// ReadServer is [Store.Server] for a PostgreSQL database that may be empty.
-func ReadServer(ctx context.Context, database string) (found Server, err error) {
-	config, err := postgresConfig(database)
+// ReadServer is [Store.Server] for the PostgreSQL database of o, which may be empty.
+func ReadServer(ctx context.Context, o Options) (found Server, err error) {
+	config, err := postgresConfig(o.Database)
 	if err != nil {
 		return found, err
+	}
+	if o.Session != "" {
+		throughPooler(config)
 	}
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }() // it was only read
