@@ -168,7 +168,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("authority_name %q: it must have 1 to 40 characters", c.AuthorityName)
 	}
 	for _, f := range []struct{ key, file string }{
-		{"oidc_roots", c.OIDCRoots}, {"console_oidc_roots", c.ConsoleOIDCRoots},
+		{"oidc_roots", c.OIDCRoots},
+		{"console_oidc_roots", c.ConsoleOIDCRoots},
 		{"acme_roots", c.ACMERoots},
 	} {
 		if _, err := transport(f.key, f.file); err != nil {

@@ -103,8 +103,10 @@ func webhookMistakes() []Mistake {
 			}
 		})},
 		{"does-not-try-again-after-a-404", "7.1.4", nil, stopsAfter(http.StatusNotFound)},
-		{"does-not-try-again-after-a-redirect", "7.1.4", nil,
-			stopsAfter(http.StatusTemporaryRedirect)},
+		{
+			"does-not-try-again-after-a-redirect", "7.1.4", nil,
+			stopsAfter(http.StatusTemporaryRedirect),
+		},
 		{"does-not-try-again-after-no-answer", "7.1.4", nil, stopsAfter(0)},
 		hooks("renews-the-token-of-each-attempt", "7.1.5", func(w *webhook) {
 			w.sign = w.attempt > 0

@@ -162,7 +162,8 @@ func (d *deliveries) fill(ctx context.Context, j *judge) {
 		request *request
 	}{
 		{&d.refused, 3, []reply{
-			failed, {status: http.StatusTemporaryRedirect, location: redirected},
+			failed,
+			{status: http.StatusTemporaryRedirect, location: redirected},
 			{status: http.StatusNotFound},
 		}, nil},
 		{&d.silent, 3, []reply{{status: http.StatusNotFound}, {abort: true}, failed}, nil},

@@ -63,8 +63,10 @@ func TestRequests(t *testing.T) {
 				t.Helper()
 				block.Reset()
 				for _, f := range []hpack.HeaderField{
-					{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"},
-					{Name: ":authority", Value: address}, {Name: ":path", Value: "/"},
+					{Name: ":method", Value: "GET"},
+					{Name: ":scheme", Value: "https"},
+					{Name: ":authority", Value: address},
+					{Name: ":path", Value: "/"},
 				} {
 					if err := encoder.WriteField(f); err != nil {
 						t.Fatal(err)
