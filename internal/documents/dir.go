@@ -148,8 +148,10 @@ func (d *Dir) Close() error { return d.root.Close() }
 
 // Put implements request.Documents. It flushes the file, the folder and the shard at the same time,
 // after the rename, because three flushes in sequence would make every upload wait for the disk
-// three times. If the machine loses power before the flushes end, the key may hold a part of the
-// bytes. Put has not returned then, so no record names the key, and it is removed as a stray.
+// three times. If the machine loses power before the flushes end, a new key may hold a part of the
+// bytes. Put has not returned then, so no record names the key, and it is removed as a stray. A key
+// that is replaced must not lose its old contents, so in that case Put flushes the file before the
+// rename.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	id, name, err := split(key)
 	if err != nil {
@@ -184,10 +186,18 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		return 0, err
 	}
 	d.fault(FaultReceived)
+	_, missing := d.root.Lstat(folder(id) + "/" + name)
+	if !errors.Is(missing, fs.ErrNotExist) {
+		if err = f.Sync(); err != nil {
+			return 0, err
+		}
+	}
 	if err = d.place(temp, id, name); err != nil {
 		return 0, err
 	}
-	at = folder(id) + "/" + name
+	if missing != nil {
+		at = folder(id) + "/" + name
+	}
 	d.fault(FaultPlaced)
 	// Flush the shard even if the folder existed: the process that created it may not have flushed
 	// it yet. If the folder is gone, another process has deleted the document in the meantime.
