@@ -54,8 +54,8 @@ type Config struct {
 	// RedirectURL is the URL that Party has registered for returning signers. May be empty.
 	RedirectURL string
 
-	// Webhooks receives the webhooks of Party, at any path. A GET there is answered with the JWKS
-	// of both parties. Judge closes it. May be nil.
+	// Webhooks receives the webhooks of Party, at any path. A GET there is answered with its JWKS,
+	// and one of /other-jwks with that of Other. Judge closes it. May be nil.
 	Webhooks net.Listener
 
 	// Wait allows rules to wait two minutes for the end of a link if Control is empty.
@@ -237,11 +237,8 @@ func newJudge(config Config) (*judge, error) {
 	}
 	j.BaseURL = strings.TrimRight(config.BaseURL, "/")
 	if config.Webhooks != nil {
-		keys := []client.Key{config.Party.Key}
-		if config.Other != nil {
-			keys = append(keys, config.Other.Key)
-		}
-		if j.hooks, err = receive(config.Webhooks, config.Mistake, keys); err != nil {
+		j.hooks, err = receive(config.Webhooks, config.Mistake, config.Party.Key, config.Other)
+		if err != nil {
 			return nil, err
 		}
 	}

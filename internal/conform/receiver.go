@@ -49,10 +49,16 @@ type arrival struct {
 }
 
 // receive serves on l until close.
-func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, error) {
-	jwks, err := client.JWKSHandler(keys...)
+func receive(l net.Listener, mistake *Mistake, party client.Key, other *Party) (*receiver, error) {
+	jwks, err := client.JWKSHandler(party)
 	if err != nil {
 		return nil, err
+	}
+	others := http.NotFoundHandler()
+	if other != nil {
+		if others, err = client.JWKSHandler(other.Key); err != nil {
+			return nil, err
+		}
 	}
 	r := &receiver{
 		plans: map[string][]reply{}, before: map[string]func(arrival){},
@@ -75,6 +81,9 @@ func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, er
 			case req.URL.Path == published:
 				r.serveKeys(w)
 				return
+			case req.URL.Path == otherJWKS:
+				others.ServeHTTP(w, req)
+				return
 			case req.Method == http.MethodGet && req.URL.Path != redirected:
 				jwks.ServeHTTP(w, req)
 				return
@@ -85,6 +94,9 @@ func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, er
 	go func() { _ = r.server.Serve(l) }()
 	return r, nil
 }
+
+// otherJWKS is where the key of the second party is, which the first one's JWKS must not have.
+const otherJWKS = "/other-jwks"
 
 // published is where keys are that a token's header names.
 const published = "/published"
