@@ -31,7 +31,8 @@ func TestDatabaseURLs(t *testing.T) {
 		{database: hosts, listen: "mysql://secret@db", refused: "database_listen"},
 	} {
 		c := Config{
-			PublicURL: "https://sign.test", UnauthorizedStatus: 400, SessionLifetime: time.Minute,
+			PublicURL: "https://sign.test", AuthorityName: "Signet",
+			UnauthorizedStatus: 400, SessionLifetime: time.Minute,
 			Database: test.database, DatabaseListen: test.listen, DatabasePassword: test.password,
 		}
 		err := c.check()

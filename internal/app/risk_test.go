@@ -18,7 +18,7 @@ const strong = "mZ7kQ2vX9pLs4TgB"
 func safe() Config {
 	return Config{
 		Listen: "127.0.0.1:0", Data: "/nonexistent", PublicURL: "https://sign.test",
-		UnauthorizedStatus: 400, SessionLifetime: 180e9,
+		AuthorityName: "Signet", UnauthorizedStatus: 400, SessionLifetime: 180e9,
 	}
 }
 
