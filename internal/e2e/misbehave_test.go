@@ -407,7 +407,7 @@ func TestRehearsal(t *testing.T) {
 	})
 	var v control.FaultsView
 	a := do(t, "GET", s.control+"/faults", "", "", nil)
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 24 {
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 28 {
 		t.Fatalf("faults: %s", a.body)
 	}
 	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
