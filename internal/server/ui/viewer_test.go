@@ -447,8 +447,8 @@ func TestViewerReady(t *testing.T) {
 	})()`
 	ready := func(when string) {
 		t.Helper()
-		do(t, ctx, eventually(settled+` !== ""`))
-		if got := eval[string](t, ctx, settled); got != "well" {
+		do(t, ctx, eventually(`(window.settled = `+settled+`) !== ""`))
+		if got := eval[string](t, ctx, `window.settled`); got != "well" {
 			t.Errorf("%s: the viewer is ready, and %s", when, got)
 		}
 	}
