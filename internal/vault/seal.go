@@ -16,9 +16,10 @@ type encrypting struct {
 	r    io.Reader // after the first Read
 }
 
-// counter counts the bytes that were read.
+// counter counts the bytes that were read or written.
 type counter struct {
 	io.Reader
+	io.Writer
 	n int64
 }
 
@@ -28,13 +29,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// writeCounter counts the bytes that were written.
-type writeCounter struct {
-	io.Writer
-	n int64
-}
-
-func (c *writeCounter) Write(p []byte) (int, error) {
+func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n += int64(n)
 	return n, err
@@ -64,7 +59,7 @@ const piece = 9 << 10
 // WriteTo implements io.WriterTo. It takes less memory than Read, for which age holds a chunk of
 // 64 KiB in a buffer of 128 KiB and the caller needs another one.
 func (e *encrypting) WriteTo(w io.Writer) (int64, error) {
-	to := &writeCounter{Writer: w}
+	to := &counter{Writer: w}
 	encrypted, err := age.Encrypt(to, e)
 	if err != nil {
 		return to.n, fmt.Errorf("encrypting a document: %w", err)
