@@ -125,10 +125,6 @@ func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]
 	query := `SELECT state, count(*) FROM requests WHERE ` + q.where + ` GROUP BY state`
 	if f.Limit > 0 {
 		limit := strconv.Itoa(f.Limit)
-		if f.ClientID == "" && f.State == "" && f.Text == "" && f.From.IsZero() && f.To.IsZero() &&
-			f.Before.IsZero() {
-			q = search{where: "true"}
-		}
 		var heads []string
 		for i, state := range request.States() {
 			heads = append(heads, fmt.Sprintf(
@@ -210,14 +206,13 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 			return q, false
 		}
 	}
-	from, to := int64(0), int64(math.MaxInt64)
+	q.where = `true`
 	if !f.From.IsZero() {
-		from = micros(f.From)
+		q.where += ` AND created_at >= ` + q.bind(micros(f.From))
 	}
 	if !f.To.IsZero() {
-		to = micros(f.To)
+		q.where += ` AND created_at < ` + q.bind(micros(f.To))
 	}
-	q.where = `created_at >= ` + q.bind(from) + ` AND created_at < ` + q.bind(to)
 	oldest, newest := f.From, f.To
 	if !f.Before.IsZero() && f.Sort == "" {
 		if at := f.Before.CreatedAt; f.OldestFirst && at.After(oldest) {
