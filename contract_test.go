@@ -246,7 +246,8 @@ func TestArchitectureNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile("[`\\[](([a-z0-9]+)\\.[A-Za-z]\\w*(?:\\.\\w+)?)[`\\]]").FindAllStringSubmatch(string(text), -1) {
+		cited := regexp.MustCompile("[`\\[](([a-z0-9]+)\\.[A-Za-z]\\w*(?:\\.\\w+)?)[`\\]]")
+		for _, m := range cited.FindAllStringSubmatch(string(text), -1) {
 			if ext := path.Ext(m[1]); !packages[m[2]] || ext == ".sum" || ext == ".log" {
 				continue // a file, or a package of others
 			}

@@ -179,7 +179,8 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 		if v.dss.compromised(chain, at) {
 			out.fail(
 				RevokedNoPOE,
-				"the certificate of the time stamp had been revoked because of its key, and no later document time stamp was made before",
+				"the certificate of the time stamp had been revoked because of its key, "+
+					"and no later document time stamp was made before",
 			)
 			out.Level = LevelNone
 			continue

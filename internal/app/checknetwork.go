@@ -123,7 +123,8 @@ func (s *subject) checkProvider(
 	if errors.Is(err, login.ErrOffer) { // its list may not be complete
 		return warning(
 			fmt.Sprintf(
-				"set %[1]s_scopes, %[1]s_acr_values and the names of claims to what the provider offers, or let it offer them",
+				"set %[1]s_scopes, %[1]s_acr_values and the names of claims to what the "+
+					"provider offers, or let it offer them",
 				key,
 			), "%v", shown(err),
 		)

@@ -113,7 +113,8 @@ func (a authenticator) clone() {
 const attack = `
 const b64 = b => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 const raw = s => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0));
-const post = (path, body) => fetch(path.startsWith("/phone/") ? path : location.pathname + path, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
+const post = (path, body) => fetch(path.startsWith("/phone/") ? path : location.pathname + path, {
+	method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
 const challenge = async () => (await post("/challenge", {})).json();
 const assertion = async (id, digest, uv) => {
 	const c = await navigator.credentials.get({publicKey: {challenge: digest, rpId: "localhost", allowCredentials: [{type: "public-key", id: raw(id)}], userVerification: uv}});
@@ -132,7 +133,8 @@ const approve = async (c, a) => {
 const start = async (act, id, by) => (await post("/phone/api/" + act + "-phone/start", {phone_id: id, by: by})).json();
 const confirm = async (act, id, by, c, a) => {
 	const s = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, (await key()).privateKey, raw(c.to_be_signed));
-	const answer = await post("/phone/api/" + act + "-phone", {phone_id: id, by: by, to_be_signed: c.to_be_signed, proof: b64(s), assertion: a});
+	const answer = await post("/phone/api/" + act + "-phone", {
+		phone_id: id, by: by, to_be_signed: c.to_be_signed, proof: b64(s), assertion: a});
 	return answer.status + " " + ((await answer.json()).error ?? "");
 };
 const digest = async c => crypto.subtle.digest("SHA-256", raw(c.to_be_signed));
@@ -301,20 +303,28 @@ func TestUserVerificationOfPhones(t *testing.T) {
 		if got := own.attack(named + script); got != "400 USER_VERIFICATION_FAILED" {
 			t.Errorf("%s: %s", name, got)
 		}
-		if got := own.attack(named + `return (await (await fetch("/phone/")).text()).includes("A new phone waits") ? "waits" : "can sign"`); got != "waits" {
+		if got := own.attack(named + `const page = await (await fetch("/phone/")).text();
+			return page.includes("A new phone waits") ? "waits" : "can sign"`); got != "waits" {
 			t.Fatalf("%s: it %s", name, got)
 		}
 	}
 	refuses("no assertion", `return confirm("approve", waits, by, await start("approve", waits, by))`)
 	refuses("an empty assertion", `return confirm("approve", waits, by, await start("approve", waits, by), {})`)
 	refuses("another challenge", `const c = await start("approve", waits, by);
-		return confirm("approve", waits, by, c, await assertion(c.credential_id, crypto.getRandomValues(new Uint8Array(32)), "required"))`)
-	refuses("the assertion of another answer", `const c = await start("approve", waits, by), d = await start("approve", waits, by);
+		const other = crypto.getRandomValues(new Uint8Array(32));
+		return confirm("approve", waits, by, c, await assertion(c.credential_id, other, "required"))`)
+	refuses("the assertion of another answer", `const c = await start("approve", waits, by);
+		const d = await start("approve", waits, by);
 		return confirm("approve", waits, by, c, await assertion(c.credential_id, await digest(d), "required"))`)
-	refuses("the assertion of a removal", `const c = await start("approve", waits, by), d = await start("remove", waits, by);
+	refuses("the assertion of a removal", `const c = await start("approve", waits, by);
+		const d = await start("remove", waits, by);
 		return confirm("approve", waits, by, c, await assertion(c.credential_id, await digest(d), "required"))`)
-	refuses("the flag set afterwards", `const c = await start("approve", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
-		const d = raw(x.response.authenticatorData); d[36] ^= 1; x.response.authenticatorData = b64(d); return confirm("approve", waits, by, c, x)`)
+	refuses("the flag set afterwards", `const c = await start("approve", waits, by);
+		const x = await assertion(c.credential_id, await digest(c), "required");
+		const d = raw(x.response.authenticatorData);
+		d[36] ^= 1;
+		x.response.authenticatorData = b64(d);
+		return confirm("approve", waits, by, c, x)`)
 	refuses("a removal without one", `return confirm("remove", by, by, await start("remove", by, by))`)
 	a.recognises(false)
 	refuses("no user verification", `const c = await start("approve", waits, by);
@@ -323,7 +333,8 @@ func TestUserVerificationOfPhones(t *testing.T) {
 	own.sees("could not check that it is you. Nothing was changed")
 	own.shot("unverified-phone")
 	a.recognises(true)
-	if got := own.attack(named + `const c = await start("approve", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
+	if got := own.attack(named + `const c = await start("approve", waits, by);
+		const x = await assertion(c.credential_id, await digest(c), "required");
 		return await confirm("remove", waits, by, c, x)`); got != "400 SIGNATURE_INVALID" {
 		t.Errorf("an approval as a removal: %s", got)
 	}
@@ -331,14 +342,16 @@ func TestUserVerificationOfPhones(t *testing.T) {
 	own.sees("It can sign now")
 
 	// The assertion of an approval is used once, and a copy of the credential is noticed.
-	if got := own.attack(named + `const c = await start("remove", waits, by), x = await assertion(c.credential_id, await digest(c), "required");
+	if got := own.attack(named + `const c = await start("remove", waits, by);
+		const x = await assertion(c.credential_id, await digest(c), "required");
 		const first = await confirm("remove", waits, by, c, x);
 		return first + " " + await confirm("remove", by, by, c, x)`); got != "200  400 SIGNATURE_INVALID" {
 		t.Errorf("a removal, and its assertion again: %s", got)
 	}
 	a.clone()
-	if got := own.attack(named + `const c = await start("remove", by, by);
-		return confirm("remove", by, by, c, await assertion(c.credential_id, await digest(c), "required"))`); got != "400 USER_VERIFICATION_FAILED" {
+	got := own.attack(named + `const c = await start("remove", by, by);
+		return confirm("remove", by, by, c, await assertion(c.credential_id, await digest(c), "required"))`)
+	if got != "400 USER_VERIFICATION_FAILED" {
 		t.Errorf("a copy of the credential: %s", got)
 	}
 	checkConfirmations(t, s, waits, by)

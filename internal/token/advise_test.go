@@ -236,10 +236,12 @@ func TestAdvise(t *testing.T) {
 			t.Errorf("%s: %q", cause, got)
 		}
 	}
-	if got := token.Advise(good, token.Cancel, token.CheckArguments, "claim request_id: missing"); !strings.Contains(got, "the body of cancel has no effect") {
+	got := token.Advise(good, token.Cancel, token.CheckArguments, "claim request_id: missing")
+	if !strings.Contains(got, "the body of cancel has no effect") {
 		t.Errorf("a cancel with its id in the body: %q", got)
 	}
-	if got := token.Advise(good, token.Result, token.CheckClaims, "claim exchange_code: missing"); !strings.Contains(got, "from the answer of initiate") {
+	got = token.Advise(good, token.Result, token.CheckClaims, "claim exchange_code: missing")
+	if !strings.Contains(got, "from the answer of initiate") {
 		t.Errorf("a result without code: %q", got)
 	}
 	if _, _, err := b.verify(b.party.Token(token.Result), token.Result); err != nil {
@@ -248,7 +250,7 @@ func TestAdvise(t *testing.T) {
 	jws := b.party.Token(token.Result)
 	_, _, _ = b.verify(jws, token.Result)
 	_, _, err := b.VerifyResult(t.Context(), jws, b.party.ClientID, "another request")
-	got := token.Advise(jws, token.Result, token.FailedCheck(err), err.Error())
+	got = token.Advise(jws, token.Result, token.FailedCheck(err), err.Error())
 	if token.FailedCheck(err) != token.CheckJTI || !strings.Contains(got, "new UUID") {
 		t.Errorf("used twice: %v: %q", err, got)
 	}

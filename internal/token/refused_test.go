@@ -433,7 +433,14 @@ func TestTokenOfAnotherCall(t *testing.T) {
 	for _, step := range []struct {
 		call token.Call
 		want error
-	}{{token.Cancel, nil}, {token.Initiate, nil}, {token.Result, nil}, {token.Result, nil}, {token.Initiate, api.ErrUnauthorized}, {token.Cancel, nil}} {
+	}{
+		{token.Cancel, nil},
+		{token.Initiate, nil},
+		{token.Result, nil},
+		{token.Result, nil},
+		{token.Initiate, api.ErrUnauthorized},
+		{token.Cancel, nil},
+	} {
 		if _, _, err := b.verify(jws, step.call); !errors.Is(err, step.want) {
 			t.Errorf("a token with all claims on %s: %v, want %v", step.call, err, step.want)
 		}

@@ -56,8 +56,8 @@ func TestSealingPhases(t *testing.T) {
 	ctx := openBrowser(t)
 	do(t, ctx, s.open("sealing"), script(`window.before = true`))
 	s.told(t, 1)
-	const steps = `[...document.querySelectorAll(".progress-steps li")].filter(e => e.checkVisibility()).map(e => e.innerText.trim() + " " + e.className +
-		(e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
+	const steps = `[...document.querySelectorAll(".progress-steps li")].filter(e => e.checkVisibility()).map(
+		e => e.innerText.trim() + " " + e.className + (e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
 	const approved = "Approved on your phone 2:03 PM done, "
 	for _, step := range []struct{ phase, want string }{
 		{"", approved + "Sealing the document now turns"},

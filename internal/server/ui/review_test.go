@@ -240,8 +240,9 @@ func TestPlaceOverText(t *testing.T) {
 		eventually(`document.querySelectorAll(".place.covers").length > 0`),
 		chromedp.Sleep(200*time.Millisecond),
 	)
-	if got := strings.Join(eval[[]string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent)`), "|"); got != "Page 1, middle, over text|Page 1, bottom centre|Page 2, middle right, over text" {
-		t.Errorf("the panel says %s", got)
+	said := eval[string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent).join("|")`)
+	if said != "Page 1, middle, over text|Page 1, bottom centre|Page 2, middle right, over text" {
+		t.Errorf("the panel says %s", said)
 	}
 	if got := eval[string](t, ctx, `getComputedStyle(document.querySelector(".place-box")).backgroundColor`); got != "rgba(0, 0, 0, 0)" {
 		t.Errorf("behind the preview is %s", got)

@@ -105,7 +105,10 @@ func TestPinch(t *testing.T) {
 	}))
 	do(
 		t, ctx,
-		eventually(`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`),
+		eventually(`(e => {
+			const { width } = e.getBoundingClientRect();
+			return width > 700 && e.querySelector("canvas").width >= Math.floor(width);
+		})(document.querySelector('[data-sheet="1"]'))`),
 	)
 	after := eval[[]float64](t, ctx, look)
 	if grown := after[0] / before[0]; grown < 2.2 || grown > 2.6 {
