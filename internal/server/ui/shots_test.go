@@ -81,7 +81,9 @@ func shots() []shot {
 			click("[data-view]"), drawn,
 		}},
 		shot{"document-failed", "document", []step{
-			drawn, script(broken), eventually(`document.querySelector(".sheet-failed") !== null`),
+			drawn, script(broken),
+			eventually(`[...document.querySelectorAll(".sheet")]
+				.every(s => s.matches(".failed") || s.scrollIntoView())`),
 			click("[data-next-place]"),
 			eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
 		}},
@@ -166,11 +168,11 @@ func shots() []shot {
 const viewerReady = `document.querySelector("[data-viewer-ready]") !== null`
 
 // broken is a browser without memory: the pages that it has drawn are empty, and it draws no
-// others.
+// others, not even as small as they are in a narrow window.
 const broken = `{
 	const real = HTMLCanvasElement.prototype.getContext;
 	HTMLCanvasElement.prototype.getContext = function (...a) {
-		return this.width * this.height > 100000 ? null : real.apply(this, a)
+		return this.width * this.height > 50000 ? null : real.apply(this, a)
 	};
 	document.dispatchEvent(new Event("visibilitychange"));
 }`

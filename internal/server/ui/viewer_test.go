@@ -302,6 +302,9 @@ func TestLittleMemory(t *testing.T) {
 			),
 			eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
 		)
+		// The pages are wider than the window now, and say it where it is seen.
+		do(t, ctx, eventually(`(r => r.left >= 0 && r.right <= innerWidth)(
+			document.querySelector('[data-sheet="1"] .sheet-failed a').getBoundingClientRect())`))
 		const open = `(b => !b.disabled && b.checkVisibility())(document.querySelector("[data-proceed] button"))`
 		if eval[bool](t, ctx, open) {
 			t.Error("signing is open although nothing was read")
