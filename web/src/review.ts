@@ -93,6 +93,17 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     announce(text("page.failed", items[i]?.dataset["page"] ?? ""));
   };
 
+  // When the list gets another shape it still shows the place that was visited last. The page stays where it is.
+  const list = find(".panel-list", root);
+  const follow = new ResizeObserver(() => {
+    const item = items[current]?.getBoundingClientRect();
+    if (!list || !item) return;
+    const box = list.getBoundingClientRect();
+    list.scrollTop += Math.min(0, item.top - box.top) + Math.max(0, item.bottom - box.bottom);
+    list.scrollLeft += Math.min(0, item.left - box.left) + Math.max(0, item.right - box.right);
+  });
+  if (list) follow.observe(list);
+
   show();
   items.forEach((item, i) => item.addEventListener("click", () => void visit(i)));
   elsewhere?.addEventListener("change", show);
@@ -116,6 +127,14 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     find(".place-picture", item)?.replaceChildren(where.picture);
   };
   items.forEach(describe);
+  const pictures = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      pictures.unobserve(target);
+      opened.sketch(items.findIndex((item) => item === target));
+    }
+  });
+  for (const item of items) pictures.observe(item);
   viewer.onDrawn = (page) => {
     items.forEach((item, i) => {
       if (item.dataset["page"] === String(page) && !find(".place-picture canvas", item)) describe(item, i);

@@ -10,6 +10,7 @@ export class Sheet {
   height = 0;
   page: PDFPageProxy | null = null;
   canvas: HTMLCanvasElement | null = null;
+  sketch: HTMLCanvasElement | null = null; // the page as small as in the picture of a place
   layer: HTMLElement | null = null;
   text: Promise<TextLayer | null> | null = null; // null if the page has not been drawn, or has no text that can be read
   task: RenderTask | null = null;

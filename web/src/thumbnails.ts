@@ -1,21 +1,29 @@
 // Small pictures of pages, with the places on them.
 
-import type { PDFDocumentProxy } from "pdfjs-dist";
+import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import type { Place, Viewer } from "./viewer";
 
 const width = 104; // CSS pixels
+/** Pixels of the larger side of the picture of a place: two for each of CSS. */
+export const pictureSize = 96;
+
+/** Draws a page with so many pixels per displayed point. */
+export async function drawSmall(page: PDFPageProxy, scale: number): Promise<HTMLCanvasElement> {
+  const viewport = page.getViewport({ scale: scale / page.userUnit }); // which pdf.js multiplies by it
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.floor(viewport.width));
+  canvas.height = Math.max(1, Math.floor(viewport.height));
+  await page.render({ canvas, viewport }).promise;
+  return canvas;
+}
 
 /** Puts the picture of a page, and its places, into an element. */
 export async function drawThumbnail(item: HTMLElement, pdf: PDFDocumentProxy, number: number, places: Place[]): Promise<void> {
   const page = await pdf.getPage(number);
   const whole = page.getViewport({ scale: 1 / page.userUnit }); // in points, as the measures of a place
-  const viewport = page.getViewport({ scale: (width * Math.min(2, devicePixelRatio || 1)) / whole.width / page.userUnit });
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.floor(viewport.width));
-  canvas.height = Math.max(1, Math.floor(viewport.height));
-  await page.render({ canvas, viewport }).promise;
+  const canvas = await drawSmall(page, (width * Math.min(2, devicePixelRatio || 1)) / whole.width);
   const picture = document.createElement("span");
   picture.className = "thumbnail-page";
   picture.append(canvas);
@@ -50,7 +58,7 @@ export function makePicture(place: Place, index: number, page: Size, drawn: HTML
   picture.className = "thumbnail-page";
   picture.style.setProperty("--ratio", String(page.width / page.height));
   if (drawn) {
-    const scale = 96 / Math.max(page.width, page.height); // two pixels for each of the largest side
+    const scale = pictureSize / Math.max(page.width, page.height);
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.round(page.width * scale));
     canvas.height = Math.max(1, Math.round(page.height * scale));

@@ -9,7 +9,7 @@ import { onPinch } from "./lib/pinch";
 import { covers, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
 import { displayed, Sheet } from "./sheet";
-import { drawThumbnail, makePicture, makeThumbnail, position } from "./thumbnails";
+import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position } from "./thumbnails";
 import { addTools } from "./tools";
 
 export interface Place {
@@ -63,6 +63,7 @@ export class Viewer {
   private ahead: Sheet | null = null; // drawn ahead now
   private working = 0; // what has to end before the viewer is ready
   private observer: IntersectionObserver | null = null;
+  private sketches = Promise.resolve();
 
   constructor(
     private readonly root: HTMLElement,
@@ -276,7 +277,23 @@ export class Viewer {
     const place = this.places[index];
     const sheet = place && this.sheets[place.page - 1];
     if (!sheet) return null;
-    return { key: position(place, sheet), picture: makePicture(place, index, sheet, sheet.canvas) };
+    return { key: position(place, sheet), picture: makePicture(place, index, sheet, sheet.canvas ?? sheet.sketch) };
+  }
+
+  /** Draws the page of a place as small as its picture is, one after the other and after what is in view, and calls onDrawn. */
+  sketch(index: number): void {
+    const sheet = this.sheets[(this.places[index]?.page ?? 0) - 1];
+    if (!sheet || savesData()) return;
+    this.sketches = this.sketches
+      .then(async () => {
+        await Promise.all([...this.near].map((s) => s.drawing));
+        await this.measure(sheet);
+        if (!sheet.page || sheet.canvas || sheet.sketch) return;
+        sheet.sketch = await drawSmall(sheet.page, pictureSize / Math.max(sheet.width, sheet.height));
+        if (!sheet.canvas) sheet.page.cleanup();
+        this.onDrawn(sheet.number);
+      })
+      .catch(() => undefined);
   }
 
   /** The width in CSS pixels of a page that fits the window. */

@@ -11,7 +11,7 @@ import (
 
 // TestPositions checks that the panel says in words and shows in a picture where each place is, on
 // pages of several sizes, turned and cropped: the picture has the shape of the page, the place has
-// the same part of it as in the document, and what is on the page is there once it has been drawn.
+// the same part of it as in the document, and what is on the page is drawn in it.
 func TestPositions(t *testing.T) {
 	pages := []struct {
 		boxes         string
@@ -92,12 +92,17 @@ func TestPositions(t *testing.T) {
 			}
 		}
 	}
-	// What is drawn in the viewer is drawn there, each page once it has been drawn.
+	// What is on a page is drawn there once its picture comes into view, far from the page itself.
 	const drawn = `document.querySelector("[data-page='%d'] .place-picture canvas") !== null`
-	do(
-		t, ctx, eventually(fmt.Sprintf(drawn, 1)), click(`[data-page="6"]`),
-		eventually(fmt.Sprintf(drawn, 6)),
-	)
+	const last = `document.querySelector(".panel-list").lastElementChild`
+	do(t, ctx, eventually(fmt.Sprintf(drawn, 1)))
+	if eval[bool](t, ctx, fmt.Sprintf(drawn, 7)) {
+		t.Error("the picture of page 7 is drawn before it is in view")
+	}
+	do(t, ctx, script(last+`.scrollIntoView()`), eventually(fmt.Sprintf(drawn, 7)))
+	if eval[bool](t, ctx, `document.querySelector("[data-sheet='7'] canvas") !== null`) {
+		t.Error("the whole of page 7 is drawn for its picture")
+	}
 	if dark := eval[int](t, ctx, `(canvas => {
 		const d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 		return d.filter((v, i) => i % 4 === 0 && v < 250).length;
