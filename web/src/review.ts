@@ -93,14 +93,11 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     announce(text("page.failed", items[i]?.dataset["page"] ?? ""));
   };
 
-  // When the list gets another shape it still shows the place that was visited last. The page stays where it is.
+  // When the list gets another shape it begins with the place that was visited last.
   const list = find(".panel-list", root);
   const follow = new ResizeObserver(() => {
-    const item = items[current]?.getBoundingClientRect();
-    if (!list || !item) return;
-    const box = list.getBoundingClientRect();
-    list.scrollTop += Math.min(0, item.top - box.top) + Math.max(0, item.bottom - box.bottom);
-    list.scrollLeft += Math.min(0, item.left - box.left) + Math.max(0, item.right - box.right);
+    const item = items[current]?.parentElement;
+    if (list && item) list.scrollTo(item.offsetLeft - list.offsetLeft, item.offsetTop - list.offsetTop);
   });
   if (list) follow.observe(list);
 
