@@ -200,6 +200,12 @@ func (c *sandboxCmd) Run(env *environment) error {
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
 Stop with Ctrl-C.
 `, a.Config.PublicURL, a.ControlURL(), a.Config.Data, trust)
+	if changes := a.Changes(); len(changes) > 0 {
+		fmt.Fprintf(
+			env.out, "\nNot as a new sandbox (POST %s/reset undoes it):\n  %s\n", a.ControlURL(),
+			strings.Join(changes, "\n  "),
+		)
+	}
 	a.ShowRefusals(env.out, isTerminal(env.out) && env.getenv("NO_COLOR") == "")
 	return a.Run(ctx)
 }

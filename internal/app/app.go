@@ -111,6 +111,7 @@ type App struct {
 	calls       *calllog.Recorder
 	rpapi       *rpapi.API
 	automatic   *control.Signers // of a sandbox; else nil
+	changes     func() []string  // of a sandbox: control.API.Changes
 	clocks      *control.Clocks  // of a sandbox; else nil
 	faults      *fault.Set       // of a sandbox; else nil
 	apiBases    []string         // base paths of the calls

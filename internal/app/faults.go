@@ -46,6 +46,11 @@ func (a *App) openFaults() error {
 		a.log.Info("faults are injected", "rules", len(rules), "fault_seed", seed)
 	}
 	a.faults = set
+	save, err := a.restore(faultsFile, set.Load)
+	if err != nil {
+		return err
+	}
+	set.Save = a.logged(faultsFile, save)
 	return nil
 }
 

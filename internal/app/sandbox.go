@@ -123,6 +123,9 @@ func (a *App) openSandbox(
 
 	phones := &control.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
 	a.automatic = control.NewSigners(played, phones, c.AutoSign, a.log)
+	if err := a.openSigners(phones); err != nil {
+		return err
+	}
 	a.portal.SoftPhone = phones
 	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
 	if err != nil {
@@ -156,10 +159,11 @@ func (a *App) openSandbox(
 	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
-	start := sandbox.NewStart(sandbox.StartConfig{
+	start := sandbox.StartConfig{
 		PublicURL: c.PublicURL, ControlURL: a.ControlURL(), MockBase: mockBase, Root: a.root,
 		Environment: mockEnvironment(getenv), Personas: people,
-	}).Handler(a.kit, a.log)
+		Changes: func() []string { return a.changes() },
+	}.Handler(a.kit, a.log)
 	mux.Handle("GET /{$}", start)
 	if a.root != nil {
 		mux.HandleFunc("GET "+localRootPath, a.downloadRoot)
@@ -225,13 +229,15 @@ func (a *App) sandboxControl(
 	clock *control.Clock, phones *control.SoftPhones, start http.Handler,
 ) error {
 	mux := http.NewServeMux()
-	api := (&control.API{
+	api := &control.API{
 		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
 		Clock: clock, Clocks: a.clocks, Drain: a.worker.Drain, Recorder: a.calls,
 		CallStore: a.store, Parties: a.parties, Keys: a.partyKeys, Log: a.log,
-	}).Handler()
-	mux.Handle("/", api)
-	if err := a.consoleRoutes(mux, start, api); err != nil {
+	}
+	a.changes = api.Changes
+	calls := api.Handler()
+	mux.Handle("/", calls)
+	if err := a.consoleRoutes(mux, start, calls); err != nil {
 		return err
 	}
 	if token := a.Config.ControlToken; token != "" {
@@ -255,32 +261,69 @@ func sandboxListen(addr string, getenv func(string) string) string {
 	)
 }
 
-// clocksFile is the file of a sandbox's data folder that has its clocks.
-const clocksFile = "clocks.json"
+// Files of a sandbox's data folder that have what was done to it, for the next start.
+const (
+	clocksFile  = "clocks.json"
+	faultsFile  = "faults.json"
+	signersFile = "signers.json" // the queue
+	phonesFile  = "phones.json"  // of personas, with their private keys
+)
 
-// openClocks sets the clocks as the sandbox before on the same data folder has left them, and has
-// their changes saved.
-func (a *App) openClocks() error {
-	file := filepath.Join(a.Config.Data, clocksFile)
+// restore has load read a file of the data folder, if the sandbox before has left one, and returns
+// what writes the file again.
+func (a *App) restore(name string, load func([]byte) error) (save func([]byte) error, err error) {
+	file := filepath.Join(a.Config.Data, name)
 	text, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return err
+		return nil, err
 	default:
-		if err := a.clocks.Load(text); err != nil {
-			return fmt.Errorf(
-				"%s: %w; without this file all clocks show the machine's time", file, err,
+		if err := load(text); err != nil {
+			return nil, fmt.Errorf(
+				"%s: %w; without this file they are as in a new sandbox", file, err,
 			)
 		}
 	}
-	a.clocks.Save = func(text []byte) error {
+	return func(text []byte) error {
 		next := file + ".next"
 		if err := os.WriteFile(next, text, 0o600); err != nil {
 			return err
 		}
 		return os.Rename(next, file)
+	}, nil
+}
+
+// logged is a save whose failure is logged: what was to be saved is in force, until the sandbox
+// stops.
+func (a *App) logged(name string, save func([]byte) error) func([]byte) {
+	return func(text []byte) {
+		if err := save(text); err != nil {
+			a.log.Error(
+				"a change of the sandbox lasts until it stops only", "file", name, "err", err,
+			)
+		}
 	}
+}
+
+// openClocks sets the clocks as the sandbox before on the same data folder has left them, and has
+// their changes saved.
+func (a *App) openClocks() (err error) {
+	a.clocks.Save, err = a.restore(clocksFile, a.clocks.Load)
+	return err
+}
+
+// openSigners does so for the signers' phones and queue.
+func (a *App) openSigners(phones *control.SoftPhones) error {
+	save, err := a.restore(phonesFile, phones.Load)
+	if err != nil {
+		return err
+	}
+	phones.Save = a.logged(phonesFile, save)
+	if save, err = a.restore(signersFile, a.automatic.Load); err != nil {
+		return err
+	}
+	a.automatic.Save = a.logged(signersFile, save)
 	return nil
 }
 
@@ -330,7 +373,7 @@ func (a *App) initiated(r *request.Request) {
 		if err := a.clocks.Arrived(r); err != nil {
 			a.log.Error("a new request has its party's clock until the sandbox stops", "err", err)
 		}
-		a.automatic.Arrived(r.ID)
+		a.automatic.Arrived(r)
 	}
 }
 
@@ -359,6 +402,10 @@ func loopback(addr string) error {
 
 // ControlURL returns the URL at which this machine reaches the control listener.
 func (a *App) ControlURL() string { return scheme(a.Config.ControlTLS) + reachable(a.Control) }
+
+// Changes says, a sentence each, in what the sandbox differs from a new one: a start goes on with
+// the clocks, faults and queue of signers of the sandbox before on the same data folder.
+func (a *App) Changes() []string { return a.changes() }
 
 // Root returns the root certificate that phones are to trust; nil without Config.TLS.
 func (a *App) Root() *sandbox.Root { return a.root }

@@ -207,12 +207,22 @@ type Status struct {
 	ID int `json:"id"` // for Remove
 	Rule
 	Injected int `json:"injected"`
+
+	configured bool // the set was made with it
 }
+
+// spent reports whether the rule has been applied as often as it may be.
+func (r *Status) spent() bool { return r.Count > 0 && r.Injected >= r.Count }
 
 // Set is the rules in force. It is safe for concurrent use.
 type Set struct {
-	injected func(Injection)
-	now      func() time.Time
+	injected   func(Injection)
+	now        func() time.Time
+	configured []Rule // those that the set was made with
+
+	// Save keeps what was done to the set since it was made, for the next start of the sandbox,
+	// which gives it to [Set.Load]. May be nil. It is called after each change.
+	Save func(state []byte)
 
 	mu    sync.Mutex
 	rules []*Status
@@ -232,11 +242,27 @@ func NewSet(
 ) (*Set, error) {
 	s := &Set{injected: injected, now: now, rand: rand.New(rand.NewPCG(seed, 0))}
 	for _, r := range rules {
-		if err := s.Add(r); err != nil {
+		if err := r.check(); err != nil {
 			return nil, err
 		}
+		s.configured = append(s.configured, r)
 	}
+	s.configure()
 	return s, nil
+}
+
+// configure adds the rules that the set was made with.
+func (s *Set) configure() {
+	for _, r := range s.configured {
+		s.add(Status{Rule: r, configured: true})
+	}
+}
+
+// add adds a rule with the next id.
+func (s *Set) add(r Status) {
+	s.added++
+	r.ID = s.added
+	s.rules = append(s.rules, &r)
 }
 
 // Add adds a rule.
@@ -246,8 +272,8 @@ func (s *Set) Add(r Rule) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.added++
-	s.rules = append(s.rules, &Status{ID: s.added, Rule: r})
+	s.add(Status{Rule: r})
+	s.save()
 	return nil
 }
 
@@ -256,6 +282,17 @@ func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules, s.silent = nil, nil
+	s.save()
+}
+
+// Restart makes the rules those that the set was made with. In sessions that hang phones answer
+// again.
+func (s *Set) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules, s.silent = nil, nil
+	s.configure()
+	s.save()
 }
 
 // Remove removes the rule with an id, and reports whether there was one.
@@ -264,6 +301,7 @@ func (s *Set) Remove(id int) bool {
 	defer s.mu.Unlock()
 	n := len(s.rules)
 	s.rules = slices.DeleteFunc(s.rules, func(r *Status) bool { return r.ID == id })
+	s.save()
 	return len(s.rules) < n
 }
 
@@ -287,6 +325,17 @@ func (s *Set) Rules() []Status {
 	return list
 }
 
+// Added returns the number of rules that were added since the set was made and may still be
+// applied.
+func (s *Set) Added() (n int) {
+	for _, r := range s.Rules() {
+		if !r.configured && !r.spent() {
+			n++
+		}
+	}
+	return n
+}
+
 // take returns the first rule of these kinds that applies to the target, and counts it; ok is false
 // if there is none.
 func (s *Set) take(t Target, of ...Kind) (rule Status, ok bool) {
@@ -300,6 +349,9 @@ func (s *Set) take(t Target, of ...Kind) (rule Status, ok bool) {
 				s.now().UTC(), rule.Kind, t.Call, t.ClientID, t.RequestID,
 			})
 			s.recent = s.recent[max(0, len(s.recent)-maxRecent):]
+			if r.Count > 0 && !r.configured {
+				s.save()
+			}
 			break
 		}
 	}
@@ -311,7 +363,7 @@ func (s *Set) take(t Target, of ...Kind) (rule Status, ok bool) {
 }
 
 func (r *Status) applies(t Target) bool {
-	return (r.Count == 0 || r.Injected < r.Count) &&
+	return !r.spent() &&
 		(r.Call == "" || r.Call == t.Call) &&
 		(r.ClientID == "" || r.ClientID == t.ClientID) &&
 		(r.RequestID == "" || r.RequestID == t.RequestID)

@@ -16,6 +16,7 @@ func (s *Set) Session(clientID, requestID, sessionID string) (least time.Duratio
 		s.silent = map[string]bool{}
 	}
 	s.silent[sessionID] = true
+	s.save()
 	return time.Duration(rule.Delay)
 }
 

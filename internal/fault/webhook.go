@@ -273,5 +273,8 @@ func (s *Set) publishedKey() (*ecdsa.PrivateKey, error) {
 	}
 	var err error
 	s.newKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err == nil {
+		s.save()
+	}
 	return s.newKey, err
 }

@@ -33,6 +33,11 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	if err := c.attention(r.Context(), &page); err != nil {
 		return err
 	}
+	if c.Control != nil {
+		if err := c.control(r, http.MethodGet, "/changes", nil, &page); err != nil {
+			return err
+		}
+	}
 	if page.Timeline, err = c.recentHours(r.Context()); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 // draws, with a bar in each row.
 type Overview struct {
 	Attention []Attention // what an operator should look at
+	Changes   []string    // in what a sandbox differs from a new one, a sentence each
 	Timeline  []Hour      // the last hours, oldest first
 	States    []State     // without "all"
 	Total     int

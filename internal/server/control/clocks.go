@@ -62,6 +62,14 @@ func (c *Clocks) Count() int {
 	return c.stopped
 }
 
+// number returns how many requests and relying parties have a clock that differs from the
+// sandbox's.
+func (c *Clocks) number() (requests, parties int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.requests), len(c.parties)
+}
+
 // of returns the clock of a request.
 func (c *Clocks) of(requestID string) ownClock {
 	c.mu.Lock()

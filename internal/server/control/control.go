@@ -111,6 +111,12 @@ func (c *API) routes() []route {
 		{"POST /faults", `adds a fault: {"kind": "answer-lost", "count": 1}`, nil, c.addFault},
 		{"DELETE /faults", "removes all faults", nil, c.clearFaults},
 		{"DELETE /faults/{id}", "removes one", nil, c.removeFault},
+		{
+			"GET /changes",
+			"in what the sandbox differs from a new one: clocks, faults and queue",
+			nil,
+			c.changes,
+		},
 		{"GET /parties", "relying parties, their problems and their cached keys", nil, c.parties},
 		{
 			"GET /diagnostics/{id}",

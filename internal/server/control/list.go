@@ -194,8 +194,8 @@ func (c *API) parties(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// reset lets all clocks show the machine's time, removes all faults, and empties the queue of
-// signers and the inbox. Requests stay.
+// reset lets all clocks show the machine's time, leaves the faults of the configuration only, and
+// empties the queue of signers and the inbox. Requests stay.
 func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
 	c.Clock.Reset()
 	err := c.resetClocks(r.Context())
@@ -205,7 +205,7 @@ func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.Faults.Clear()
+	c.Faults.Restart()
 	c.Signers.empty()
 	c.inbox.mu.Lock()
 	c.inbox.parties = nil

@@ -95,10 +95,20 @@ type Signers struct {
 	phones   *SoftPhones
 	auto     time.Duration
 	log      *slog.Logger
-	arrivals chan string // ids of new requests
+	arrivals chan arrival
+
+	// Save keeps the queue for the next start, which gives it to [Signers.Load]. May be nil. It is
+	// called after each change.
+	Save func(queue []byte)
 
 	mu    sync.Mutex
 	queue []Plan
+}
+
+// arrival is a new request whose signer is to be played.
+type arrival struct {
+	id   string
+	plan Plan
 }
 
 // NewSigners returns the signers of a sandbox with these personas, at least one. If auto is not 0,
@@ -107,7 +117,8 @@ func NewSigners(
 	personas []Persona, phones *SoftPhones, auto time.Duration, log *slog.Logger,
 ) *Signers {
 	return &Signers{
-		personas: personas, phones: phones, auto: auto, log: log, arrivals: make(chan string, 1024),
+		personas: personas, phones: phones, auto: auto, log: log,
+		arrivals: make(chan arrival, 1024),
 	}
 }
 
@@ -124,12 +135,17 @@ func ParseBehaviour(name string) (Behaviour, error) {
 	return Behaviour(name), nil
 }
 
-// Arrived tells the signers of a new request. It does not wait for them.
-func (s *Signers) Arrived(id string) {
+// Arrived tells the signers of a new request, before its relying party gets its id: a plan that is
+// added later is not for it. It does not wait for the signers.
+func (s *Signers) Arrived(r *request.Request) {
+	plan, planned := s.planOf(r.ClientID)
+	if !planned && s.auto == 0 {
+		return
+	}
 	select {
-	case s.arrivals <- id:
+	case s.arrivals <- arrival{r.ID, plan}:
 	default:
-		s.log.Warn("too many requests wait for automatic signers", "request_id", id)
+		s.log.Warn("too many requests wait for automatic signers", "request_id", r.ID)
 	}
 }
 
@@ -141,42 +157,38 @@ func (s *Signers) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case id := <-s.arrivals:
-			plan, planned, err := s.planOf(ctx, id)
-			if err != nil || !planned && s.auto == 0 {
-				continue // no caller waits for the error; the request may be gone
-			}
+		case a := <-s.arrivals:
 			playing.Go(func() {
 				select {
 				case <-ctx.Done():
 					return
 				case <-time.After(s.auto):
 				}
-				if err := s.Play(ctx, id, plan); err != nil && ctx.Err() == nil {
-					s.log.Warn("an automatic signer", "request_id", id, "does", plan.Do, "err", err)
+				if err := s.Play(ctx, a.id, a.plan); err != nil && ctx.Err() == nil {
+					s.log.Warn(
+						"an automatic signer", "request_id", a.id, "does", a.plan.Do, "err", err,
+					)
 				}
 			})
 		}
 	}
 }
 
-// planOf takes the first plan for a request out of the queue; planned is false if there is none.
-func (s *Signers) planOf(ctx context.Context, id string) (plan Plan, planned bool, err error) {
-	r, err := s.phones.Requests.Get(ctx, id)
-	if err != nil {
-		return Plan{}, false, err
-	}
+// planOf takes the first plan for a party's request out of the queue; planned is false if there is
+// none.
+func (s *Signers) planOf(clientID string) (plan Plan, planned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(
-		s.queue, func(p Plan) bool { return p.ClientID == "" || p.ClientID == r.ClientID },
+		s.queue, func(p Plan) bool { return p.ClientID == "" || p.ClientID == clientID },
 	)
 	if i < 0 {
-		return Plan{}, false, nil
+		return Plan{}, false
 	}
 	plan = s.queue[i]
 	s.queue = slices.Delete(s.queue, i, i+1)
-	return plan, true, nil
+	s.save()
+	return plan, true
 }
 
 // Play runs a plan with a request and returns when its last step is done. It fails with the first
@@ -344,11 +356,7 @@ type PersonaView struct {
 }
 
 func (s *Signers) show(w http.ResponseWriter, _ *http.Request) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := SignersView{
-		Behaviours: slices.Sorted(maps.Keys(scripts)), Queue: append([]Plan{}, s.queue...),
-	}
+	v := SignersView{Behaviours: slices.Sorted(maps.Keys(scripts)), Queue: s.queued()}
 	for _, p := range s.personas {
 		do, _ := ParseBehaviour(string(p.Behaviour))
 		v.Personas = append(v.Personas, PersonaView{p.UIN, p.Name, do})
@@ -391,6 +399,7 @@ func (c *API) planSigner(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.mu.Lock()
 	s.queue = append(s.queue, plan)
+	s.save()
 	s.mu.Unlock()
 	return s.show(w, r)
 }
@@ -404,5 +413,13 @@ func (s *Signers) clear(w http.ResponseWriter, r *http.Request) error {
 func (s *Signers) empty() {
 	s.mu.Lock()
 	s.queue = nil
+	s.save()
 	s.mu.Unlock()
+}
+
+// queued returns the queue, the next signer first.
+func (s *Signers) queued() []Plan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Plan{}, s.queue...)
 }

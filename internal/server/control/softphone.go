@@ -17,12 +17,16 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// SoftPhones are the phones of personas. They are created and enrolled when first needed, and kept
-// in memory. They use the same operations as the phone's pages.
+// SoftPhones are the phones of personas. They are created and enrolled when first needed. They use
+// the same operations as the phone's pages.
 type SoftPhones struct {
 	Requests *request.Service
 	Signers  *signer.Service
 	Rand     io.Reader
+
+	// Save keeps the phones, with their private keys, for the next start, which gives them to
+	// [SoftPhones.Load]. May be nil. It is called after each change.
+	Save func(phones []byte)
 
 	mu     sync.Mutex
 	phones map[string]*softPhone
@@ -41,7 +45,7 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil &&
 			!now.Revoked(s.Signers.Now()) &&
 			s.lasts(now) {
-			return ph, nil
+			return &softPhone{now, ph.key}, nil
 		}
 	}
 	ph, err := s.enrol(ctx, p)
@@ -56,7 +60,7 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 		s.phones = map[string]*softPhone{}
 	}
 	s.phones[p.UIN] = ph
-	return ph, nil
+	return ph, s.save()
 }
 
 func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, error) {

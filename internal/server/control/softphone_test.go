@@ -3,10 +3,12 @@ package control
 import (
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
@@ -38,5 +40,25 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 	ph, err := phones.of(t.Context(), signer.Person{UIN: "S8979373D", Name: "Tan Mei Ling"})
 	if err != nil || ph.EnrolledAt.Before(begin.Add(time.Hour).Truncate(time.Second)) {
 		t.Errorf("enrolled %+v, %v", ph, err)
+	}
+}
+
+// TestPlanOfArrival checks that the plan of a request is the one that was there when it arrived,
+// however late the signers get to it.
+func TestPlanOfArrival(t *testing.T) {
+	s := NewSigners(nil, nil, 0, slog.New(slog.DiscardHandler))
+	s.Arrived(&request.Request{ID: "without", ClientID: "a"})
+	s.queue = []Plan{{Do: Reject, ClientID: "b"}, {Do: Wait}}
+	s.Arrived(&request.Request{ID: "first", ClientID: "a"})
+	s.Arrived(&request.Request{ID: "second", ClientID: "b"})
+	s.Arrived(&request.Request{ID: "third", ClientID: "b"})
+	close(s.arrivals)
+	var got []arrival
+	for a := range s.arrivals {
+		got = append(got, a)
+	}
+	want := []arrival{{"first", Plan{Do: Wait}}, {"second", Plan{Do: Reject, ClientID: "b"}}}
+	if !slices.Equal(got, want) {
+		t.Errorf("arrivals %+v, want %+v", got, want)
 	}
 }

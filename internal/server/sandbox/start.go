@@ -20,6 +20,8 @@ type Start struct {
 	Environment []string
 	Personas    []PersonaChoice
 	Root        *Root // nil if the sandbox has none
+	// in what the sandbox differs from a new one, a sentence each
+	Changes []string
 }
 
 // Root is the root certificate that browsers are to trust, of a sandbox with TLS.
@@ -36,6 +38,7 @@ type StartConfig struct {
 	Root                  *Root  // nil if the sandbox has no TLS
 	Environment           []string
 	Personas              []Persona
+	Changes               func() []string // those of [Start]
 }
 
 // Address is a URL with the message that names it.
@@ -51,7 +54,7 @@ func (p Start) Meta() ui.Meta {
 	}
 }
 
-// NewStart returns the page.
+// NewStart returns the page, without changes.
 func NewStart(c StartConfig) Start {
 	publicURL, controlURL := c.PublicURL, c.ControlURL
 	initiate := `TOKEN=$(curl -s ` + publicURL + `/demo/token)
@@ -85,9 +88,12 @@ curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization
 }
 
 // Handler shows the page.
-func (p Start) Handler(kit *ui.Kit, log *slog.Logger) http.Handler {
+func (c StartConfig) Handler(kit *ui.Kit, log *slog.Logger) http.Handler {
+	page := NewStart(c)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		kit.Show(w, r, log, http.StatusOK, p)
+		shown := page
+		shown.Changes = c.Changes()
+		kit.Show(w, r, log, http.StatusOK, shown)
 	})
 }
 

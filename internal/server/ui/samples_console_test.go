@@ -352,7 +352,9 @@ func galleryConsole(now time.Time) []Sample {
 		{
 			"console-overview-new",
 			200,
-			console.Overview{States: make([]console.State, 0), SealedMedian: 0, Follow: true},
+			console.Overview{
+				States: make([]console.State, 0), SealedMedian: 0, Follow: true, Changes: changes,
+			},
 		},
 		{"console-requests", 200, list},
 		{"console-requests-filtered", 200, filtered},

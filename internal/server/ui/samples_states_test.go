@@ -170,6 +170,16 @@ func statesSandbox(now time.Time) []Sample {
 	reference.Groups[0].Operations[0].Form = &sandbox.ReferenceForm{
 		Action: "/reference/x", Claims: "{}", Document: true,
 	}
+	start := sandbox.NewStart(sandbox.StartConfig{
+		PublicURL: "https://192.0.2.7:5156", ControlURL: "http://127.0.0.1:5157",
+		MockBase: "/sign-v3", Root: &sandbox.Root{
+			File:        "/tmp/signet-sandbox-1234567890/keys/sandbox-tls.crt",
+			URL:         "https://192.0.2.7:5156/sandbox-root.crt",
+			Fingerprint: fmt.Sprintf("% X", sha256.Sum256(nil)),
+		},
+		Personas: []sandbox.Persona{{Person: signer.Person{Name: longParty, UIN: "S8979373D"}}},
+	})
+	start.Changes = changes
 	return []Sample{
 		{
 			"personas-bare",
@@ -179,15 +189,7 @@ func statesSandbox(now time.Time) []Sample {
 		{"demo-home-kept", 400, kept},
 		{"demo-request-bare", 200, request},
 		{"reference-upload", 200, reference},
-		{"start-bare", 200, sandbox.NewStart(sandbox.StartConfig{
-			PublicURL: "https://192.0.2.7:5156", ControlURL: "http://127.0.0.1:5157",
-			MockBase: "/sign-v3", Root: &sandbox.Root{
-				File:        "/tmp/signet-sandbox-1234567890/keys/sandbox-tls.crt",
-				URL:         "https://192.0.2.7:5156/sandbox-root.crt",
-				Fingerprint: fmt.Sprintf("% X", sha256.Sum256(nil)),
-			},
-			Personas: []sandbox.Persona{{Person: signer.Person{Name: longParty, UIN: "S8979373D"}}},
-		})},
+		{"start-bare", 200, start},
 	}
 }
 
@@ -347,4 +349,11 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 			},
 		}},
 	}
+}
+
+// changes are those of a sandbox that goes on with what was done to the one before.
+var changes = []string{
+	"The sandbox's clock shows 2026-03-04T09:30:00Z and is stopped: the machine's is at 2026-03-02T09:30:00Z",
+	"Clocks of their own: 1 request, 2 parties",
+	"Faults beside the configuration's: 1 rule",
 }
