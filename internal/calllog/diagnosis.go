@@ -57,7 +57,7 @@ var expected = map[token.Check]string{
 type Diagnosis struct {
 	ID     string      `json:"id"`               // for people to refer to
 	Check  token.Check `json:"check"`            // that failed
-	Remedy string      `json:"remedy,omitempty"` // one sentence; "" if the reason says it all
+	Remedy string      `json:"remedy,omitempty"` // one sentence
 }
 
 // Diagnose returns a diagnosis with a new ID.

@@ -54,11 +54,11 @@ func TestDiagnostics(t *testing.T) {
 		},
 		{
 			"a form", initiate("application/x-www-form-urlencoded"),
-			calllog.Initiate, calllog.CheckContent, "application/octet-stream", "",
+			calllog.Initiate, calllog.CheckContent, "application/octet-stream", "bytes of the PDF",
 		},
 		{
 			"no PDF", s.upload(t, s.party.Token(token.Initiate), []byte("hello")),
-			calllog.Initiate, calllog.CheckDocument, "PDF", "",
+			calllog.Initiate, calllog.CheckDocument, "PDF", "signet locate",
 		},
 		{
 			"a token that was used", s.upload(t, used, pdftest.Minimal()),
@@ -85,6 +85,11 @@ func TestDiagnostics(t *testing.T) {
 				"", nil,
 			),
 			calllog.Result, calllog.CheckRequest, "unknown", "Take request_id",
+		},
+		{
+			"another audience",
+			initiate(octets, partytest.Claim("aud", "https://elsewhere.example/api/v3")),
+			calllog.Initiate, token.CheckAudience, "another service than " + s.url, "Leave aud out",
 		},
 	} {
 		if c.answer.status < 400 {

@@ -9,11 +9,37 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Advise returns a sentence that tells the sender of a token how to mend it, or "" if the error of
-// the check says it all. It looks for the mistake that is nearest to what was sent: authorization
-// is the header's value, and cause is the text of the error. The sentence quotes no value of the
-// token.
+// Advise returns a sentence that tells the sender of a token how to mend it. It looks for the
+// mistake that is nearest to what was sent: authorization is the header's value, and cause is the
+// text of the error. The sentence quotes no value of the token.
 func Advise(authorization string, call Call, check Check, cause string) string {
+	if text := nearest(authorization, call, check, cause); text != "" {
+		return text
+	}
+	return mend[check]
+}
+
+// mend is the advice about a mistake that is near to none of the usual ones.
+var mend = map[Check]string{
+	CheckAuthorization: "Send one header Authorization that holds the token and nothing else; " +
+		"a token of the claims that the call needs is far below 16 KB.",
+	CheckHeader: "Make the header of alg (ES256), kid and, if you like, typ (JWT).",
+	CheckPayload: "Make the payload of JSON in UTF-8 and base64url without padding, as JWT " +
+		"libraries do.",
+	CheckClaims:    "Write the claim that the reason names as /reference describes it for this call.",
+	CheckArguments: "Write the claim that the reason names as /reference describes it for this call.",
+	CheckTimes:     "Set iat to the present time in seconds, and exp to iat + 60.",
+	CheckAudience:  "Leave aud out, or set it to the base URL of the service, which the reason names.",
+	CheckParty:     "Mend the registration of the relying party, in the configuration or the console.",
+	CheckKey:       adviseJWKS,
+	CheckSignature: "Publish the public key that belongs to your private key, under its kid. If it is " +
+		"there, sign the first two parts of the token and the dot between them, as they are " +
+		"sent, with the hash of alg.",
+	CheckJTI: "Make a new token, with a new UUID as jti, for each call and each retry.",
+}
+
+// nearest returns the advice about a usual mistake, or "".
+func nearest(authorization string, call Call, check Check, cause string) string {
 	says := func(text string) bool { return strings.Contains(cause, text) }
 	s := readSent(authorization)
 	switch check {
@@ -41,6 +67,10 @@ func Advise(authorization string, call Call, check Check, cause string) string {
 			return "Sign with a private EC key and ES256, not with a shared secret."
 		case says("alg is"):
 			return "Sign with ES256 and an EC key on P-256."
+		case says("alg is missing"):
+			return "Put alg, such as ES256, into the token's header."
+		case says("kid is longer"):
+			return "Give the key a shorter kid, such as its thumbprint (RFC 7638)."
 		case says("kid is missing"):
 			return "Put the kid of the key in your JWKS into the token's header."
 		case says("is refused, keys come"):
@@ -53,8 +83,12 @@ func Advise(authorization string, call Call, check Check, cause string) string {
 	case CheckForm:
 		return s.adviseForm()
 	case CheckPayload:
-		return "Make the payload of JSON in UTF-8 and base64url without padding, as JWT " +
-			"libraries do."
+		switch {
+		case says("same name"):
+			return "Write each member once."
+		case says("nested"), says("members"):
+			return "Leave out what the call does not need: claims of your own are read, and ignored."
+		}
 	case CheckClaims, CheckArguments:
 		return adviseClaims(s.claims, call, cause)
 	case CheckTimes:
@@ -67,11 +101,14 @@ func Advise(authorization string, call Call, check Check, cause string) string {
 			return "Make a new token for each call, and set the clock of your machine; GET " +
 				"/clock of the control listener has the sandbox's time."
 		}
-	case CheckAudience:
-		return "Leave aud out, or set it to the base URL of the service."
 	case CheckParty:
-		if says("no relying party has this client id") {
+		switch {
+		case says("no relying party has this client id"):
 			return "Register the client id in the configuration (parties) or in the console."
+		case says("disabled"):
+			return "Enable the relying party in the console."
+		case says("not the party that the request belongs to"):
+			return "Call with the client id and the key with which the request was initiated."
 		}
 	case CheckKey:
 		if remedy := adviseSignature(says); remedy != "" {
@@ -91,18 +128,11 @@ func Advise(authorization string, call Call, check Check, cause string) string {
 				"ES512 for P-521."
 		case says("several keys"):
 			return "Give each key of your JWKS a kid of its own."
-		case says("JWKS:"):
-			return adviseJWKS
 		}
 	case CheckSignature:
 		if remedy := adviseSignature(says); remedy != "" {
 			return remedy
 		}
-		return "Publish the public key that belongs to your private key, under its kid. If it is " +
-			"there, sign the first two parts of the token and the dot between them, as they are " +
-			"sent, with the hash of alg."
-	case CheckJTI:
-		return "Make a new token, with a new UUID as jti, for each call and each retry."
 	}
 	return ""
 }
@@ -120,6 +150,12 @@ func adviseClaims(claims object, call Call, cause string) string {
 		return "Write iat and exp as numbers of seconds, not as strings or dates."
 	case says("not a UUID"):
 		return "Set jti to a new UUID, such as crypto.randomUUID() makes."
+	case says("they differ"):
+		return "Leave client_request out: client_id names the party on every call."
+	case says("exchange_code: not"):
+		return "Send exchange_code as the answer of initiate has it, as a string."
+	case says("request_id: it does not have the form"):
+		return "Send request_id as the answer of initiate has it."
 	case says("client_id: missing") && call == Initiate && claims.has("client_request"):
 		return "Name the party with client_id; client_request is a claim of cancel."
 	}
@@ -149,6 +185,10 @@ func adviseClaims(claims object, call Call, cause string) string {
 		return "Put request_id into the claims of the token; the body of cancel has no effect."
 	case says("claim exchange_code"):
 		return "Put exchange_code, from the answer of initiate, into the claims of the token."
+	case says("doc_name"):
+		return "Add doc_name, the name of the document that the signer sees."
+	case says("sign_locations"):
+		return "Add sign_locations, a list such as [{\"page\": 1, \"x\": 0.1, \"y\": 0.1}]."
 	case says("client_id"):
 		return "Write your client id into the claim client_id; iss and sub are not read."
 	}
@@ -177,6 +217,8 @@ func adviseArguments(claims object, says func(text string) bool) string {
 	case says("signer_uin_hash"):
 		return "Send SHA-256 of the NRIC or FIN in upper case as 64 hexadecimal digits; not " +
 			"base64, no 0x. Without the claim anyone may sign."
+	case says("sign_locations must have"):
+		return "Send from 1 to 20 places; signet locate finds them by a text of the document."
 	case says("must not contain the character"):
 		return "Remove line breaks, control and invisible characters from doc_name."
 	}

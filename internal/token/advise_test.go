@@ -41,6 +41,32 @@ func TestFailedCheck(t *testing.T) {
 	}
 }
 
+// TestAdviceForEach checks that each refusal of a token comes with advice, and each check has advice
+// for a mistake that no other advice is about.
+func TestAdviceForEach(t *testing.T) {
+	b := newBench(t)
+	good := b.party.Token(token.Initiate)
+	for _, check := range token.Checks() {
+		if got := token.Advise(good, token.Initiate, check, "a mistake"); !sentence(got) {
+			t.Errorf("%s: advice %q", check, got)
+		}
+	}
+	for _, c := range refusedEdits(b) {
+		jws := b.party.Token(c.call, c.edit)
+		_, _, err := b.verify(jws, c.call)
+		if got := token.Advise(jws, c.call, token.FailedCheck(err), err.Error()); !sentence(got) {
+			t.Errorf("%s: %v: advice %q", c.name, err, got)
+		}
+	}
+	jws := b.party.Token(token.Initiate, partytest.Claim("aud", "https://elsewhere.example"))
+	if _, _, err := b.verify(jws, token.Initiate); !strings.Contains(err.Error(), "https://sign.test") {
+		t.Errorf("%v does not name the service", err)
+	}
+}
+
+// sentence reports whether a text is one.
+func sentence(text string) bool { return len(text) > 10 && strings.HasSuffix(text, ".") }
+
 // TestAdvise checks that the usual mistakes are told from each other, and the advice quotes no
 // value.
 func TestAdvise(t *testing.T) {
@@ -71,7 +97,7 @@ func TestAdvise(t *testing.T) {
 	for _, c := range []struct {
 		name, authorization string
 		check               token.Check
-		advice              string // a part of it; "": there is none
+		advice              string // a part of it
 	}{
 		{"nothing", "", token.CheckAuthorization, "Send one header Authorization"},
 		{"Bearer", "Bearer " + good, token.CheckAuthorization, "Send the token alone"},
@@ -183,7 +209,7 @@ func TestAdvise(t *testing.T) {
 			"sign-locations", without("sign_locations", "sign-locations", []int{}),
 			token.CheckArguments, "Write the claim as sign_locations",
 		},
-		{"no doc_name", b.party.Token(token.Initiate, partytest.NoClaim("doc_name")), token.CheckArguments, ""},
+		{"no doc_name", b.party.Token(token.Initiate, partytest.NoClaim("doc_name")), token.CheckArguments, "Add doc_name"},
 		{
 			"five minutes", b.party.Token(token.Initiate, partytest.Claim("exp", epoch.Unix()+300)),
 			token.CheckTimes, "iat + 120",
@@ -223,7 +249,7 @@ func TestAdvise(t *testing.T) {
 		}
 		check := token.FailedCheck(err)
 		got := token.Advise(c.authorization, token.Initiate, check, err.Error())
-		if check != c.check || !strings.Contains(got, c.advice) || c.advice == "" && got != "" {
+		if check != c.check || !strings.Contains(got, c.advice) {
 			t.Errorf("%s: %v\n check %q, advice %q", c.name, err, check, got)
 		}
 	}

@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -26,7 +27,7 @@ func (v *Verifier) judgeAudience(aud Value) error {
 		return errors.New("claim aud: not a string or a list of strings")
 	}
 	if !slices.ContainsFunc(list, func(name *string) bool { return v.isAudience(*name) }) {
-		return errors.New("claim aud: it names another service")
+		return fmt.Errorf("claim aud: it names another service than %s", v.config.PublicURL)
 	}
 	return nil
 }

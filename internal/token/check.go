@@ -21,6 +21,14 @@ const (
 	CheckArguments     Check = "arguments"
 )
 
+// Checks lists the checks of a token in their order.
+func Checks() []Check {
+	return []Check{
+		CheckAuthorization, CheckHeader, CheckForm, CheckPayload, CheckClaims, CheckTimes,
+		CheckAudience, CheckParty, CheckKey, CheckSignature, CheckJTI, CheckArguments,
+	}
+}
+
 // failure is an error with the check that failed. Its text is the error's.
 type failure struct {
 	check Check

@@ -37,17 +37,19 @@ func diagnose(r *http.Request, kind calllog.Kind, c call, err error) *calllog.Di
 	if check != "" {
 		return calllog.Diagnose(check, token.Advise(authorization(r), name, check, reason))
 	}
-	return calllog.Diagnose(c.check, advise(c.check, refusal))
+	return calllog.Diagnose(c.check, advise(kind, c.check, refusal))
 }
 
 // advise is [token.Advise] for the checks that follow those of the token.
-func advise(check token.Check, refusal *api.Error) string {
+func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 	switch {
-	case check == calllog.CheckRequest:
+	case check == calllog.CheckRequest, refusal.Code == api.ErrNoRecord.Code &&
+		refusal.Description == api.ErrNoRecord.Description:
 		return "Take request_id from the answer of initiate, and call the service that gave it."
 	case refusal.Code == api.CodeUnauthorized:
 		return "Take exchange_code from the answer of initiate that made this request."
-	case refusal.Code == api.CodeTooManyRequests, refusal.Code == api.CodeActiveSession:
+	case refusal.Code == api.CodeTooManyRequests, refusal.Code == api.CodeActiveSession,
+		refusal.Code == api.CodeUnavailable:
 		return "Try again after the seconds of Retry-After."
 	case refusal.Code == api.CodeAlreadyCancelled:
 		return "Take it for a success: the request is cancelled."
@@ -55,8 +57,20 @@ func advise(check token.Check, refusal *api.Error) string {
 		return "Wait for the webhook, or ask again later with a new token."
 	case refusal.Code == api.CodeSignedAccessExpired:
 		return "Download within an hour of the webhook, and keep the file."
+	case refusal.Code == api.CodeAlreadySigned:
+		return "Get the signed document: it is too late to cancel."
+	case refusal.Code == api.CodeExpired, refusal.Code == api.CodeCancelled:
+		return "Initiate a new request."
+	case check == calllog.CheckContent && kind == calllog.Initiate:
+		return "Send the bytes of the PDF as the body, neither encoded nor in a form, with " +
+			"Content-Type: application/octet-stream."
+	case check == calllog.CheckContent:
+		return "Send no body and no Content-Type."
+	case check == calllog.CheckDocument:
+		return "Mend the document or the places as the reason says; signet locate FILE.pdf " +
+			"shows its pages and finds places."
 	}
-	return ""
+	return "Make the call as /reference describes it."
 }
 
 // explained adds the remedy to an error, for the explanation in the sandbox.
