@@ -1,9 +1,11 @@
 package signet
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,7 +86,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/keydir internal/obs internal/server/console internal/server/httpx internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.
@@ -160,6 +162,37 @@ func TestArchitecture(t *testing.T) {
 		if !seen[pkg] {
 			t.Errorf("package %s is in the graph and does not exist", pkg)
 		}
+	}
+}
+
+// servers are the files that make HTTP servers of their own: those of tests, and an example that
+// imports public packages only. All others have their limits of a server.Server.
+var servers = []string{
+	"examples/go/shop.go", "internal/conform/receiver.go",
+	"internal/conform/relyingparty/planted.go", "internal/documents/s3test/s3test.go",
+	"internal/e2e/load/servers.go", "internal/kms/kmstest/aws.go",
+	"internal/party/partytest/party.go", "internal/server/server.go",
+}
+
+// TestServers checks that no listener is served without the limits of package server.
+func TestServers(t *testing.T) {
+	serves := regexp.MustCompile(`http\.(Server\{|ListenAndServe|Serve\(|ServeTLS\()`)
+	var got []string
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if serves.Match(text) {
+			got = append(got, filepath.ToSlash(path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, servers) {
+		t.Errorf("files with servers of their own: %q, want %q", got, servers)
 	}
 }
 

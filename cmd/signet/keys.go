@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/server"
 )
 
 // keysCmd makes and serves the keys of a relying party.
@@ -102,11 +103,13 @@ func (c *keysServeCmd) Run(env *environment) error {
 
 // serveUntil answers on l until ctx ends.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	s := &server.Server{
+		Handler: h, Limits: server.Limits{Connections: 1024},
+		Log: slog.New(slog.DiscardHandler),
 	}
-	return nil
+	err := s.Serve(ctx, l)
+	if ctx.Err() != nil {
+		return nil // no grace for the calls in progress
+	}
+	return err
 }

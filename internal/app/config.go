@@ -236,10 +236,10 @@ type Config struct {
 	UploadMiBPerParty int `yaml:"upload_mib_per_party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"  name:"upload-mib-per-party"`
 	UploadMiB         int `yaml:"upload_mib"           help:"MiB of all uploads in progress; 0: no limit."                 default:"1024" name:"upload-mib"`
 
-	// Limits of the public listener in one process; 0 is no limit. Connections beyond them are
-	// closed at once; trusted_proxies have only the limit of all. An event stream tells an open
-	// page of changes; a page without one asks every few seconds.
-	Connections           int `yaml:"connections"             help:"Connections to the public listener; 0: no limit."  default:"8192"`
+	// Limits of each listener in one process; 0 is no limit. Connections beyond them are closed at
+	// once; trusted_proxies have only the limit of all. An event stream tells an open page of
+	// changes; a page without one asks every few seconds.
+	Connections           int `yaml:"connections"             help:"Connections to each listener; 0: no limit."        default:"8192"`
 	ConnectionsPerAddress int `yaml:"connections_per_address" help:"Connections of one client address; 0: no limit."   default:"512"`
 	StreamsPerAddress     int `yaml:"streams_per_address"     help:"Event streams of one client address; 0: no limit." default:"128"`
 

@@ -2,15 +2,15 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/httpx"
-	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
@@ -68,14 +68,15 @@ func (a *App) public() http.Handler {
 	return h
 }
 
-// bounded limits the connections to the public listener.
-func (a *App) bounded(l net.Listener) net.Listener {
-	return server.Connections(l, a.connections(), a.Config.proxies())
-}
-
-// connections returns a new count with the limits of connections.
-func (a *App) connections() *limit.Counts {
-	return &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
+// server returns the server of one listener, with limits of its own.
+func (a *App) server(h http.Handler, secure *tls.Config, grace time.Duration) *server.Server {
+	return &server.Server{
+		Handler: h, TLS: secure, Grace: grace, Log: a.log,
+		Limits: server.Limits{
+			Connections: a.Config.Connections, PerAddress: a.Config.ConnectionsPerAddress,
+			Trusted: a.Config.proxies(),
+		},
+	}
 }
 
 // front wraps the handler of a listener. It finds the client's address, writes

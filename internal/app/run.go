@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -48,12 +49,9 @@ func (a *App) Run(ctx context.Context) error {
 		a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)), a.security.Secret, time.Now,
 		time.After,
 	)
-	bounded := server.Requests(public, a.connections(), a.Config.proxies())
-	finish(func() error {
-		return server.Serve(taking, a.secure(a.bounded(a.listener)), bounded, grace, a.log)
-	})
+	finish(func() error { return a.server(public, a.tls, grace).Serve(taking, a.listener) })
 	if a.localListener != nil {
-		finish(func() error { return server.Serve(taking, a.localListener, public, grace, a.log) })
+		finish(func() error { return a.server(public, nil, grace).Serve(taking, a.localListener) })
 	}
 	finish(func() error { return a.worker.Run(taking) })
 	g.Go(func() error {
@@ -63,23 +61,20 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	if a.httpListener != nil {
 		finish(func() error {
-			return server.Serve(taking, a.bounded(a.httpListener), a.httpHandler, grace, a.log)
+			return a.server(a.httpHandler, nil, grace).Serve(taking, a.httpListener)
 		})
 	}
 	if a.acme != nil {
 		g.Go(func() error { return a.obtain(taking) })
 	}
 	if a.controlListener != nil {
-		l := a.controlListener
+		var secure *tls.Config
 		if a.Config.ControlTLS {
-			l = a.secure(l)
+			secure = a.tls
 		}
-		g.Go(func() error {
-			return server.Serve(
-				rest, l,
-				a.front(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
-			)
-		})
+		h := a.front(a.kit.ErrorPages(server.Protect(a.controlHandler)))
+		control := a.server(h, secure, time.Second)
+		g.Go(func() error { return control.Serve(rest, a.controlListener) })
 	}
 	g.Go(func() error { return a.calls.Run(rest) })
 	g.Go(func() error { return a.tracer.Run(rest) })

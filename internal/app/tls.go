@@ -242,14 +242,6 @@ func withoutPort(h http.Handler) http.Handler {
 	})
 }
 
-// secure ends TLS on a listener if the configuration has a certificate.
-func (a *App) secure(l net.Listener) net.Listener {
-	if a.tls == nil {
-		return l
-	}
-	return tls.NewListener(l, a.tls)
-}
-
 // toHTTPS sends browsers to the public URL. Other requests are refused: their senders must not get
 // used to sending tokens and documents in clear text.
 func (a *App) toHTTPS(w http.ResponseWriter, r *http.Request) {

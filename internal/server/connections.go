@@ -1,25 +1,62 @@
 package server
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/signet-sign/signet/internal/server/limit"
 )
 
-// Connections bounds the connections of l. It closes those beyond the limits at once. The limit of
-// one address does not hold for trusted proxies, which connect for many clients.
-func Connections(l net.Listener, c *limit.Counts, trusted []netip.Prefix) net.Listener {
-	return &bounded{l, c, trusted}
+// Limits bound what the clients of one listener take of it. The limits of one address (IPv6: a
+// network of 64 bits) do not hold for trusted proxies, which connect for many clients.
+type Limits struct {
+	Connections int // in all; 0: no limit
+	PerAddress  int // of one address; 0: no limit
+	Trusted     []netip.Prefix
+	Now         func() time.Time // nil: time.Now
 }
+
+// How many HTTP/2 streams of one address may be reset before they are answered: resetsPerSecond,
+// and resetBurst at once after a pause. A reset makes room for the next stream of a connection
+// while the handler still works, so a client that resets all its streams has the service work
+// without ever having to read an answer (CVE-2023-44487). Browsers reset the event stream and the
+// parts of a document when a person leaves a page.
+const (
+	resetsPerSecond = rate.Limit(20)
+	resetBurst      = 500
+)
+
+// limiter counts by Limits.
+type limiter struct {
+	Limits
+	connections, requests limit.Counts
+	resets                limit.Rates
+}
+
+func newLimiter(l Limits) *limiter {
+	return &limiter{
+		Limits:      l,
+		connections: limit.Counts{Each: l.PerAddress, All: l.Connections},
+		requests:    limit.Counts{Each: l.PerAddress, All: l.Connections},
+		resets:      limit.Rates{Now: l.Now},
+	}
+}
+
+// listener bounds the connections of l. It closes those beyond the limits at once, and those of an
+// address that has reset too many streams.
+func (m *limiter) listener(l net.Listener) net.Listener { return &bounded{l, m} }
 
 type bounded struct {
 	net.Listener
-	counts  *limit.Counts
-	trusted []netip.Prefix
+	limits *limiter
 }
 
 // Accept implements net.Listener.
@@ -29,9 +66,11 @@ func (b *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		end, ok := b.counts.Begin(limitKey(conn.RemoteAddr().String(), b.trusted))
-		if ok {
-			return &counted{conn, sync.OnceFunc(end)}, nil
+		key := limitKey(conn.RemoteAddr().String(), b.limits.Trusted)
+		if !b.limits.resets.Spent(key) {
+			if end, ok := b.limits.connections.Begin(key); ok {
+				return &counted{conn, sync.OnceFunc(end)}, nil
+			}
 		}
 		_ = conn.Close()
 	}
@@ -47,26 +86,48 @@ func limitKey(address string, trusted []netip.Prefix) string {
 	return limit.Network(address)
 }
 
-// Requests bounds the requests that HTTP/2 connections have in progress, of which each connection
-// can have 250: one that has its answer and does not read it costs as much as a connection. Those
-// beyond the limits are answered with status 429. r.RemoteAddr has to be the connection's.
-func Requests(h http.Handler, c *limit.Counts, trusted []netip.Prefix) http.Handler {
+// handler bounds the requests that HTTP/2 connections have in progress, of which each one can have
+// 250: one that has its answer and does not read it costs as much as a connection. Those beyond the
+// limits are answered with status 429. It closes a connection that resets more streams than its
+// address may. r.RemoteAddr has to be the connection's.
+func (m *limiter) handler(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 {
 			h.ServeHTTP(w, r)
 			return
 		}
-		end, ok := c.Begin(limitKey(r.RemoteAddr, trusted))
+		key := limitKey(r.RemoteAddr, m.Trusted)
+		end, ok := m.requests.Begin(key)
 		if !ok {
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests) // without a body, which can be left unread
 			return
 		}
 		defer end()
+		if key != "" && m.PerAddress > 0 {
+			answered := context.AfterFunc(r.Context(), func() { m.reset(r.Context(), key) })
+			defer answered()
+		}
 		h.ServeHTTP(w, r)
 		// Otherwise net/http waits for the client after this handler has ended.
 		_ = http.NewResponseController(w).Flush()
 	})
+}
+
+// reset counts a stream that was reset. The context is that of its request.
+func (m *limiter) reset(ctx context.Context, key string) {
+	m.resets.Take(key, resetsPerSecond, resetBurst)
+	if conn, ok := ctx.Value(connKey{}).(*tls.Conn); ok && m.resets.Spent(key) {
+		_ = conn.NetConn().Close() // Close of conn itself would wait for the client
+	}
+}
+
+// connKey is the key of the connection in the context of a request.
+type connKey struct{}
+
+// withConn is for [http.Server.ConnContext].
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
 }
 
 // counted is a connection that counts until it is closed.

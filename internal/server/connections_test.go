@@ -1,13 +1,10 @@
-package server_test
+package server
 
 import (
 	"net"
 	"net/netip"
 	"testing"
 	"time"
-
-	"github.com/signet-sign/signet/internal/server"
-	"github.com/signet-sign/signet/internal/server/limit"
 )
 
 // TestConnections checks that an address has so many connections, and a trusted proxy more; what is
@@ -23,7 +20,7 @@ func TestConnections(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := server.Connections(inner, &limit.Counts{Each: 2, All: 3}, test.trusted)
+			l := newLimiter(Limits{3, 2, test.trusted, nil}).listener(inner)
 			defer l.Close()
 			accepted := make(chan net.Conn, 10)
 			go func() {

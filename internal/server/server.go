@@ -21,6 +21,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -35,12 +36,26 @@ import (
 // cut is how long the handlers of connections that were closed may take to notice it.
 const cut = 5 * time.Second
 
-// Serve answers on l until ctx ends. Then it stops accepting, and waits up to grace for answers to
+// A Server answers requests. Every listener of the service has one.
+type Server struct {
+	Handler http.Handler
+	TLS     *tls.Config // nil: connections are in clear text
+	Limits  Limits
+	// Grace is how long answers may take to finish at the end.
+	Grace time.Duration
+	Log   *slog.Logger
+}
+
+// Serve answers on l until ctx ends. Then it stops accepting, and waits up to Grace for answers to
 // finish before it closes their connections; event streams have to end by themselves. When it
 // returns no handler runs, unless one does not notice that its connection is closed.
-func Serve(
-	ctx context.Context, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger,
-) error {
+func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
+	limits := newLimiter(srv.Limits)
+	l = limits.listener(l)
+	if srv.TLS != nil {
+		l = tls.NewListener(l, srv.TLS)
+	}
+	h := limits.handler(srv.Handler)
 	var handlers sync.WaitGroup
 	s := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,17 +69,18 @@ func Serve(
 			}
 			h.ServeHTTP(w, r)
 		}),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second, // initiate sets a deadline by the size of the upload
 		WriteTimeout:      5 * time.Minute,  // for a slow download; event streams remove it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10, // a token with 20 locations takes 4 KiB
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(srv.Log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), srv.Grace)
 		defer cancel()
 		stopped <- s.Shutdown(deadline)
 	}()

@@ -28,7 +28,7 @@ func TestLimits(t *testing.T) {
 	h := http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	)
-	go func() { done <- Serve(ctx, l, h, time.Second, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- serve(ctx, l, h, time.Second) }()
 	for text, want := range map[string]int{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 60<<10) + "\r\n\r\n": 204,
 		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 80<<10) + "\r\n\r\n": 431,
@@ -85,7 +85,7 @@ func TestServeStops(t *testing.T) {
 				close(ended)
 			})
 			done := make(chan error, 1)
-			go func() { done <- Serve(ctx, l, h, grace, slog.New(slog.DiscardHandler)) }()
+			go func() { done <- serve(ctx, l, h, grace) }()
 			got := make(chan error, 1)
 			go func() {
 				resp, err := http.Get("http://" + l.Addr().String())
@@ -188,7 +188,7 @@ func TestChunkedIsLast(t *testing.T) {
 		paths = append(paths, r.URL.Path)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	go func() { done <- Serve(ctx, l, h, time.Second, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- serve(ctx, l, h, time.Second) }()
 	const next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	for name, text := range map[string]string{
 		"/both":    "POST /both HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -218,4 +218,10 @@ func TestChunkedIsLast(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// serve serves without limits.
+func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
+	s := &Server{Handler: h, Grace: grace, Log: slog.New(slog.DiscardHandler)}
+	return s.Serve(ctx, l)
 }
