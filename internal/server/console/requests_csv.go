@@ -3,7 +3,7 @@ package console
 import (
 	"encoding/csv"
 	"net/http"
-	"strings"
+	"regexp"
 	"time"
 )
 
@@ -51,10 +51,10 @@ func (c *Console) requestsCSV(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// formula finds where a spreadsheet would take a text for a formula: a sign that begins one, or its
+// full-width form, at the start of a cell, after white space too. Where lists have semicolons
+// instead of commas, or for who pastes the file, a semicolon, a tab and a line end begin a cell.
+var formula = regexp.MustCompile(`(^|[;\t\r\n]+)(\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|[\t\r\n])`)
+
 // cell keeps a spreadsheet from taking a text that others chose for a formula.
-func cell(text string) string {
-	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t\r") {
-		return "'" + text
-	}
-	return text
-}
+func cell(text string) string { return formula.ReplaceAllString(text, "$1'$2") }
