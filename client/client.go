@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
 )
@@ -111,11 +110,10 @@ func isHTTP(u *url.URL) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
-// JWKS returns the document to serve at your registered JWKS URL if Config.Key is your only key
-// (RFC 7517).
-func (c *Client) JWKS() ([]byte, error) {
-	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{c.tokens.public()}})
-}
+// JWKS is the function [JWKS] of Config.Key with Config.KeyID.
+//
+// Deprecated: serve [JWKSHandler], which takes several keys while you rotate them.
+func (c *Client) JWKS() ([]byte, error) { return JWKS(c.tokens.key) }
 
 // Limits of what is read of an answer, in bytes. Answers of the contract have a few hundred. A
 // gateway's error page may have more, and its beginning is enough to recognise it.

@@ -590,4 +590,11 @@ func TestJWKS(t *testing.T) {
 		bytes.Contains(text, []byte(`"d"`)) {
 		t.Errorf("%s", text)
 	}
+	same, err := client.JWKS(client.Key{Signer: k, ID: "key-1"})
+	if err != nil || !bytes.Equal(same, text) {
+		t.Errorf("the function of the name returns %s, %v, and the method %s", same, err, text)
+	}
+	if _, err := client.JWKS(client.Key{ID: "key-1"}); err == nil {
+		t.Error("a key without a signer is published")
+	}
 }

@@ -108,7 +108,10 @@ func (k Key) PEM() ([]byte, error) {
 func JWKS(keys ...Key) ([]byte, error) {
 	set := jose.JSONWebKeySet{}
 	for _, k := range keys {
-		alg := algorithmOf(k.Signer.Public())
+		var alg jose.SignatureAlgorithm
+		if k.Signer != nil {
+			alg = algorithmOf(k.Signer.Public())
+		}
 		if alg == "" || k.ID == "" {
 			return nil, errors.New("client: a JWKS needs ids, and keys on P-256, P-384 or P-521")
 		}

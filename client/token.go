@@ -43,7 +43,7 @@ func algorithmOf(key crypto.PublicKey) jose.SignatureAlgorithm {
 // tokens makes the tokens that authorise calls.
 type tokens struct {
 	signer jose.Signer
-	key    jose.JSONWebKey // public
+	key    Key
 	now    func() time.Time
 	rand   io.Reader
 }
@@ -70,15 +70,11 @@ func newTokens(config Config) (*tokens, error) {
 	}
 	return &tokens{
 		signer: signer,
-		key: jose.JSONWebKey{
-			Key: config.Key.Public(), KeyID: config.KeyID, Algorithm: string(alg), Use: "sig",
-		},
-		now:  config.Now,
-		rand: config.Rand,
+		key:    Key{Signer: config.Key, ID: config.KeyID},
+		now:    config.Now,
+		rand:   config.Rand,
 	}, nil
 }
-
-func (t *tokens) public() jose.JSONWebKey { return t.key }
 
 // sign makes a token for one call from its claims and those that every call has. Cancel has a jti
 // too, although the service does not require one, because other claims than the listed ones are

@@ -30,13 +30,11 @@ func TestRelyingParty(t *testing.T) {
 	var shop *client.Client
 	webhooks := make(chan *api.WebhookClaims, 1)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, r *http.Request) {
-		keys, err := shop.JWKS()
-		if err != nil {
-			t.Error(err)
-		}
-		w.Write(keys)
-	})
+	jwks, err := client.JWKSHandler(client.Key{Signer: key, ID: "key-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("GET /jwks", jwks)
 	mux.HandleFunc("POST /webhook", func(w http.ResponseWriter, r *http.Request) {
 		claims, err := shop.VerifyWebhook(r.Context(), r)
 		if err != nil {

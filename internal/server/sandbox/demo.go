@@ -80,7 +80,7 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	jwks, err := c.JWKS()
+	jwks, err := client.JWKS(client.Key{Signer: config.Key, ID: demoKeyID})
 	if err != nil {
 		return nil, err
 	}
