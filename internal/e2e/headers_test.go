@@ -198,7 +198,7 @@ func TestHeaders(t *testing.T) {
 func TestSecureCookies(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.PublicURL = "https://127.0.0.1" })
 	for path, prefix := range map[string]string{
-		"/phone/login":   "__Secure-signet_login_", // the attempt
+		"/phone/login":   "__Host-signet_login_", // the attempt
 		"/demo/?lang=ms": "__Host-signet_lang=ms; Path=/;",
 	} {
 		got := browse(t, "GET", "http://"+s.app.Addr.String()+path)

@@ -39,7 +39,7 @@ func TestLogin(t *testing.T) {
 	}
 	for _, c := range begin.header.Values("Set-Cookie") {
 		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") ||
-			!strings.Contains(c, "Path=/login/callback") {
+			!strings.Contains(c, "; Path=/;") {
 			t.Errorf("cookie %s", c)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,67 @@ func TestCookies(t *testing.T) {
 }
 
 func has(_ signer.Person, ok bool) bool { return ok }
+
+// TestAttemptOfAnotherDomain checks that a login ends only in the browser that has begun it: its
+// cookie has the name that no sibling domain can set, and under any other name, which one can set, it
+// is not taken. That is so for signers and for operators.
+func TestAttemptOfAnotherDomain(t *testing.T) {
+	for _, callback := range []string{"/login/callback", "/console/login/callback"} {
+		p := newProvider(t)
+		l := newClient(t, func(c *login.Config) { c.Issuer, c.Callback = p.URL, callback })
+		for prefix, want := range map[string]int{
+			"__Host-": http.StatusSeeOther, "__Secure-": http.StatusForbidden,
+			"": http.StatusForbidden,
+		} {
+			w := httptest.NewRecorder()
+			l.Begin(w, httptest.NewRequest("GET", "https://sign.example/", nil), "/sign/1", "/sign/1")
+			at, err := url.Parse(w.Header().Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.claims = map[string]any{
+				"iss": p.URL, "aud": "signet", "sub": "s", "iat": l.now.Unix(),
+				"exp":   l.now.Add(time.Minute).Unix(),
+				"nonce": at.Query().Get("nonce"), "uin": "S8979373D", "name": "TAN XIAO HUI",
+			}
+			cookies := w.Result().Cookies()
+			c := cookies[0]
+			name, ok := strings.CutPrefix(c.Name, "__Host-")
+			if len(cookies) != 1 || !ok || c.Path != "/" || c.Domain != "" || !c.Secure {
+				t.Fatalf("cookies %v", cookies)
+			}
+			c.Name = prefix + name
+			r := with(cookies)
+			r.URL, _ = url.Parse(callback + "?code=c&state=" + at.Query().Get("state"))
+			w = httptest.NewRecorder()
+			l.mux.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s, %s: %d, want %d", callback, c.Name, w.Code, want)
+			}
+		}
+	}
+}
+
+// TestAttemptsEnd checks that a browser does not collect the cookies of logins that it begins and
+// does not end.
+func TestAttemptsEnd(t *testing.T) {
+	p := newProvider(t)
+	l := newClient(t, func(c *login.Config) { c.Issuer = p.URL })
+	var jar []*http.Cookie // oldest first
+	for range 20 {
+		w := httptest.NewRecorder()
+		l.Begin(w, with(jar), "/sign/1", "/sign/1")
+		for _, c := range w.Result().Cookies() {
+			jar = slices.DeleteFunc(jar, func(old *http.Cookie) bool { return old.Name == c.Name })
+			if c.MaxAge > 0 {
+				jar = append(jar, c)
+			}
+		}
+	}
+	if len(jar) != 5 {
+		t.Errorf("%d attempts are kept", len(jar))
+	}
+}
 
 // TestSeal checks that what one purpose sealed does not open for another.
 func TestSeal(t *testing.T) {

@@ -274,12 +274,29 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, p
 		return
 	}
 	// Each attempt has its own cookie, so that two tabs can log in at once.
+	var others []string
+	for _, c := range r.Cookies() {
+		if state, ok := strings.CutPrefix(c.Name, l.name(attemptCookie(""), attemptPath)); ok {
+			others = append(others, state)
+		}
+	}
+	for _, state := range others[:max(0, len(others)-attemptsKept)] { // browsers send the oldest first
+		http.SetCookie(w, l.cookie(attemptCookie(state), "", attemptPath, -1))
+	}
 	http.SetCookie(
-		w,
-		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), l.c.Callback, attemptLifetime),
+		w, l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), attemptPath, attemptLifetime),
 	)
 	http.Redirect(w, r, at, http.StatusSeeOther)
 }
+
+// attemptPath is the path of the cookie of an attempt. With it the cookie's name has the prefix
+// "__Host-". Under another one a sibling domain could set its own attempt in a person's browser, and
+// lead it to the callback with the code of its own login (login CSRF).
+const attemptPath = "/"
+
+// attemptsKept is how many attempts a browser has beside the newest, so that those that were left
+// do not fill the header of every request.
+const attemptsKept = 4
 
 // away reports whether a call failed because the provider does not answer.
 func (l *Login) away(ctx context.Context) bool { return ctx.Err() != nil || l.provider.paused() }
@@ -293,7 +310,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.URL.Query()
 	a := attempt{State: q.Get("state")}
-	c, err := r.Cookie(l.name(attemptCookie(a.State), l.c.Callback))
+	c, err := r.Cookie(l.name(attemptCookie(a.State), attemptPath))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
 		l.c.Failures.Count(r.RemoteAddr)
@@ -301,7 +318,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		l.c.Failed(w, r, "", Failed)
 		return
 	}
-	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", l.c.Callback, -1))
+	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", attemptPath, -1))
 	issuer := q.Get("iss")
 	if issuer != "" && issuer != l.c.Issuer { // RFC 9207, section 2.4
 		l.c.Failures.Count(r.RemoteAddr)
