@@ -275,22 +275,22 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, p
 	}
 	// Each attempt has its own cookie, so that two tabs can log in at once.
 	var others []string
+	prefix := l.name(attemptCookie(""), attemptPath)
 	for _, c := range r.Cookies() {
-		if state, ok := strings.CutPrefix(c.Name, l.name(attemptCookie(""), attemptPath)); ok {
-			others = append(others, state)
+		if state, ok := strings.CutPrefix(c.Name, prefix); ok {
+			others = append(others, state) // browsers send the oldest first
 		}
 	}
-	for _, state := range others[:max(0, len(others)-attemptsKept)] { // browsers send the oldest first
+	for _, state := range others[:max(0, len(others)-attemptsKept)] {
 		http.SetCookie(w, l.cookie(attemptCookie(state), "", attemptPath, -1))
 	}
-	http.SetCookie(
-		w, l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), attemptPath, attemptLifetime),
-	)
+	sealed := l.seal.seal("attempt", a)
+	http.SetCookie(w, l.cookie(attemptCookie(a.State), sealed, attemptPath, attemptLifetime))
 	http.Redirect(w, r, at, http.StatusSeeOther)
 }
 
 // attemptPath is the path of the cookie of an attempt. With it the cookie's name has the prefix
-// "__Host-". Under another one a sibling domain could set its own attempt in a person's browser, and
+// "__Host-". Under another one a sibling domain could set its own attempt in a person's browser and
 // lead it to the callback with the code of its own login (login CSRF).
 const attemptPath = "/"
 
