@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -71,6 +72,10 @@ func (l Live) MarshalJSON() ([]byte, error) {
 // heartbeat is the interval of comments that keep proxies from closing an idle stream.
 const heartbeat = 15 * time.Second
 
+// unread is how long a client may take to read what a stream has sent. It is longer than heartbeat,
+// because in HTTP/2 the time also ends a stream that sends nothing.
+const unread = 4 * heartbeat
+
 // Streams serves live states as server-sent events.
 type Streams struct {
 	Watcher request.Watcher
@@ -100,7 +105,11 @@ func (s Streams) Serve(
 		return err
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Time{})
+	send := func(text string) bool {
+		_ = rc.SetWriteDeadline(time.Now().Add(unread))
+		_, err := io.WriteString(w, text)
+		return err == nil && rc.Flush() == nil
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -117,11 +126,7 @@ func (s Streams) Serve(
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "event: state\nid: %d\ndata: %s\n\n", state.Seq, body)
-		if err != nil {
-			return nil
-		}
-		if rc.Flush() != nil {
+		if !send(fmt.Sprintf("event: state\nid: %d\ndata: %s\n\n", state.Seq, body)) {
 			return nil
 		}
 		for last := state; state == last; {
@@ -131,7 +136,7 @@ func (s Streams) Serve(
 			case <-s.Stopping:
 				return nil
 			case <-beat.C:
-				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil || rc.Flush() != nil {
+				if !send(": still here\n\n") {
 					return nil
 				}
 			case <-changed:
