@@ -19,6 +19,8 @@ type canvas struct {
 	// strict is for what lies over a page: glyphs are areas too, and what readers may draw in
 	// different ways is an error.
 	strict bool
+	// doubtful says that readers may draw something in different ways.
+	doubtful bool
 }
 
 // maxPainted bounds the operators, characters and areas of a page or of an appearance, and
@@ -67,6 +69,8 @@ type letter struct {
 	width  float64
 	colour colour
 	alpha  float64
+	edge   colour // of its outline, if edged
+	edged  bool
 	clip   *clip
 	unseen bool // drawn as nothing, as the text over a scanned page is
 	below  int  // the number of areas that were painted before

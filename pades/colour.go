@@ -50,6 +50,38 @@ func colourOf(n []float64) colour {
 	return colour{}
 }
 
+// colourSpace says how the operands of sc and scn name a colour: 0 by their number, as in the
+// spaces of devices and profiles.
+type colourSpace int
+
+const (
+	numbers     colourSpace = iota
+	otherColour             // inks, indexes, patterns and so on
+)
+
+func (s colourSpace) colour(n []float64) colour {
+	if s == otherColour {
+		return colour{}
+	}
+	return colourOf(n)
+}
+
+// space returns the colour space that cs and CS name.
+func (p *painter) space(name pdf.Object) colourSpace {
+	kind := name.Name()
+	if !strings.HasPrefix(kind, "Device") {
+		o := p.resource("ColorSpace", kind)
+		if kind = o.Name(); len(o.Elements()) > 0 {
+			kind = o.Elements()[0].Name()
+		}
+	}
+	switch kind {
+	case "DeviceGray", "DeviceRGB", "DeviceCMYK", "CalGray", "CalRGB", "ICCBased":
+		return numbers
+	}
+	return otherColour
+}
+
 // firstColour returns the colour that a colour space begins with, as far as it is known here.
 func firstColour(space pdf.Object) colour {
 	if strings.HasPrefix(space.Name(), "Device") {

@@ -186,7 +186,7 @@ func (o *layer) hides(on *canvas, l letter) bool {
 func (o *layer) erases(p point, below colour, thin float64) bool {
 	return o.any(p, func(a *patch) bool {
 		small := a.glyph || a.width > 0 || min(a.bounds.Width(), a.bounds.Height()) < thin
-		return small && a.alpha >= 1-tenuous && a.colour.like(below)
+		return small && a.alpha >= 1-tenuous && (!a.colour.known || a.colour.like(below))
 	})
 }
 
@@ -516,6 +516,12 @@ func (c *canvas) contrastOf(l letter) (contrast [3]float64, visible bool) {
 	if l.unseen {
 		return [3]float64{1, 1, 1}, area != nil && area.image != nil
 	}
+	if c.doubtful && area != nil {
+		below = colour{} // it may not be there
+	}
 	ink := patch{colour: l.colour, alpha: l.alpha}
-	return ink.over(below).contrast(below)
+	if contrast, visible = ink.over(below).contrast(below); !visible && l.edged {
+		return l.edge.contrast(below)
+	}
+	return contrast, visible
 }

@@ -144,8 +144,20 @@ func ascii85Flate(data string) string {
 func TestHiddenInPagesOfManyKinds(t *testing.T) {
 	w := newWorld(t)
 	white := laterBox{look: "1 g 0 0 200 30 re f"}
+	const (
+		amount    = "BT /F1 12 Tf 72 700 Td (abc) Tj ET "
+		plainForm = "/Type /XObject /Subtype /Form /BBox [0 0 999 999]"
+		panel     = "60 690 200 30 re f "
+		inks      = "/ColorSpace << /S [/Separation /Black /DeviceGray << /FunctionType 2 /Domain [0 1]" +
+			" /N 1 /C0 [1] /C1 [0] >>] /I [/Indexed /DeviceGray 1 <ff00>]" +
+			" /P [/CalRGB << /WhitePoint [1 1 1] >>] >>" +
+			" /ExtGState << /N << /BM /Screen >> /B << /BM /ColorBurn >> /O << /BM /Normal >>" +
+			" /M << /SMask << /S /Luminosity >> >> >> /Properties << /L << /Type /OCG /Name (L) >> >>"
+	)
 	for name, tc := range map[string]struct {
 		content, entries, font, hides string
+		look                          string // of the image, a form
+		resources                     string
 	}{
 		"ASCII85 and Flate": {
 			content: ascii85Flate("BT /F1 12 Tf 72 700 Td (abc) Tj ET"),
@@ -173,17 +185,63 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 			content: "q -1 0 0 -1 300 1400 cm BT /F1 12 Tf 72 693 Td (ab) Tj ET Q", hides: "ab",
 		},
 		"in a form": {content: "/Im1 Do", hides: "in"},
+
+		// Text that is seen, whatever is drawn below it in its own colour.
+		"full ink": {content: "/S cs 1 scn " + amount, hides: "abc", resources: inks},
+		"an index": {content: "/I cs 1 sc " + amount, hides: "abc", resources: inks},
+		"a panel of no ink": {
+			content: "/S cs 0 scn " + panel + "0 g " + amount, hides: "abc", resources: inks,
+		},
+		"a panel in a layer": {
+			content: "/OC /L BDC " + panel + "EMC " + amount, hides: "abc", resources: inks,
+		},
+		"a panel in a form in a layer": {content: "/OC /L BDC /Im1 Do EMC " + amount, look: panel, hides: "abc"},
+		"a panel in a form that is a layer": {
+			content: "/Im2 Do " + amount, hides: "abc",
+			resources: fmt.Sprintf("/XObject << /Im2 %d 0 R >>", hideImage+2),
+		},
+		"a screened panel": {content: "/N gs " + panel + "/O gs " + amount, hides: "abc", resources: inks},
+		"a burned panel":   {content: "/B gs " + panel + "/O gs " + amount, hides: "abc", resources: inks},
+		"a masked panel":   {content: "q /M gs " + panel + "Q " + amount, hides: "abc", resources: inks},
+		"a panel in a clip without a path": {
+			content: "q W n " + panel + "Q " + amount, hides: "abc",
+		},
+		"a panel that readers may not draw": {content: "zz " + panel + amount, hides: "abc"},
+		"an outline":                        {content: "1 g 2 Tr " + amount, hides: "abc"},
+		"an outline that clips":             {content: "1 g 5 Tr " + amount, hides: "abc"},
+		"white in a panel":                  {content: panel + "1 g " + amount, hides: "abc"},
+		"a panel":                           {content: panel + amount},
+		"white":                             {content: "1 g " + amount},
+		"white in the colours of a profile": {content: "/P cs 1 1 1 scn " + amount, resources: inks},
+		"glyphs of Type 3 are drawn in any mode": {
+			content: "3 Tr BT /F1 12 Tf 72 700 Td (a) Tj ET", hides: "a",
+			font: fmt.Sprintf("/Subtype /Type3 /FontBBox [0 0 1 1] /FontMatrix [1 0 0 1 0 0] /FirstChar 97"+
+				" /LastChar 97 /Widths [1] /Encoding << /Differences [97 /a] >> /CharProcs << /a %d 0 R >>",
+				hideImage+3),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.font == "" {
 				tc.font = "/Subtype /Type1 /BaseFont /Helvetica"
 			}
+			form := plainForm
+			if tc.look == "" {
+				form += " /Matrix [1 0 0 1 70 695]"
+				tc.look = "BT /F1 9 Tf 2 2 Td (in) Tj ET"
+			}
+			if !strings.Contains(tc.resources, "/XObject") {
+				tc.resources += fmt.Sprintf(" /XObject << /Im1 %d 0 R >>", hideImage)
+			}
 			doc := hideDocument(
 				pdftest.Object(pdftest.ContentNum(1), pdftest.Stream(tc.entries, tc.content)),
 				pdftest.Object(pdftest.FontNum, "<< /Type /Font "+tc.font+" >>"),
-				pdftest.Object(hideImage, pdftest.Stream(
-					"/Type /XObject /Subtype /Form /BBox [0 0 99 99] /Matrix [1 0 0 1 70 695]",
-					"BT /F1 9 Tf 2 2 Td (in) Tj ET",
+				pdftest.Object(hideImage, pdftest.Stream(form, tc.look)),
+				pdftest.Object(hideImage+2, pdftest.Stream(plainForm+" /OC << /Type /OCG /Name (L) >>", panel)),
+				pdftest.Object(hideImage+3, pdftest.Stream("", "1 0 d0 0 0 1 1 re f")),
+				pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
+					"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Annots []"+
+						" /Resources << /Font << /F1 %d 0 R >> %s >> >>",
+					pdftest.PagesNum, pdftest.ContentNum(1), pdftest.FontNum, tc.resources,
 				)),
 				pdftest.Object(hideImage+1, pdftest.Stream(
 					"", "begincmap 1 beginbfrange <0041> <0042> <0041> endbfrange endcmap",

@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/signet-sign/signet/pades/pdf"
@@ -17,7 +18,11 @@ type painter struct {
 	start matrix
 	line  matrix
 	depth int // of forms in forms
-	err   error
+	// layered says that a form or annotation around is in a layer, which readers may not show;
+	// marked says that of each marked content that has begun.
+	layered bool
+	marked  []bool
+	err     error
 }
 
 // paintState is what q and Q save.
@@ -25,6 +30,8 @@ type paintState struct {
 	ctm            matrix
 	clip           *clip
 	fill, stroke   colour
+	spaces         [2]colourSpace // of fill and stroke
+	vague          bool           // what is painted may be masked or cut in ways not known here
 	alpha, alphaS  float64
 	mode           string // of blending
 	lineWidth      float64
@@ -64,6 +71,7 @@ func (p *painter) run(data []byte) error {
 
 // doubt records that readers may draw something in different ways.
 func (p *painter) doubt(why string) {
+	p.doubtful = true
 	if p.err == nil {
 		p.err = p.unsure(why)
 	}
@@ -118,14 +126,27 @@ func (p *painter) operator(op string, operands []pdf.Object) {
 		p.lineWidth = n[0]
 	case "gs":
 		p.graphics(p.resource("ExtGState", last.Name()))
-	case "g", "rg", "k", "sc", "scn":
-		p.fill = colourOf(n)
-	case "G", "RG", "K", "SC", "SCN":
-		p.stroke = colourOf(n)
+	case "g", "rg", "k":
+		p.fill, p.spaces[0] = colourOf(n), 0
+	case "G", "RG", "K":
+		p.stroke, p.spaces[1] = colourOf(n), 0
+	case "sc", "scn":
+		p.fill = p.spaces[0].colour(n)
+	case "SC", "SCN":
+		p.stroke = p.spaces[1].colour(n)
 	case "cs":
-		p.fill = firstColour(last)
+		p.fill, p.spaces[0] = firstColour(last), p.space(last)
 	case "CS":
-		p.stroke = firstColour(last)
+		p.stroke, p.spaces[1] = firstColour(last), p.space(last)
+	case "BMC", "BDC":
+		if len(p.marked) == maxSaved {
+			p.left = -1
+			return
+		}
+		optional := len(operands) > 0 && operands[0].Name() == "OC"
+		p.marked = append(p.marked, optional)
+	case "EMC":
+		p.marked = p.marked[:max(len(p.marked)-1, 0)]
 	case "m", "l", "c", "v", "y", "h", "re":
 		p.construct(op, n)
 	case "W":
@@ -179,6 +200,9 @@ func (p *painter) graphics(o pdf.Object) {
 	}
 	if name := mode.Name(); name != "" {
 		p.mode = name
+	}
+	if mask := get("SMask"); !mask.IsNull() {
+		p.vague = p.vague || mask.IsDict()
 	}
 	if list := get("Font").Elements(); len(list) == 2 {
 		var font pdf.Object
@@ -253,8 +277,11 @@ func (p *painter) paint(op string) {
 			}
 		}
 	}
-	if p.clips > 0 && len(path) > 0 {
+	switch {
+	case p.clips > 0 && len(path) > 0:
 		p.clip = clipTo(path, p.clips == 2, p.clip)
+	case p.clips > 0:
+		p.vague = true // nothing is inside, or all
 	}
 	p.clips = 0
 }
@@ -272,6 +299,10 @@ func (p *painter) add(a patch, paint colour, alpha float64) {
 	}
 	a.colour, a.alpha, a.clip = paint, min(alpha, 1), p.clip
 	a.darkens = strings.Contains(" Multiply Darken ColorBurn ", " "+p.mode+" ")
+	if !p.strict && (p.vague || p.layered || slices.Contains(p.marked, true) ||
+		!strings.Contains("  Normal Compatible Multiply Darken ", " "+p.mode+" ")) {
+		a.colour = colour{} // it may show nothing
+	}
 	if a.image == nil {
 		a.bounds = boundsOf(a.path, a.width/2)
 	}
@@ -287,7 +318,7 @@ func (p *painter) image(i *bitmap) {
 		return
 	}
 	paint := colour{}
-	if i.stencil {
+	if i.stencil && i.mask != nil {
 		paint = p.fill
 	}
 	square := [][]point{corners(pdf.Rect{X2: 1, Y2: 1}, p.ctm)}
@@ -299,6 +330,9 @@ func (p *painter) object(o pdf.Object) {
 	if p.err != nil || o.Kind() != pdf.Stream {
 		return
 	}
+	around := p.layered
+	p.layered = around || !o.Get("OC").IsNull()
+	defer func() { p.layered = around }()
 	switch o.Get("Subtype").Name() {
 	case "Image":
 		var i *bitmap
@@ -337,7 +371,8 @@ func (p *painter) form(o pdf.Object) error {
 	}
 	inner := *p
 	inner.depth++
-	inner.saved, inner.path = nil, nil
+	inner.saved, inner.path, inner.marked = nil, nil, nil
+	inner.layered = p.layered || slices.Contains(p.marked, true)
 	inner.resources = resources
 	inner.ctm = m.then(p.ctm)
 	if ok {
@@ -433,7 +468,7 @@ func (p *painter) show(o pdf.Object) {
 		advance := p.font.advance(code)
 		at := matrix{p.size * p.wide, 0, 0, p.size, 0, p.rise}.then(p.start).then(p.ctm)
 		fill, alpha := p.fill, p.alpha
-		if p.render == 1 {
+		if p.render%4 == 1 {
 			fill, alpha = p.stroke, p.alphaS
 		}
 		p.left--
@@ -442,7 +477,8 @@ func (p *painter) show(o pdf.Object) {
 		}
 		p.chars = append(p.chars, letter{
 			text: p.font.decode(code), at: at, width: advance, colour: fill, alpha: alpha,
-			clip: p.clip, unseen: p.render == 3 || alpha < faint, below: len(p.areas),
+			clip: p.clip, below: len(p.areas), edge: p.stroke, edged: p.render%4 == 2,
+			unseen: p.render == 3 && !p.font.drawn || alpha < faint,
 		})
 		if p.font.drawn {
 			p.glyph(code, at)
@@ -516,7 +552,8 @@ func (p *painter) glyph(code []byte, at matrix) {
 	}
 	inner := *p
 	inner.depth++
-	inner.saved, inner.path = nil, nil
+	inner.saved, inner.path, inner.marked = nil, nil, nil
+	inner.layered = p.layered || slices.Contains(p.marked, true)
 	if inner.resources, err = p.d.Get(p.font.dict, "Resources"); err != nil {
 		p.err = err
 		return
