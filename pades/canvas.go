@@ -21,6 +21,7 @@ type canvas struct {
 	strict bool
 	// doubtful says that readers may draw something in different ways.
 	doubtful bool
+	tests    int // comparisons with its areas
 }
 
 // maxPainted bounds the operators, characters and areas of a page or of an appearance, and
@@ -74,6 +75,7 @@ type letter struct {
 	clip   *clip
 	unseen bool // drawn as nothing, as the text over a scanned page is
 	below  int  // the number of areas that were painted before
+	above  int  // with those of the glyph itself
 }
 
 // samples are the points by which a glyph counts as covered, as fractions of its width and ems.

@@ -22,23 +22,40 @@ func contentOf(d *pdf.Document, o pdf.Object) ([]byte, error) {
 	if pdf.ReasonOf(err) != pdf.UnsupportedFilter {
 		return data, err
 	}
-	filters, ferr := d.Get(o, "Filter")
+	filters, ferr := filtersOf(d, o)
 	if ferr != nil {
 		return nil, ferr
 	}
-	names := []pdf.Object{filters}
-	if filters.Kind() == pdf.Array {
-		names = filters.Elements()
+	if !o.Get("DecodeParms").IsNull() {
+		return nil, err
 	}
+	return decoded(d, o, filters, err)
+}
+
+// filtersOf returns the names of the filters of a stream.
+func filtersOf(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
+	filters, err := d.Get(o, "Filter")
+	switch {
+	case err != nil || filters.IsNull():
+		return nil, err
+	case filters.Kind() == pdf.Array:
+		return filters.Elements(), nil
+	}
+	return []pdf.Object{filters}, nil
+}
+
+// decoded undoes filters, without parameters, that come first in a stream. It returns err for those
+// that it does not know, or if the data is not what they make.
+func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]byte, error) {
 	raw, rerr := d.RawStream(o)
 	if rerr != nil {
 		return nil, rerr
 	}
-	if !o.Get("DecodeParms").IsNull() || len(names) > 4 {
+	if len(filters) > 4 {
 		return nil, err
 	}
 	var r io.Reader = raw
-	for _, name := range names {
+	for _, name := range filters {
 		switch name.Name() {
 		case "ASCII85Decode", "A85":
 			text, rerr := io.ReadAll(io.LimitReader(r, maxContent))
@@ -69,7 +86,7 @@ func contentOf(d *pdf.Document, o pdf.Object) ([]byte, error) {
 			return nil, err
 		}
 	}
-	data, rerr = io.ReadAll(io.LimitReader(r, maxContent+1))
+	data, rerr := io.ReadAll(io.LimitReader(r, maxContent+1))
 	if rerr != nil || len(data) > maxContent {
 		return nil, err
 	}

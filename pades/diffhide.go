@@ -167,9 +167,11 @@ func (o *layer) hides(on *canvas, l letter) bool {
 	if !slices.ContainsFunc(points, o.touches) {
 		return false
 	}
-	*o.tests -= len(on.areas)
+	*o.tests -= 2 * len(on.areas)
 	below, _ := on.under(l.point(middle), l.below)
 	contrast, visible := on.contrastOf(l)
+	*o.tests -= on.tests
+	on.tests = 0
 	const part = 3
 	erased := 0
 	for _, p := range points {
@@ -505,8 +507,35 @@ func (c *canvas) legible(i int) bool {
 		return i >= 0 && i < len(c.chars) && strings.ContainsFunc(c.chars[i].text, unicode.IsNumber)
 	}
 	text := c.chars[i].text
+	same := func(i int) bool { return i >= 0 && i < len(c.chars) && c.chars[i].text == text }
+	const line = 4 // signs of a row that leads to a number
+	row := 1
+	for j := i - 1; same(j) && row < line; j-- {
+		row++
+	}
+	for j := i + 1; same(j) && row < line; j++ {
+		row++
+	}
 	return legible(text) || text != "_" && strings.ContainsFunc(text, unicode.IsGraphic) &&
-		strings.TrimSpace(text) != "" && (digit(i-1) || digit(i+1))
+		strings.TrimSpace(text) != "" && (digit(i-1) || digit(i+1)) && row < line
+}
+
+// gone reports whether the page itself shows less than half of a character: it is cut, or plain
+// areas were painted over it.
+func (c *canvas) gone(l letter) bool {
+	var over []*patch
+	for i := l.above; i < len(c.areas); i++ {
+		a := &c.areas[i]
+		if a.alpha >= 1 && a.colour.known && !a.darkens && a.image == nil && a.width == 0 &&
+			!a.bounds.Intersect(l.bounds()).Empty() {
+			over = append(over, a)
+		}
+	}
+	c.tests += len(over) * len(samples)
+	return most(l.points(), func(p point) bool {
+		return !l.clip.contains(p) ||
+			slices.ContainsFunc(over, func(a *patch) bool { return a.covers(p) })
+	})
 }
 
 // contrastOf returns how much a character differed from what is below it. It is visible if that is
@@ -515,6 +544,9 @@ func (c *canvas) contrastOf(l letter) (contrast [3]float64, visible bool) {
 	below, area := c.under(l.point(middle), l.below)
 	if l.unseen {
 		return [3]float64{1, 1, 1}, area != nil && area.image != nil
+	}
+	if !c.doubtful && c.gone(l) {
+		return contrast, false
 	}
 	if c.doubtful && area != nil {
 		below = colour{} // it may not be there

@@ -2,7 +2,6 @@ package pades
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/ascii85"
 	"fmt"
 	"maps"
@@ -133,9 +132,7 @@ func TestHiddenByAnnotations(t *testing.T) {
 func ascii85Flate(data string) string {
 	var b bytes.Buffer
 	text := ascii85.NewEncoder(&b)
-	z := zlib.NewWriter(text)
-	z.Write([]byte(data))
-	z.Close()
+	text.Write([]byte(deflated(data)))
 	text.Close()
 	return b.String() + "~>"
 }
@@ -144,6 +141,7 @@ func ascii85Flate(data string) string {
 func TestHiddenInPagesOfManyKinds(t *testing.T) {
 	w := newWorld(t)
 	white := laterBox{look: "1 g 0 0 200 30 re f"}
+	pictures := func(n int) string { return fmt.Sprintf("/XObject << /Im2 %d 0 R >>", hideImage+n) }
 	const (
 		amount    = "BT /F1 12 Tf 72 700 Td (abc) Tj ET "
 		plainForm = "/Type /XObject /Subtype /Form /BBox [0 0 999 999]"
@@ -152,7 +150,7 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 			" /N 1 /C0 [1] /C1 [0] >>] /I [/Indexed /DeviceGray 1 <ff00>]" +
 			" /P [/CalRGB << /WhitePoint [1 1 1] >>] >>" +
 			" /ExtGState << /N << /BM /Screen >> /B << /BM /ColorBurn >> /O << /BM /Normal >>" +
-			" /M << /SMask << /S /Luminosity >> >> >> /Properties << /L << /Type /OCG /Name (L) >> >>"
+			" /V << /op true /OPM 1 >> /T << /ca 0.5 >> /M << /SMask << /S /Luminosity >> >> >> /Properties << /L << /Type /OCG /Name (L) >> >>"
 	)
 	for name, tc := range map[string]struct {
 		content, entries, font, hides string
@@ -187,6 +185,31 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 		"in a form": {content: "/Im1 Do", hides: "in"},
 
 		// Text that is seen, whatever is drawn below it in its own colour.
+		"leader dots":            {content: "BT /F1 6 Tf 72 700 Td (................) Tj 600 0 Td (20) Tj ET"},
+		"leader dots and digits": {content: "BT /F1 6 Tf 72 700 Td (.........20) Tj ET", hides: "20"},
+		"a decimal":              {content: "BT /F1 6 Tf 72 700 Td (2.5) Tj ET", hides: "2.5"},
+		"text that is cut":       {content: "q 0 0 20 20 re W n " + amount + "Q"},
+		"text that is cut in part": {
+			content: "q 72 700 6 9 re W n " + amount + "Q", hides: "a",
+		},
+		"text below a panel": {content: amount + "1 g " + panel},
+		"text below a light panel": {
+			content: amount + "/T gs 1 g " + panel, hides: "abc", resources: inks,
+		},
+		"text below a panel in a layer": {
+			content: amount + "1 g /OC /L BDC " + panel + "EMC", hides: "abc", resources: inks,
+		},
+		"text below a panel that readers may not draw": {
+			content: amount + "zz 1 g " + panel, hides: "abc",
+		},
+		"text below an image": {
+			content: amount + "q 200 0 0 30 60 690 cm /Im2 Do Q", hides: "abc", resources: pictures(4),
+		},
+		"a blank picture": {content: "q 200 0 0 30 60 690 cm /Im2 Do Q", resources: pictures(4)},
+		"a picture": {
+			content: "q 200 0 0 30 60 690 cm /Im2 Do Q", hides: unknownText, resources: pictures(5),
+		},
+
 		"full ink": {content: "/S cs 1 scn " + amount, hides: "abc", resources: inks},
 		"an index": {content: "/I cs 1 sc " + amount, hides: "abc", resources: inks},
 		"a panel of no ink": {
@@ -203,6 +226,9 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 		"a screened panel": {content: "/N gs " + panel + "/O gs " + amount, hides: "abc", resources: inks},
 		"a burned panel":   {content: "/B gs " + panel + "/O gs " + amount, hides: "abc", resources: inks},
 		"a masked panel":   {content: "q /M gs " + panel + "Q " + amount, hides: "abc", resources: inks},
+		"text below a panel that overprints": {
+			content: amount + "/V gs 0 0 0 0 k " + panel, hides: "abc", resources: inks,
+		},
 		"a panel in a clip without a path": {
 			content: "q W n " + panel + "Q " + amount, hides: "abc",
 		},
@@ -237,6 +263,8 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 				pdftest.Object(pdftest.FontNum, "<< /Type /Font "+tc.font+" >>"),
 				pdftest.Object(hideImage, pdftest.Stream(form, tc.look)),
 				pdftest.Object(hideImage+2, pdftest.Stream(plainForm+" /OC << /Type /OCG /Name (L) >>", panel)),
+				pdftest.Object(hideImage+4, jpegImage(0, "/FlateDecode")),
+				pdftest.Object(hideImage+5, jpegImage(512, "/FlateDecode")),
 				pdftest.Object(hideImage+3, pdftest.Stream("", "1 0 d0 0 0 1 1 re f")),
 				pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
 					"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Annots []"+

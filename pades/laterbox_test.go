@@ -3,6 +3,7 @@ package pades
 import (
 	"bytes"
 	"cmp"
+	"compress/zlib"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -68,18 +69,34 @@ func hideDocument(more ...pdftest.Option) []byte {
 }
 
 // photo is a JPEG image that is black in one half.
-var photo = func() string {
+var photo = jpegImage(512, "")
+
+// jpegImage is an image whose last samples are black. filter is another one around it.
+func jpegImage(black int, filter string) string {
 	img := image.NewGray(image.Rect(0, 0, 32, 32))
-	for i := range img.Pix[:512] {
+	for i := range img.Pix[black:] {
 		img.Pix[i] = 0xff
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, nil); err != nil {
 		panic(err)
 	}
+	data := b.String()
+	if filter != "" {
+		data = deflated(data)
+	}
 	return pdftest.Stream("/Type /XObject /Subtype /Image /Width 32 /Height 32 /ColorSpace /DeviceGray"+
-		" /BitsPerComponent 8 /Filter /DCTDecode", b.String())
-}()
+		" /BitsPerComponent 8 /Filter ["+filter+" /DCTDecode]", data)
+}
+
+// deflated returns data as FlateDecode undoes it.
+func deflated(data string) string {
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	z.Write([]byte(data))
+	z.Close()
+	return b.String()
+}
 
 // blockFont is a TrueType font in which each glyph from 1 on is a rectangle, in thousandths of an em.
 func blockFont(glyphs ...[4]int16) string {
@@ -116,6 +133,46 @@ func blockFont(glyphs ...[4]int16) string {
 	}))
 }
 
+// blockCFF is a CFF font in which each glyph from 1 on is a rectangle, in units of its matrix.
+func blockCFF(matrix string, glyphs ...[4]int) string {
+	num := func(values ...int) (b string) {
+		for _, v := range values {
+			b += string([]byte{28, byte(v >> 8), byte(v)})
+		}
+		return b
+	}
+	index := func(items ...string) string {
+		b := string([]byte{byte(len(items) >> 8), byte(len(items))})
+		if len(items) == 0 {
+			return b
+		}
+		b += "\x02"
+		at := 1
+		for i := range len(items) + 1 {
+			b += string([]byte{byte(at >> 8), byte(at)})
+			if i < len(items) {
+				at += len(items[i])
+			}
+		}
+		return b + strings.Join(items, "")
+	}
+	shapes := []string{"\x0e"}
+	for _, g := range glyphs {
+		shapes = append(shapes, num(g[0], g[1])+"\x15"+num(g[2]-g[0])+"\x06"+num(g[3]-g[1])+"\x07"+
+			num(g[0]-g[2])+"\x06\x0e")
+	}
+	head := "\x01\x00\x04\x02" + index("X")
+	top := func(at int) string { return matrix + num(at) + "\x11" + num(0, 0) + "\x12" }
+	before := head + index(top(0)) + index() + index()
+	return head + index(top(len(before))) + index() + index() + index(shapes...)
+}
+
+// One thousandth and one tenth, as the matrix of a CFF font.
+const (
+	milliMatrix = "\x1e\xa0\x01\xff\x8b\x8b\x1e\xa0\x01\xff\x8b\x8b\x0c\x07"
+	deciMatrix  = "\x1e\xa1\xff\x8b\x8b\x1e\xa1\xff\x8b\x8b\x0c\x07"
+)
+
 // simpleFont and wideFont are resources with an embedded font, by codes of one and two bytes.
 var (
 	simpleFont = fmt.Sprintf("/Font << /T << /Type /Font /Subtype /TrueType /BaseFont /Helvetica"+
@@ -125,8 +182,11 @@ var (
 		" /DescendantFonts [<< /Type /Font /Subtype /CIDFontType2 /BaseFont /X /CIDToGIDMap /Identity /DW 600"+
 		" /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>"+
 		" /FontDescriptor << /Type /FontDescriptor /FontName /X /Flags 4 /FontFile2 %d 0 R >> >>] >> >>", hideMore)
-	blocks = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{0, -200, 1000, 900}, [4]int16{100, 0, 200, 700}))}
-	stems  = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{100, 0, 200, 700}, [4]int16{300, 0, 380, 500}))}
+	blocks     = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{0, -200, 1000, 900}, [4]int16{100, 0, 200, 700}))}
+	mappedFont = strings.Replace(wideFont, "/CIDToGIDMap /Identity", fmt.Sprintf("/CIDToGIDMap %d 0 R", hideMost), 1)
+	cffFont    = strings.Replace(simpleFont, "/FontFile2", "/FontFile3", 1)
+	cidFont    = strings.NewReplacer("/FontFile2", "/FontFile3", "CIDFontType2", "CIDFontType0").Replace(wideFont)
+	stems      = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{100, 0, 200, 700}, [4]int16{300, 0, 380, 500}))}
 )
 
 // laterBox is the box of a later signature.
@@ -250,6 +310,35 @@ var laterBoxes = map[string]laterBox{
 		look: "0 g BT /T 9 Tf 0 0 Td (a) Tj ET", hides: hiddenAmount,
 		resources: strings.Replace(simpleFont, "/FontFile2", "/FontFile3", 1), objects: blocks,
 	},
+	"blocks of a CFF font": {
+		look: "0 g BT /T 60 Tf 0 0 Td (aaaa) Tj ET", hides: hiddenAmount, resources: cffFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF("", [4]int{0, -200, 1000, 900}))},
+	},
+	"blocks of a CFF font by numbers": {
+		look: "0 g BT /T 60 Tf 0 0 Td <0001000100010001> Tj ET", hides: hiddenAmount, resources: cidFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /CIDFontType0C", blockCFF("", [4]int{0, -200, 1000, 900}))},
+	},
+	"a large CFF font": {
+		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", hides: hiddenAmount, resources: cffFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF(deciMatrix, [4]int{100, 0, 200, 700}))},
+	},
+	"a CFF font with strokes": {
+		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", hides: hiddenAmount, resources: cffFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF("\x8d\x0c\x05", [4]int{100, 0, 200, 700}))},
+	},
+	"thin lines of another ink": {
+		look: "/S CS 0 SCN 1.5 w " + rows(0, 30, 1.4), hides: hiddenAmount,
+		resources: "/ColorSpace << /S [/Separation /X /DeviceGray << /FunctionType 2 /Domain [0 1]" +
+			" /N 1 /C0 [1] /C1 [0] >>] >>",
+	},
+	"blocks of a font with a map of glyphs": {
+		look: "0 g BT /T 60 Tf 0 0 Td <000200020002> Tj ET", resources: mappedFont, hides: hiddenAmount,
+		objects: map[int]string{hideMore: blocks[hideMore], hideMost: pdftest.Stream("", "\x00\x00\x00\x02\x00\x01")},
+	},
+	"a code that is not in a map of glyphs": {
+		look: "0 g BT /T 9 Tf 0 0 Td <0003> Tj ET", resources: mappedFont, hides: hiddenAmount,
+		objects: map[int]string{hideMore: stems[hideMore], hideMost: pdftest.Stream("", "\x00\x00\x00\x02\x00\x01")},
+	},
 	"two embedded fonts": {
 		look: "0 g BT /T 9 Tf 0 0 Td (b) Tj ET", hides: hiddenAmount,
 		resources: strings.Replace(simpleFont, "/FontFile2", fmt.Sprintf("/FontFile %d 0 R /FontFile2", hideMost), 1), objects: blocks,
@@ -317,8 +406,24 @@ var laterBoxes = map[string]laterBox{
 		look:      "q 36 0 0 36 204 0 cm /I Do Q BT /F1 9 Tf 10 24 Td (Digitally signed by Ann) Tj 0 -11 Td (Date: 2026.11.29 12:00) Tj ET",
 		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideImage),
 	},
-	"handwriting":                     {look: "0 0 1 RG 1.2 w 5 10 m 20 30 40 -10 60 20 c 80 40 90 -10 110 15 c 130 35 150 0 190 12 c S"},
-	"letters of an embedded font":     {look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: wideFont, objects: stems},
+	"handwriting":                 {look: "0 0 1 RG 1.2 w 5 10 m 20 30 40 -10 60 20 c 80 40 90 -10 110 15 c 130 35 150 0 190 12 c S"},
+	"letters of an embedded font": {look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: wideFont, objects: stems},
+	"letters of a CFF font": {
+		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: cffFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF(
+			milliMatrix, [4]int{100, 0, 200, 700}, [4]int{300, 0, 380, 500},
+		))},
+	},
+	"letters of a CFF font by numbers": {
+		look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: cidFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /CIDFontType0C", blockCFF(
+			"", [4]int{100, 0, 200, 700}, [4]int{300, 0, 380, 500},
+		))},
+	},
+	"letters of a font with a map of glyphs": {
+		look: "0 g BT /T 12 Tf 2 2 Td <00020001000200010002> Tj ET", resources: mappedFont,
+		objects: map[int]string{hideMore: stems[hideMore], hideMost: pdftest.Stream("", "\x00\x00\x00\x02\x00\x01")},
+	},
 	"letters of a font by characters": {look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: simpleFont, objects: stems},
 	"a frame":                         {look: "0 G 1 w 1 1 198 28 re S"},
 	"words over the text":             {look: "BT /F1 8 Tf 2 2 Td (Signed by Ann) Tj ET"},

@@ -201,9 +201,8 @@ func (p *painter) graphics(o pdf.Object) {
 	if name := mode.Name(); name != "" {
 		p.mode = name
 	}
-	if mask := get("SMask"); !mask.IsNull() {
-		p.vague = p.vague || mask.IsDict()
-	}
+	overprints := get("op").Bool() || get("OP").Bool() // where white may leave what is below
+	p.vague = p.vague || get("SMask").IsDict() || overprints
 	if list := get("Font").Elements(); len(list) == 2 {
 		var font pdf.Object
 		if font, p.err = p.d.Resolve(list[0]); p.err == nil {
@@ -485,6 +484,7 @@ func (p *painter) show(o pdf.Object) {
 		} else if p.strict {
 			p.outline(code, at)
 		}
+		p.chars[len(p.chars)-1].above = len(p.areas)
 		if p.err != nil {
 			return
 		}

@@ -14,9 +14,10 @@ import (
 )
 
 // shapes are the outlines of a font's glyphs, as far as they can be known: exactly those of
-// embedded TrueType fonts whose codes are the numbers of glyphs; for other codes of such fonts the
-// glyph that covers most, because readers differ in which they choose; for text fonts that are not
-// embedded those of a font of ours. Where nothing is known, a glyph covers everything.
+// embedded TrueType fonts whose codes are the numbers of glyphs, or are mapped to them; for other
+// codes of such fonts, and for CFF fonts, the glyph that covers most, because readers differ in
+// which they choose; for text fonts that are not embedded those of a font of ours. Where nothing is
+// known, a glyph covers everything.
 type shapes struct {
 	font *sfnt.Font
 	buf  sfnt.Buffer
@@ -79,23 +80,34 @@ func (f *paintFont) readShapes(d *pdf.Document) (*shapes, error) {
 	}
 	horizontal := f.width == 1 || strings.HasSuffix(encoding.Name(), "-H") &&
 		(f.unicode || encoding.Name() == "Identity-H")
-	program := descriptor.Get("FontFile2")
-	other := !descriptor.Get("FontFile").IsNull() || !descriptor.Get("FontFile3").IsNull()
+	var programs []pdf.Object
+	for _, key := range []string{"FontFile2", "FontFile3", "FontFile"} {
+		if program := descriptor.Get(key); !program.IsNull() {
+			programs = append(programs, program)
+		}
+	}
 	switch {
-	case other, !horizontal:
+	case len(programs) > 1, !horizontal:
 		return &shapes{}, nil
-	case program.IsNull():
+	case len(programs) == 0:
 		return f.standIn(font.Get("BaseFont").Name())
 	}
-	if program, err = d.Resolve(program); err != nil {
-		return nil, err
-	}
-	ttf, err := d.Decode(program)
+	program, err := d.Resolve(programs[0])
 	if err != nil {
 		return nil, err
 	}
-	s := &shapes{font: glyphsOf(ttf)}
-	if s.font == nil {
+	data, err := d.Decode(program)
+	if err != nil {
+		return nil, err
+	}
+	s := &shapes{}
+	if descriptor.Get("FontFile2").IsNull() {
+		if s.font = cffGlyphs(data); s.font != nil {
+			s.chooseDensest()
+		}
+		return s, nil
+	}
+	if s.font = glyphsOf(data); s.font == nil {
 		return s, nil
 	}
 	toGID, err := d.Get(font, "CIDToGIDMap")
@@ -109,10 +121,29 @@ func (f *paintFont) readShapes(d *pdf.Document) (*shapes, error) {
 		}
 		return s, nil
 	}
+	if f.width == 2 && !f.unicode && toGID.Kind() == pdf.Stream {
+		list, err := d.Decode(toGID)
+		if err != nil {
+			return nil, err
+		}
+		s.glyph = func(code []byte) (sfnt.GlyphIndex, bool) {
+			n := 2 * number(code)
+			if len(code) != 2 || n+2 > len(list) {
+				return 0, false
+			}
+			return sfnt.GlyphIndex(number(list[n : n+2])), true
+		}
+		return s, nil
+	}
+	s.chooseDensest()
+	return s, nil
+}
+
+// chooseDensest lets the densest glyph stand for all.
+func (s *shapes) chooseDensest() {
 	if gid, ok := s.densest(); ok {
 		s.glyph = func([]byte) (sfnt.GlyphIndex, bool) { return gid, true }
 	}
-	return s, nil
 }
 
 // textFonts are the beginnings of names of fonts that readers replace by a font for text.
@@ -150,14 +181,7 @@ func (f *paintFont) standIn(name string) (*shapes, error) {
 // glyphsOf reads the outlines of an embedded TrueType font, nil if it cannot be read.
 func glyphsOf(ttf []byte) *sfnt.Font {
 	tables := tablesOf(ttf)
-	// Tables for text are often absent, and are not used here.
-	kept := map[string][]byte{
-		"cmap": {
-			0, 0, 0, 1, 0, 3, 0, 1, 0, 0, 0, 12,
-			0, 4, 0, 24, 0, 0, 0, 2, 0, 2, 0, 0, 0, 0, 255, 255, 0, 0, 255, 255, 0, 1, 0, 0,
-		},
-		"post": append([]byte{0, 3, 0, 0}, make([]byte, 28)...),
-	}
+	kept := make(map[string][]byte)
 	for _, name := range []string{"head", "hhea", "hmtx", "maxp", "loca", "glyf"} {
 		if kept[name] = tables[name]; len(kept[name]) == 0 {
 			return nil
@@ -166,7 +190,20 @@ func glyphsOf(ttf []byte) *sfnt.Font {
 	if len(kept["head"]) < 54 {
 		return nil
 	}
-	font, err := sfnt.Parse(assemble(kept))
+	return parseGlyphs("\x00\x01\x00\x00", kept)
+}
+
+// parseGlyphs parses a font file that begins with kind and has these tables. Those for text are
+// often absent, and are not used here.
+func parseGlyphs(kind string, tables map[string][]byte) *sfnt.Font {
+	tables["cmap"] = []byte{
+		0, 0, 0, 1, 0, 3, 0, 1, 0, 0, 0, 12,
+		0, 4, 0, 24, 0, 0, 0, 2, 0, 2, 0, 0, 0, 0, 255, 255, 0, 0, 255, 255, 0, 1, 0, 0,
+	}
+	tables["post"] = append([]byte{0, 3, 0, 0}, make([]byte, 28)...)
+	file := assemble(tables)
+	copy(file, kind)
+	font, err := sfnt.Parse(file)
 	if err != nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package pades
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"io"
@@ -146,18 +147,17 @@ func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 		first, _ := e[0].Number()
 		s.inverted = first == 1
 	}
-	filter, err := d.Get(o, "Filter")
+	filters, err := filtersOf(d, o)
 	if err != nil {
 		return nil, err
 	}
-	if e := filter.Elements(); len(e) == 1 {
-		filter = e[0]
-	}
-	switch filter.Name() {
-	case "DCTDecode":
-		return s.readJPEG(d, o)
-	case "CCITTFaxDecode":
-		return s.readFax(d, o)
+	if n := len(filters); n > 0 {
+		read := map[string]func([]byte, pdf.Object) (*imageSamples, error){
+			"DCTDecode": s.readJPEG, "CCITTFaxDecode": s.readFax,
+		}[filters[n-1].Name()]
+		if read != nil {
+			return s.coded(d, o, filters[:n-1], read)
+		}
 	}
 	s.data, err = d.Decode(o)
 	if pdf.ReasonOf(err) != "" || len(s.data) < s.row()*s.height {
@@ -196,15 +196,36 @@ func colourants(d *pdf.Document, o pdf.Object) (int, error) {
 	return 0, nil
 }
 
-func (s *imageSamples) readJPEG(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
-	r, err := d.RawStream(o)
+// coded undoes the filters before that of an image, which read undoes with its parameters.
+func (s *imageSamples) coded(
+	d *pdf.Document, o pdf.Object, filters []pdf.Object,
+	read func(data []byte, parms pdf.Object) (*imageSamples, error),
+) (*imageSamples, error) {
+	parms, err := d.Get(o, "DecodeParms")
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(r)
-	if err != nil {
+	for i, e := range parms.Elements() {
+		if e, err = d.Resolve(e); err != nil {
+			return nil, err
+		}
+		if i < len(filters) && !e.IsNull() {
+			return nil, nil
+		}
+		parms = e
+	}
+	data, err := decoded(d, o, filters, errUnknownData)
+	if errors.Is(err, errUnknownData) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
+	return read(data, parms)
+}
+
+var errUnknownData = errors.New("the data of an image cannot be decoded")
+
+func (s *imageSamples) readJPEG(data []byte, _ pdf.Object) (*imageSamples, error) {
 	progressive := bytes.Contains(data, []byte{0xff, 0xc2}) // takes four times the memory
 	size, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err != nil || progressive || s.bits != 8 ||
@@ -219,16 +240,7 @@ func (s *imageSamples) readJPEG(d *pdf.Document, o pdf.Object) (*imageSamples, e
 }
 
 // readFax reads an image of ITU-T T.4 in one dimension, or of T.6.
-func (s *imageSamples) readFax(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
-	parms, err := d.Get(o, "DecodeParms")
-	if err != nil {
-		return nil, err
-	}
-	if e := parms.Elements(); len(e) == 1 {
-		if parms, err = d.Resolve(e[0]); err != nil {
-			return nil, err
-		}
-	}
+func (s *imageSamples) readFax(data []byte, parms pdf.Object) (*imageSamples, error) {
 	columns, ok := parms.Get("Columns").Int()
 	if !ok {
 		columns = 1728
@@ -241,17 +253,14 @@ func (s *imageSamples) readFax(d *pdf.Document, o pdf.Object) (*imageSamples, er
 	if k < 0 {
 		form = ccitt.Group4
 	}
-	r, err := d.RawStream(o)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(ccitt.NewReader(r, ccitt.MSB, form, s.width, s.height, &ccitt.Options{
+	r := ccitt.NewReader(bytes.NewReader(data), ccitt.MSB, form, s.width, s.height, &ccitt.Options{
 		Align: parms.Get("EncodedByteAlign").Bool(), Invert: parms.Get("BlackIs1").Bool(),
-	}))
-	if len(data) < s.row()*s.height || err != nil {
+	})
+	samples, err := io.ReadAll(r)
+	if len(samples) < s.row()*s.height || err != nil {
 		return nil, nil
 	}
-	s.data = data
+	s.data = samples
 	return s, nil
 }
 
