@@ -22,6 +22,32 @@ func (c colour) like(d colour) bool {
 	return !visible
 }
 
+// Limits of what a person can read: the contrast of WCAG 2.2, which asks for 3 and 4.5, and the
+// difference in one component with which a colour stands out from one as light, as yellow on white.
+const minContrast, minHue = 1.5, 0.5
+
+// readable reports whether a text in one colour can be read on another.
+func (c colour) readable(on colour) bool {
+	by, _ := c.contrast(on)
+	light, dark := c.luminance(), on.luminance()
+	ratio := (max(light, dark) + 0.05) / (min(light, dark) + 0.05)
+	return slices.Max(by[:]) >= minHue || ratio >= minContrast
+}
+
+// luminance returns the relative luminance of a colour in sRGB.
+func (c colour) luminance() (sum float64) {
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		v := min(max(c.rgb[i], 0), 1)
+		if v <= 0.04045 {
+			v /= 12.92
+		} else {
+			v = math.Pow((v+0.055)/1.055, 2.4)
+		}
+		sum += weight * v
+	}
+	return sum
+}
+
 // contrast returns by how much two colours differ in each component, and whether that can be seen.
 func (c colour) contrast(d colour) (by [3]float64, visible bool) {
 	for i := range by {

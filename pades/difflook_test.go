@@ -186,6 +186,24 @@ func TestFilledLooks(t *testing.T) {
 			strings.Replace(winAnsi, ">>", fmt.Sprintf("/ToUnicode %d 0 R >>", cmap), 1),
 			"1 beginbfchar <32> <0032> endbfchar", true,
 		},
+		"gray":   {text, "(250)", tx("BT /F 12 Tf 0.75 g 2 6 Td (250) Tj ET"), winAnsi, "", true},
+		"yellow": {text, "(250)", tx("BT /F 12 Tf 1 1 0 rg 2 6 Td (250) Tj ET"), winAnsi, "", true},
+		"black on dark gray": {
+			text, "(250)", "0.2 g 0 0 200 20 re f " + shows("250"), winAnsi, "", true,
+		},
+		"white on gray": {
+			text, "(250)", "0.75 g 0 0 200 20 re f " + tx("BT /F 12 Tf 1 g 2 6 Td (250) Tj ET"),
+			winAnsi, "", true,
+		},
+		"light gray": {text, "(250)", tx("BT /F 12 Tf 0.85 g 2 6 Td (250) Tj ET"), winAnsi, "", false},
+		"cream":      {text, "(250)", tx("BT /F 12 Tf 1 1 0.7 rg 2 6 Td (250) Tj ET"), winAnsi, "", false},
+		"black on nearly black": {
+			text, "(250)", "0.1 g 0 0 200 20 re f " + shows("250"), winAnsi, "", false,
+		},
+		"white on light gray": {
+			text, "(250)", "0.9 g 0 0 200 20 re f " + tx("BT /F 12 Tf 1 g 2 6 Td (250) Tj ET"),
+			winAnsi, "", false,
+		},
 		"opaque": {text, "(250)", "/H gs " + shows("250"), winAnsi, "", true},
 
 		// What shows something else.

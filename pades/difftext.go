@@ -71,7 +71,7 @@ func (v *textView) unseen(text string, letters []letter, tests *int) string {
 	return ""
 }
 
-// lost reports whether most of a letter has the colour of what is below it.
+// lost reports whether most of a letter cannot be told from what is below it.
 func (v *textView) lost(l letter, drawn colour) bool {
 	same := 0
 	for _, s := range samples {
@@ -79,8 +79,8 @@ func (v *textView) lost(l letter, drawn colour) bool {
 		if over, a := v.under(l.point(s), l.below); a != nil {
 			below, painted = over, true
 		}
-		if drawn.like(below) && (painted || !drawn.like(v.usual)) &&
-			(v.render != 2 || v.stroke.like(below)) {
+		if !drawn.readable(below) && (painted || !drawn.like(v.usual)) &&
+			(v.render != 2 || !v.stroke.readable(below)) {
 			same++
 		}
 	}
