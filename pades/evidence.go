@@ -200,8 +200,11 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 	for i, s := range sigs {
 		out := verdicts[s]
 		after := stampedBefore(sigs[:i], s, verdicts)
+		if out.ContentStampedAt.After(after) {
+			after = out.ContentStampedAt
+		}
 		if out.verified && !out.DocumentTimestamp && after.After(out.Signer.NotAfter) {
-			out.fail(Expired, "the signature covers a document time stamp from after the end of the"+
+			out.fail(Expired, "the signature covers a time stamp from after the end of the"+
 				" certificate %q", out.Signer.Subject.CommonName)
 		}
 		err := v.dss.backs(out, v.opts.Now)

@@ -192,11 +192,12 @@ type message struct {
 func derAttribute(id []byte, values ...[]byte) []byte { return derSeq(id, derSet(values...)) }
 
 var (
-	attrContentType = derOf(cms.OIDContentType)
-	attrDigest      = derOf(cms.OIDMessageDigest)
-	attrSigningCert = derOf(cms.OIDSigningCertificateV2)
-	attrOldCert     = derOf(cms.OIDSigningCertificate)
-	attrStamp       = derOf(cms.OIDSignatureTimestamp)
+	attrContentType  = derOf(cms.OIDContentType)
+	attrDigest       = derOf(cms.OIDMessageDigest)
+	attrSigningCert  = derOf(cms.OIDSigningCertificateV2)
+	attrOldCert      = derOf(cms.OIDSigningCertificate)
+	attrContentStamp = derOf(cms.OIDContentTimestamp)
+	attrStamp        = derOf(cms.OIDSignatureTimestamp)
 )
 
 // named is the value of signing-certificate-v2, or of version 1, for certificates.

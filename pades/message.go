@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -74,6 +75,9 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		)
 	}
 	v.stamped(sd, out)
+	if err := v.contentStamped(sd, out, content); err != nil {
+		return err
+	}
 	at := v.opts.Now
 	if !out.StampedAt.IsZero() && out.StampedAt.Before(at) {
 		at = out.StampedAt
@@ -150,6 +154,47 @@ func (v *verifier) stamped(sd *cms.SignedData, out *Signature) {
 		sub = SigConstraintsFailure
 	}
 	out.fail(sub, "time stamp: %w", first)
+}
+
+// contentStamped finds the newest valid time stamp over the content. The signer has signed that
+// they are over it, so one that is not, or cannot be read, is a problem. One whose authority is not
+// trusted proves nothing.
+func (v *verifier) contentStamped(
+	sd *cms.SignedData, out *Signature, content func(hash.Hash) error,
+) error {
+	sums := make(map[crypto.Hash][]byte) // a file is hashed once for any number of stamps
+	for _, der := range sd.Signer.ContentTimestamps() {
+		stamp, err := tsa.Parse(der)
+		if err == nil && sums[stamp.Hash] == nil {
+			h := stamp.Hash.New()
+			if err := content(h); err != nil {
+				return err
+			}
+			sums[stamp.Hash] = h.Sum(nil)
+		}
+		if err == nil {
+			_, err = stamp.CheckImprint(
+				stamp.Hash, sums[stamp.Hash], v.opts.TSARoots, v.opts.Memo,
+			)
+		}
+		if err == nil {
+			err = v.premature(stamp.Time)
+		}
+		switch {
+		case errors.Is(err, tsa.ErrUntrusted), errors.Is(err, tsa.ErrPurpose):
+		case err != nil:
+			out.fail(SigConstraintsFailure, "time stamp over the content: %w", err)
+		case stamp.Time.After(out.ContentStampedAt):
+			out.ContentStampedAt = stamp.Time
+		}
+	}
+	if !out.StampedAt.IsZero() && out.StampedAt.Add(maxSkew).Before(out.ContentStampedAt) {
+		out.fail(
+			TimestampOrderFailure, "the time stamp is from before the one over the content, of %s",
+			out.ContentStampedAt.UTC().Format(time.RFC3339),
+		)
+	}
+	return nil
 }
 
 // errPremature is the error for a timestamp from the future.

@@ -22,6 +22,14 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
+// protection is the attribute of RFC 6211.
+func protection(digest, signature []byte) []byte {
+	in := cryptobyte.String(signature)
+	var parts cryptobyte.String
+	in.ReadASN1(&parts, cbasn1.SEQUENCE)
+	return derAttribute(derOf(cms.OIDAlgorithmProtection), derSeq(digest, derTag(1, parts)))
+}
+
 // TestMessages judges signatures whose messages are made in other ways: attacks, and what honest
 // programs write.
 func TestMessages(t *testing.T) {
@@ -165,6 +173,31 @@ func TestMessages(t *testing.T) {
 		"signing time": {message{by: f.signer, signed: with(derAttribute(
 			derOf(cms.OIDSigningTime), der(cbasn1.UTCTime, []byte("261125120000Z")),
 		))}, SigConstraintsFailure},
+		"algorithms": {message{by: f.signer, signed: with(protection(algSHA256, algECDSASHA256))}, ""},
+		"algorithms with parameters": {message{by: rsaSigner, sigAlg: algRSASHA256, signed: with(
+			protection(derSeq(derOf(cms.OIDSHA256), derNull), derSeq(derOID(1, 2, 840, 113549, 1, 1, 11))),
+		)}, ""},
+		"algorithms with another digest": {message{
+			by: f.signer, signed: with(protection(algSHA512, algECDSASHA256)),
+		}, FormatFailure},
+		"algorithms with another signature": {message{
+			by: f.signer, signed: with(protection(algSHA256, algECDSASHA512)),
+		}, FormatFailure},
+		"algorithms with other parameters": {message{
+			by: rsaSigner, sigAlg: algPSS(algSHA256, algSHA256, 32, 1), sign: pss(32, crypto.SHA256),
+			signed: with(protection(algSHA256, algPSS(algSHA256, algSHA256, 20, 1))),
+		}, FormatFailure},
+		"algorithms without a signature": {message{by: f.signer, signed: with(
+			derAttribute(derOf(cms.OIDAlgorithmProtection), derSeq(algSHA256)),
+		)}, FormatFailure},
+		"what says nothing about the signature": {message{by: f.signer, signed: with(
+			derAttribute(derOID(1, 2, 840, 113549, 1, 9, 16, 2, 15), derSeq(derOID(1, 2, 3))), // policy
+			derAttribute(derOID(1, 2, 840, 113549, 1, 9, 16, 2, 16), derSeq(derOID(1, 2, 3))), // commitment
+			derAttribute(derOID(1, 2, 840, 113549, 1, 9, 16, 2, 17), derSeq()),                // place
+			derAttribute(derOID(1, 2, 840, 113549, 1, 9, 16, 2, 18), derSeq()),                // role
+			derAttribute(derOID(1, 2, 840, 113549, 1, 9, 16, 2, 4), derSeq(derOf(cms.OIDData))),
+			derAttribute(derOID(0, 4, 0, 1733, 2, 1), der(cbasn1.UTF8String, []byte("text/plain"))),
+		)}, ""},
 		"unknown signed attribute": {message{
 			by: f.signer, signed: with(derAttribute(derOID(1, 2, 3, 4), derNull)),
 		}, ""},

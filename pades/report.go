@@ -69,7 +69,10 @@ type Signature struct {
 	// ClaimedAt is /M, which the signing program wrote. StampedAt is what the timestamp proves; it
 	// is zero if there is no valid one.
 	ClaimedAt, StampedAt time.Time
-	Level                Level
+	// ContentStampedAt is the time of the newest valid time stamp over the content that the
+	// signature covers, and than which it is newer; zero if there is none.
+	ContentStampedAt time.Time
+	Level            Level
 	// Digest is the message digest that was signed. ByteRange is what it covers.
 	Digest    []byte
 	ByteRange [4]int64

@@ -236,6 +236,85 @@ func TestSeveralStamps(t *testing.T) {
 	}
 }
 
+// TestContentStamps judges signatures with time stamps over their content, of which each proves that
+// the signature is newer.
+func TestContentStamps(t *testing.T) {
+	f := newForge(t)
+	now := time.Now()
+	since := now.AddDate(0, -1, 0) // of the revocation
+	before, after := since.Add(-time.Hour), since.Add(time.Hour)
+	by := func(h holder, at time.Time) token { return token{message: message{by: h}, at: at} }
+	foreign := f.stranger.issue(f.stranger.root, nil, stamping)
+	wrong := by(f.unit, before)
+	wrong.imprint = func([]byte) []byte { return sha256Sum(nil) }
+	for name, tc := range map[string]struct {
+		stamps  []token
+		joined  bool      // as values of one attribute
+		stamped time.Time // over the signature
+		at      time.Time
+		sub     SubIndication
+		revoked SubIndication // if the certificate was revoked
+	}{
+		"none":            {sub: "", revoked: RevokedNoPOE},
+		"from before":     {stamps: []token{by(f.unit, before)}, at: before, revoked: RevokedNoPOE},
+		"from after":      {stamps: []token{by(f.unit, after)}, at: after, revoked: Revoked},
+		"two":             {stamps: []token{by(f.unit, after), by(f.unit, before)}, at: after, revoked: Revoked},
+		"two values":      {stamps: []token{by(f.unit, before), by(f.unit, after)}, joined: true, at: after, revoked: Revoked},
+		"untrusted":       {stamps: []token{by(foreign, after)}, revoked: RevokedNoPOE},
+		"by a person":     {stamps: []token{by(f.friend, after)}, revoked: RevokedNoPOE},
+		"over other data": {stamps: []token{wrong}, sub: SigConstraintsFailure, revoked: SigConstraintsFailure},
+		"one over other data": {
+			stamps: []token{by(f.unit, after), wrong}, at: after,
+			sub: SigConstraintsFailure, revoked: Revoked,
+		},
+		"from the future": {
+			stamps: []token{by(f.unit, now.AddDate(1, 0, 0))},
+			sub:    SigConstraintsFailure, revoked: SigConstraintsFailure,
+		},
+		"in order": {stamps: []token{by(f.unit, before)}, stamped: after, at: before, revoked: RevokedNoPOE},
+		"a minute apart": {
+			stamps: []token{by(f.unit, before.Add(time.Minute))}, stamped: before,
+			at: before.Add(time.Minute),
+		},
+		"out of order": {
+			stamps: []token{by(f.unit, after)}, stamped: before, at: after,
+			sub: TimestampOrderFailure, revoked: TimestampOrderFailure,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := message{by: f.signer, signed: func(attrs [][]byte) [][]byte {
+				sum := attrs[1][len(attrs[1])-32:]
+				var all [][]byte
+				for _, k := range tc.stamps {
+					if k.imprint == nil {
+						k.imprint = func([]byte) []byte { return sum }
+					}
+					all = append(all, k.encode(t, nil))
+				}
+				if tc.joined {
+					return append(attrs, derAttribute(attrContentStamp, all...))
+				}
+				for _, k := range all {
+					attrs = append(attrs, derAttribute(attrContentStamp, k))
+				}
+				return attrs
+			}}
+			if !tc.stamped.IsZero() {
+				m.unsigned = f.stamped(by(f.unit, tc.stamped))
+			}
+			doc := putMessage(t, pdftest.Minimal(), "one", m, claimedAt(before))
+			f.expect(t, doc, 0, tc.sub)
+			if s := f.verify(doc).Signatures[0]; !s.ContentStampedAt.Equal(tc.at.Truncate(time.Second)) {
+				t.Errorf("stamped at %s", s.ContentStampedAt)
+			}
+			r := crl{by: f.p.root, this: now, entries: []x509.RevocationListEntry{{
+				SerialNumber: f.signer.cert.SerialNumber, RevocationTime: since,
+			}}}
+			f.expect(t, store(t, doc, nil, nil, [][]byte{r.encode(t)}), 0, tc.revoked)
+		})
+	}
+}
+
 // TestStampedDictionaries changes the dictionaries of document timestamps and of signatures.
 func TestStampedDictionaries(t *testing.T) {
 	f := newForge(t)

@@ -39,15 +39,17 @@ type SignatureSummary struct {
 	Signer *CertificateSummary `json:"signer,omitempty"`
 	Issuer *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
 	// B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for timestamps
-	Level       string             `json:"level,omitempty"`
-	ClaimedAt   *time.Time         `json:"claimed_at,omitempty"`
-	StampedAt   *time.Time         `json:"stamped_at,omitempty"`
-	Fields      []string           `json:"fields"`
-	Places      int                `json:"places"` // fields that are visible
-	Coverage    Coverage           `json:"coverage"`
-	Permissions *PermissionSummary `json:"permissions,omitempty"`
-	Changes     []ChangeSummary    `json:"later_changes,omitempty"`
-	Problems    []ProblemSummary   `json:"problems,omitempty"`
+	Level     string     `json:"level,omitempty"`
+	ClaimedAt *time.Time `json:"claimed_at,omitempty"`
+	StampedAt *time.Time `json:"stamped_at,omitempty"`
+	// ContentStampedAt is a time after which the signature was made.
+	ContentStampedAt *time.Time         `json:"content_stamped_at,omitempty"`
+	Fields           []string           `json:"fields"`
+	Places           int                `json:"places"` // fields that are visible
+	Coverage         Coverage           `json:"coverage"`
+	Permissions      *PermissionSummary `json:"permissions,omitempty"`
+	Changes          []ChangeSummary    `json:"later_changes,omitempty"`
+	Problems         []ProblemSummary   `json:"problems,omitempty"`
 }
 
 // CertificateSummary names a certificate.
@@ -95,7 +97,7 @@ func (r *Report) Summary() Summary {
 			Kind: "signature", Intact: s.Intact(), Trusted: s.Trusted(), Later: s.Later(),
 			Level:     s.Level.String(),
 			ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt), Fields: s.Fields,
-			Places:   s.Appearances,
+			ContentStampedAt: moment(s.ContentStampedAt), Places: s.Appearances,
 			Coverage: Coverage{s.ByteRange, s.WholeFile}, Problems: summarize(s.Problems),
 		}
 		sum.Indication, sum.SubIndication = s.Indication()

@@ -292,6 +292,12 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 			s.ClaimedAt.Format(time.RFC3339),
 		)
 	}
+	if s.ContentStampedAt != nil {
+		fmt.Fprintf(
+			w, "     after:   %s, proven by a time stamp that it covers\n",
+			s.ContentStampedAt.Format(time.RFC3339),
+		)
+	}
 	if s.Level != "" && s.Level != "none" {
 		fmt.Fprintf(w, "     level:   PAdES %s\n", s.Level)
 	}

@@ -59,6 +59,10 @@ func (s *SignerInfo) Attribute(oid asn1.ObjectIdentifier) ([]byte, bool) {
 // 122-1, 5.3), and anyone can add one.
 func (s *SignerInfo) Timestamps() [][]byte { return s.unsigned[OIDSignatureTimestamp.String()] }
 
+// ContentTimestamps returns the RFC 3161 tokens over the content that the signature covers (EN 319
+// 122-1, 5.2.8). There may be several.
+func (s *SignerInfo) ContentTimestamps() [][]byte { return s.signed[OIDContentTimestamp.String()] }
+
 var errMalformed = errors.New("cms: malformed message")
 
 func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, what) }
@@ -226,9 +230,9 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 }
 
 // parseAttributes parses a SET OF Attribute, and returns its elements too. Among signed attributes
-// it refuses repeated types and multiple values: every attribute used here has exactly one value,
-// and of two values different readers could read different ones. The order of attributes has no
-// meaning.
+// it refuses repeated types and multiple values, except of content time stamps: every other
+// attribute used here has exactly one value, and of two values different readers could read
+// different ones. The order of attributes has no meaning.
 func parseAttributes(
 	in cryptobyte.String, tag cbasn1.Tag,
 ) (out map[string][][]byte, elements [][]byte, err error) {
@@ -251,7 +255,8 @@ func parseAttributes(
 			return nil, nil, malformed("attribute")
 		}
 		id := oid.String()
-		if signed && out[id] != nil {
+		once := signed && !oid.Equal(OIDContentTimestamp)
+		if once && out[id] != nil {
 			return nil, nil, malformed("repeated attribute")
 		}
 		for !values.Empty() {
@@ -262,7 +267,7 @@ func parseAttributes(
 			}
 			out[id] = append(out[id], bytes.Clone(value))
 		}
-		if signed && len(out[id]) > 1 {
+		if once && len(out[id]) > 1 {
 			return nil, nil, malformed("attribute with several values")
 		}
 	}

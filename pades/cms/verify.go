@@ -60,6 +60,9 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 		return nil, fmt.Errorf("%w: digest %s", ErrAlgorithm, s.DigestAlgorithm)
 	}
 
+	if !s.protected() {
+		return nil, fmt.Errorf("%w: algorithms", ErrAttributes)
+	}
 	var ct asn1.ObjectIdentifier
 	raw, _ := s.Attribute(OIDContentType)
 	v := cryptobyte.String(raw)
@@ -92,6 +95,29 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 		}
 	}
 	return cert, s.checkSignature(cert, digestHash)
+}
+
+// protected reports whether the algorithms are those that the signer has signed, if there is an
+// attribute with them (RFC 6211).
+func (s *SignerInfo) protected() bool {
+	raw, ok := s.Attribute(OIDAlgorithmProtection)
+	if !ok {
+		return true
+	}
+	in := cryptobyte.String(raw)
+	var seq, digest, signature cryptobyte.String
+	var digestAlg, signatureAlg asn1.ObjectIdentifier
+	return in.ReadASN1(&seq, cbasn1.SEQUENCE) && in.Empty() &&
+		seq.ReadASN1(&digest, cbasn1.SEQUENCE) && digest.ReadASN1ObjectIdentifier(&digestAlg) &&
+		digestAlg.Equal(s.DigestAlgorithm) &&
+		seq.ReadASN1(&signature, cbasn1.Tag(1).Constructed().ContextSpecific()) && seq.Empty() &&
+		signature.ReadASN1ObjectIdentifier(&signatureAlg) && signatureAlg.Equal(s.signatureAlg) &&
+		bytes.Equal(withoutNull(signature), withoutNull(s.signatureParams))
+}
+
+// withoutNull returns the parameters of an algorithm, of which NULL says as much as none.
+func withoutNull(params []byte) []byte {
+	return bytes.TrimPrefix(params, []byte{5, 0})
 }
 
 // SignerCertificate returns the certificate that the message names as the signer's. Only
