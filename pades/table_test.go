@@ -89,8 +89,8 @@ func keepVerdicts(rows []tableRow, table string) {
 	}
 }
 
-// judgedFiles asks all judges about the attacks on a document at B-LTA and about the files of
-// testdata/verify.
+// judgedFiles asks all judges about the attacks on a document at B-LTA, about boxes of a second
+// trusted signer that hide what the first one signed, and about the files of testdata/verify.
 func judgedFiles(t *testing.T) (rows []tableRow) {
 	t.Helper()
 	dir := t.TempDir()
@@ -152,7 +152,18 @@ func judgedFiles(t *testing.T) (rows []tableRow) {
 		}
 		ask(name, attacks[name](newVictim(t, w, victimDoc)), true, w.ca.Roots(), root, w.now())
 	}
+	signed := w.signedWith(t, hideDocument(), "first", "", "")
+	for _, name := range hidingBoxes {
+		doc := laterBoxes[name].cosigned(t, w, signed)
+		ask("a later box hides the page: "+name, doc, true, w.ca.Roots(), root, w.now())
+	}
 	return rows
+}
+
+// hidingBoxes are those of laterBoxes that are in the table.
+var hidingBoxes = []string{
+	"a white area", "an area and other words", "an image is hidden", "letters over letters",
+	"multiplied black", "thin lines",
 }
 
 // askPDFSig returns the worst that pdfsig says of a signature; it does not look at document
