@@ -8,8 +8,9 @@ import (
 )
 
 // Quiet returns a handler that passes on one line a minute of those whose attribute "err" is an
-// error that same reports, and drops the others. The line has the number of those that were dropped
-// before it. It is for an outage, during which everything fails for the same reason.
+// error that same reports, and drops the others, except one of a higher level. The line has the
+// number of those that were dropped before it. It is for an outage, during which everything fails
+// for the same reason.
 func Quiet(next slog.Handler, same func(error) bool) slog.Handler {
 	return quiet{next, same, new(outage)}
 }
@@ -24,7 +25,8 @@ type quiet struct {
 type outage struct {
 	mu      sync.Mutex
 	last    time.Time // of the line that was passed on last
-	dropped int       // since then
+	level   slog.Level
+	dropped int // since then
 }
 
 // Enabled implements slog.Handler.
@@ -43,13 +45,13 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 		return q.next.Handle(ctx, r)
 	}
 	q.mu.Lock()
-	if r.Time.Sub(q.last) < time.Minute {
+	if r.Time.Sub(q.last) < time.Minute && r.Level <= q.level {
 		q.dropped++
 		q.mu.Unlock()
 		return nil
 	}
 	dropped := q.dropped
-	q.last, q.dropped = r.Time, 0
+	q.last, q.level, q.dropped = r.Time, r.Level, 0
 	q.mu.Unlock()
 	if dropped > 0 {
 		r = r.Clone()

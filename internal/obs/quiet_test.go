@@ -20,6 +20,7 @@ func TestQuiet(t *testing.T) {
 			slog.NewTextHandler(&out, nil), func(err error) bool { return errors.Is(err, away) },
 		))
 		wrapped := fmt.Errorf("reading: %w", away)
+		log.Warn("a warning first", "err", wrapped)
 		for range 3 {
 			log.Error("a page", "err", wrapped)
 			log.With("node", 1).WithGroup("g").Warn("a pass", "err", wrapped)
@@ -31,7 +32,7 @@ func TestQuiet(t *testing.T) {
 		time.Sleep(time.Second)
 		log.Error("a minute later", "err", wrapped)
 		for text, want := range map[string]int{
-			"a page": 1, "a pass": 0, "something else": 3, "no error": 3, "too early": 0,
+			"a warning first": 1, "a page": 1, "a pass": 0, "something else": 3, "no error": 3, "too early": 0,
 			"a minute later": 1, "dropped_lines=6": 1, "dropped_lines": 1,
 		} {
 			if n := strings.Count(out.String(), text); n != want {
