@@ -159,17 +159,14 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 	}
 	f, temp, err := d.create()
 	if err != nil {
-		return 0, fmt.Errorf("storing a document: %w", err)
+		return 0, failed("storing a document", err)
 	}
 	at := temp
 	defer func() {
 		_ = f.Close()
 		if err != nil {
 			_ = d.root.Remove(at)
-			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-				err = fmt.Errorf("%w: %w", request.ErrNoRoom, err)
-			}
-			err = fmt.Errorf("storing a document: %w", err)
+			err = failed("storing a document", err)
 		}
 	}()
 	if w, ok := r.(io.WriterTo); ok {
@@ -216,6 +213,25 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 	return size, nil
 }
 
+// failed returns the error of what was done. A failure of the file system is a [request.ErrNoRoom]
+// or a [request.ErrAway]: the disk is full, fails, is read-only or not mounted, and the same may
+// succeed later. If a file that must exist does not, only the text is left, because callers would
+// take it for a document that does not exist.
+func failed(what string, err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	disk := errors.As(err, &path) || errors.As(err, &link)
+	switch {
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		err = fmt.Errorf("%w: %w", request.ErrNoRoom, err)
+	case disk && errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: %v", request.ErrAway, err)
+	case disk && !errors.Is(err, request.ErrAway):
+		err = fmt.Errorf("%w: %w", request.ErrAway, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // chunk is the size of writes. Writing whole pages halves the cost for a document that the network
 // delivers in small pieces.
 const chunk = 64 << 10
@@ -258,15 +274,18 @@ func (d *Dir) Open(_ context.Context, key string) (request.Blob, error) {
 		return nil, err
 	}
 	f, err := d.root.Open(folder(id) + "/" + name)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("opening a document: %w", err)
+	}
+	if err != nil {
+		return nil, failed("opening a document", err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening a document: %w", err), f.Close())
+		return nil, errors.Join(failed("opening a document", err), f.Close())
 	}
 	return &file{f, info.Size()}, nil
 }
@@ -280,6 +299,15 @@ type file struct {
 // Size implements request.Blob.
 func (f *file) Size() int64 { return f.size }
 
+// ReadAt implements request.Blob.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = failed("reading a document", err)
+	}
+	return n, err
+}
+
 // Keys implements request.Documents.
 func (d *Dir) Keys(_ context.Context, requestID string) ([]string, error) {
 	if !validID(requestID) {
@@ -287,7 +315,7 @@ func (d *Dir) Keys(_ context.Context, requestID string) ([]string, error) {
 	}
 	files, err := d.list(folder(requestID))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("listing documents: %w", err)
+		return nil, failed("listing documents", err)
 	}
 	var keys []string
 	for _, f := range files {
@@ -309,7 +337,7 @@ func (d *Dir) Delete(_ context.Context, keys ...string) error {
 		}
 		err = d.root.Remove(folder(id) + "/" + name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("deleting a document: %w", err)
+			return failed("deleting a document", err)
 		}
 		ids[id] = true
 	}
@@ -324,7 +352,7 @@ func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	}
 	for in := range changed {
 		if err := d.sync(in); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("deleting a document: %w", err)
+			return failed("deleting a document", err)
 		}
 	}
 	return nil
@@ -346,7 +374,7 @@ func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) 
 		}
 		folders, err := d.list(fmt.Sprintf("%02x", i))
 		if err != nil {
-			return nil, fmt.Errorf("listing documents: %w", err)
+			return nil, failed("listing documents", err)
 		}
 		for _, f := range folders {
 			id := f.Name()
@@ -355,7 +383,7 @@ func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) 
 			}
 			files, err := d.list(folder(id))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("listing documents: %w", err)
+				return nil, failed("listing documents", err)
 			}
 			if len(files) == 0 {
 				d.prune(id)

@@ -16,7 +16,9 @@ const reserve = 64 << 20
 func (d *Dir) Room(context.Context) error {
 	free, err := d.free(d.root.Name())
 	if err != nil {
-		return fmt.Errorf("reading the free space of the documents' disk: %w", err)
+		return fmt.Errorf(
+			"%w: reading the free space of the documents' disk: %v", request.ErrAway, err,
+		)
 	}
 	if free < reserve {
 		return fmt.Errorf(

@@ -3,7 +3,6 @@ package documents
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -17,7 +16,7 @@ const trash = "trash"
 func (d *Dir) Discard(_ context.Context, keys ...string) error {
 	for _, key := range keys {
 		if err := d.discard(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("discarding a document: %w", err)
+			return failed("discarding a document", err)
 		}
 	}
 	return nil
@@ -66,7 +65,7 @@ func (d *Dir) Discarded(ctx context.Context, before time.Time) (keys []string, e
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing discarded documents: %w", err)
+		return nil, failed("listing discarded documents", err)
 	}
 	slices.Sort(keys)
 	return keys, nil
@@ -82,7 +81,7 @@ func (d *Dir) DeleteDiscarded(_ context.Context, keys ...string) error {
 		in := trash + "/" + id
 		err = d.root.Remove(in + "/" + name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("deleting a discarded document: %w", err)
+			return failed("deleting a discarded document", err)
 		}
 		_ = d.root.Remove(in) // if it is empty
 	}
