@@ -22,7 +22,8 @@ const (
 	slowQuery = 50 * time.Millisecond
 )
 
-// checkDatabase looks whether the database answers, and is the one of the deployment.
+// checkDatabase looks whether the database answers, is the one of the deployment, and takes
+// changes again if it did not.
 func checkDatabase(ctx context.Context, s *subject) Finding {
 	var err error
 	if s.id == "" { // a finding about the deployment says why
@@ -33,6 +34,10 @@ func checkDatabase(ctx context.Context, s *subject) Finding {
 	remedy := "start the database, and set database to the one of the deployment"
 	if store.IsDenied(err) {
 		remedy = deniedRemedy
+	}
+	if err == nil {
+		err = s.store.CheckWrites(ctx)
+		remedy = "free space on the disk of the database, or make it writable"
 	}
 	return faulty(err, remedy, "")
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 
 	"github.com/signet-sign/signet/api"
@@ -115,4 +117,88 @@ func TestReadFails(t *testing.T) {
 		_, err := w.CheckSigned(ctx, id)
 		return err
 	})
+}
+
+// failingWrites are documents whose disk is full.
+type failingWrites struct {
+	request.Documents
+	full atomic.Bool
+}
+
+func (d *failingWrites) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
+	if !d.full.Load() {
+		return d.Documents.Put(ctx, key, r)
+	}
+	_, _ = io.CopyN(io.Discard, r, 100) // they had room
+	return 0, fmt.Errorf("%w: injected", request.ErrNoRoom)
+}
+
+// TestWriteFails fills the disk at each write of a document, while the database works. Uploads and
+// signers' steps are refused without effect, cancels are not, and sealing goes on later.
+func TestWriteFails(t *testing.T) {
+	docs := new(failingWrites)
+	w, err := openWorld(t.Context(), worldOptions{
+		dir:  t.TempDir(),
+		docs: func(d request.Documents) request.Documents { docs.Documents = d; return docs },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.close() }()
+	ctx := t.Context()
+	initiate := func() (string, error) {
+		in, err := w.Initiate(ctx, request.Application{
+			ClientID: shop, DocName: "a.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}, bytes.NewReader(pdftest.Minimal()))
+		if err != nil {
+			return "", err
+		}
+		return in.RequestID, nil
+	}
+	full := func(what string, step func() error) {
+		t.Helper()
+		docs.full.Store(true)
+		if err := step(); !errors.Is(err, request.ErrNoRoom) {
+			t.Errorf("%s: %v, want an ErrNoRoom", what, err)
+		}
+		docs.full.Store(false)
+		if err := step(); err != nil {
+			t.Fatalf("%s, with room: %v", what, err)
+		}
+	}
+	var id string
+	full("initiate", func() (err error) { id, err = initiate(); return err })
+	_, err = w.Open(ctx, id, signerAlice)
+	if err == nil {
+		_, err = w.Proceed(ctx, id, signerAlice, request.SeenUnasked)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	full("approve", func() error { return w.phones.Approve(ctx, id, signerAlice) })
+	seal := func(want request.State) {
+		t.Helper()
+		jobs, err := w.store.Jobs(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Seal(ctx, &jobs[0])
+		if r, err := w.Get(ctx, id); err != nil || r.State != want {
+			t.Fatalf("%s, %v; want %s", r.State, err, want)
+		}
+	}
+	other, err := initiate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs.full.Store(true)
+	seal(request.StateSealing)
+	if err := w.Cancel(ctx, shop, other); err != nil {
+		t.Errorf("cancel: %v", err)
+	}
+	docs.full.Store(false)
+	if err := w.SealAgain(ctx, id, "operator"); err != nil {
+		t.Fatal(err)
+	}
+	seal(request.StateSigned)
 }

@@ -35,7 +35,8 @@ func aRequest(id string) target { return target{key: id, requests: []string{id}}
 // writers make changes durable. The hash of a target's key selects the writer of a change, so that
 // two writers never change the same request.
 type writers struct {
-	all []*writer
+	all    []*writer
+	failed atomic.Bool // a change has failed because the database could not write
 
 	mu     sync.RWMutex // held for reading while a change is queued
 	closed bool
@@ -47,7 +48,7 @@ func newWriters(n int, db database, h *hub, fault func(string)) *writers {
 	for range n {
 		w := &writer{
 			db: db, hub: h, fault: fault, queue: make(chan *change, queueLength),
-			ended: make(chan struct{}),
+			ended: make(chan struct{}), failed: &ws.failed,
 		}
 		ws.all = append(ws.all, w)
 		go w.run()

@@ -63,6 +63,26 @@ func (s *Store) meta(ctx context.Context, key string) (value string, err error) 
 	return value, err
 }
 
+// CheckWrites tries whether the database takes changes, if a change has failed because it did not.
+func (s *Store) CheckWrites(ctx context.Context) error {
+	if !s.writers.failed.Swap(false) {
+		return nil
+	}
+	const key = "probe" // no other transaction sees it
+	err := s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {
+		_, err := tx.write(ctx, `INSERT INTO meta (key, value) VALUES ($1, '')`, key)
+		if err == nil {
+			_, err = tx.write(ctx, `DELETE FROM meta WHERE key = $1`, key)
+		}
+		return err
+	})
+	if err != nil {
+		s.writers.failed.Store(true)
+		return fmt.Errorf("trying a change: %w", err)
+	}
+	return nil
+}
+
 // setMeta inserts a value. If there is one it replaces it only under the condition.
 func (s *Store) setMeta(ctx context.Context, key, value, condition string) error {
 	err := s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {

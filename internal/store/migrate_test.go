@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 func openFrom(t *testing.T, version int64, statement string) *Store {
 	t.Helper()
 	path := t.TempDir() + "/a.db"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	db, err := sqlitePool(path, pragmas...)
 	if err != nil {
 		t.Fatal(err)

@@ -540,5 +540,6 @@ func (d *pgDatabase) transient(err error) (again, lost bool) {
 	if errors.Is(err, ErrUncertain) {
 		return false, true
 	}
-	return pgTransient(err), connectionLost(err)
+	// Another server of the URL may take changes.
+	return pgTransient(err), connectionLost(err) || isReadOnly(err)
 }

@@ -53,7 +53,8 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Close(); err != nil {
+	opened, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	// Different names of a file must lead to the same lock.
@@ -103,7 +104,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		dialect: d, schema: schema, readers: newReaders(reading, func(error) bool { return false }),
 		hub: newHub(),
 	}
-	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
+	s.writers = newWriters(1, sqliteDatabase{writing, path, opened}, s.hub, o.Fault)
 	s.compact = func(ctx context.Context) error {
 		_, err := writing.ExecContext(ctx, `VACUUM; PRAGMA wal_checkpoint(TRUNCATE)`)
 		return err
@@ -133,7 +134,9 @@ func readOnly(pragmas []string) []string {
 func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 	name := url.URL{
 		Scheme: "file", Path: filepath.ToSlash(path),
-		RawQuery: url.Values{"_pragma": pragmas}.Encode(),
+		// openSQLite makes the file; a connection never makes another one, as below a disk that was
+		// unmounted.
+		RawQuery: url.Values{"_pragma": pragmas, "mode": {"rw"}}.Encode(),
 	}
 	connector, err := sqlite.NewConnector(name.String())
 	if err != nil {
@@ -143,7 +146,15 @@ func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 }
 
 // sqliteDatabase runs transactions without batching of statements.
-type sqliteDatabase struct{ writing *sql.DB }
+type sqliteDatabase struct {
+	writing *sql.DB
+	path    string
+	opened  os.FileInfo // of the file when it was opened
+}
+
+// errMoved is the error of a change while another file, or none, has the name of the database:
+// what is written to the file that was opened would be lost at the next start.
+var errMoved = errors.New("the database file was moved or replaced, or its disk is not mounted")
 
 func (d sqliteDatabase) connect(ctx context.Context) (*conn, error) {
 	return newConn(ctx, d.writing)
@@ -156,8 +167,11 @@ func (sqliteDatabase) limit() (context.Context, context.CancelFunc) {
 
 // begin takes the write lock immediately, because a transaction that first reads and then writes
 // may be refused. The lock covers the whole database, so rows need none.
-func (sqliteDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
+func (d sqliteDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
 	loaded := map[string]row{}
+	if now, err := os.Stat(d.path); err != nil || !os.SameFile(now, d.opened) {
+		return nil, errMoved
+	}
 	if _, err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil || len(ids) == 0 {
 		return loaded, err
 	}
@@ -199,4 +213,6 @@ func (sqliteDatabase) commit(ctx context.Context, c *conn) error {
 	return err
 }
 
-func (sqliteDatabase) transient(error) (again, lost bool) { return false, false }
+// transient gives up a connection that could not use the files: SQLite may have opened a file that
+// could not be written to read-only, and a connection keeps it so.
+func (sqliteDatabase) transient(err error) (again, lost bool) { return false, isDisk(err) }

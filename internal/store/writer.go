@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // writer makes changes durable, many with one commit. It is one goroutine with one connection and
@@ -27,6 +29,7 @@ type writer struct {
 	ended chan struct{} // closed when the goroutine has ended
 
 	shared atomic.Int64 // when the last batch with busyBatch changes ended, in ns since 1970
+	failed *atomic.Bool // writers.failed
 
 	conn  *conn     // nil before the first transaction and after a failure
 	batch []*change // changes in progress
@@ -162,7 +165,10 @@ func (w *writer) settle(batch []*change) {
 	if err == nil || errors.Is(err, ErrUncertain) {
 		w.hub.tell(total(batch))
 	}
-	answer(batch, away(err))
+	if err = away(err); errors.Is(err, request.ErrAway) {
+		w.failed.Store(true)
+	}
+	answer(batch, err)
 	w.fault(FaultAnswered)
 }
 

@@ -1,0 +1,161 @@
+//go:build linux
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/store/disktest"
+	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// unavailable checks that an answer is 503 with Retry-After.
+func (a answer) unavailable(t *testing.T, what string) {
+	t.Helper()
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
+		!strings.Contains(a.body, api.CodeUnavailable) {
+		t.Errorf("%s: %d, Retry-After %q: %s", what, a.status, a.header.Get("Retry-After"), a.body)
+	}
+}
+
+// TestDiskFails takes the disk away from a service on one. Calls that change something are answered
+// 503 with Retry-After, the node is not ready and says why, metrics too, and the log has a line or
+// two. When the disk is back everything works, without a restart.
+func TestDiskFails(t *testing.T) {
+	if !disktest.Child(t) {
+		return
+	}
+	party := partytest.Start(t)
+	c := config(party)
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
+	var log lockedBuffer
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runApp(t, a)
+	base, control := "http://"+a.Addr.String(), "http://"+a.Control.String()
+	initiate := func() answer {
+		return do(
+			t, "POST", base+api.BasePath+api.PathRequest, party.Token(token.Initiate),
+			"application/octet-stream", bytes.NewReader(pdftest.Minimal()),
+		)
+	}
+	cancel := func(id string) answer {
+		return do(
+			t, "POST", base+api.BasePath+api.PathCancel,
+			party.Token(token.Cancel, partytest.Claim("request_id", id)), "", nil,
+		)
+	}
+	ready := func(want bool) (body string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			got := do(t, "GET", control+"/readyz", "", "", nil)
+			if (got.status == http.StatusOK) == want {
+				return got.body
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz: %d %s", got.status, got.body)
+			}
+		}
+	}
+	var in api.Initiated
+	got := initiate()
+	if err := json.Unmarshal([]byte(got.body), &in); err != nil || in.RequestID == "" {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	ready(true)
+
+	back := disktest.FailWrites(t)
+	log.reset()
+	initiate().unavailable(t, "initiate")
+	cancel(in.RequestID).unavailable(t, "cancel")
+	if got := do(t, "GET", base+"/sign/"+in.RequestID, "", "", nil); got.status != 200 {
+		t.Errorf("the landing page, which only reads: %d", got.status)
+	}
+	var report struct {
+		Checks map[string]struct{ Why string }
+	}
+	if err := json.Unmarshal([]byte(ready(false)), &report); err != nil {
+		t.Fatal(err)
+	}
+	for check, want := range map[string]string{
+		"database": "disk I/O error", "documents": "file too large",
+	} {
+		if why := report.Checks[check].Why; !strings.Contains(why, want) {
+			t.Errorf("%s: %q, want %q", check, why, want)
+		}
+		metric := fmt.Sprintf("signet_ready{check=%q} 0\n", check)
+		if got := do(t, "GET", control+"/metrics", "", "", nil); !strings.Contains(
+			got.body, metric,
+		) {
+			t.Errorf("/metrics: %d, without %q", got.status, metric)
+		}
+	}
+	text := log.String()
+	if n := strings.Count(text, "\n"); n > 3 || !strings.Contains(text, "level=ERROR") {
+		t.Errorf("%d lines are logged:\n%s", n, text)
+	}
+
+	back()
+	ready(true)
+	if got := cancel(in.RequestID); got.status != http.StatusOK {
+		t.Errorf("the disk is back, and cancel is answered %d %s", got.status, got.body)
+	}
+	if got := initiate(); got.status != http.StatusOK {
+		t.Errorf("the disk is back, and initiate is answered %d %s", got.status, got.body)
+	}
+}
+
+// TestDiskFailsWhileSealing takes the disk away while an approved document waits. It is not lost,
+// neither a cancel nor a signer's step has an effect, and the document is sealed when the disk is
+// back.
+func TestDiskFailsWhileSealing(t *testing.T) {
+	if !disktest.Child(t) {
+		return
+	}
+	s := start(t)
+	signed := s.sign(t)
+	link := s.signedResult(t, signed).SignedDocURL
+	waiting := s.initiate(t)
+	s.inject(t, `{"kind":"tsa-down","request_id":"`+waiting.RequestID+`"}`)
+	s.must(t, waiting.RequestID, alice, "open", "proceed", "approve")
+	open := s.initiate(t)
+	s.must(t, open.RequestID, alice, "open")
+
+	back := disktest.FailWrites(t)
+	s.result(t, signed).unavailable(t, "result, which records the use of its token")
+	do(t, "GET", link, "", "", nil).unavailable(t, "download, which is recorded in the trail")
+	s.act(t, open.RequestID, alice, "proceed").unavailable(t, "proceed")
+	if got := s.cancel(t, waiting.RequestID); got.status == http.StatusOK {
+		t.Error("a document that is being sealed is cancelled")
+	}
+
+	back()
+	for id, want := range map[string]string{waiting.RequestID: "sealing", open.RequestID: "locked"} {
+		if got := s.view(t, id).State; got != want {
+			t.Errorf("the request is %s, want %s", got, want)
+		}
+	}
+	do(t, "DELETE", s.control+"/faults", "", "", nil)
+	// An attempt may have ended in the meantime, and could not be recorded: its lease ends first.
+	s.advance(t, "2m")
+	s.settled(t, waiting.RequestID, "signed")
+	got := do(t, "GET", s.signedResult(t, waiting).SignedDocURL, "", "", nil)
+	pdfsig(t, []byte(got.body), 1)
+	if got := s.result(t, signed); got.status != http.StatusOK {
+		t.Errorf("the disk is back, and result is answered %d %s", got.status, got.body)
+	}
+	s.must(t, open.RequestID, alice, "proceed")
+}
