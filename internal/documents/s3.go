@@ -211,7 +211,10 @@ func away(err error) error {
 	if a.StatusCode == http.StatusInsufficientStorage || slices.Contains(full, a.Code) {
 		return fmt.Errorf("%w: %w", request.ErrNoRoom, err)
 	}
-	return fmt.Errorf("%w: %w", request.ErrAway, err)
+	if a.Code == "" { // it did not answer
+		return fmt.Errorf("%w: %w", request.ErrAway, err)
+	}
+	return fmt.Errorf("%w: %s: %w", request.ErrAway, a.Code, err)
 }
 
 // object is the name of the object of a key in a folder.

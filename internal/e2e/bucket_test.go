@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,6 +117,77 @@ func TestBucket(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(c.Data, "documents")); err == nil {
 		t.Errorf("the data folder has documents: %v", left)
+	}
+}
+
+// TestBucketRefuses has the object store refuse everything for a while, as when its keys are
+// withdrawn under a running service, and then work again. Uploads are answered 503 with
+// Retry-After, cancels go on, and the node names the cause and is ready again by itself.
+func TestBucketRefuses(t *testing.T) {
+	server, party := s3test.Start(t), partytest.Start(t)
+	var refusal atomic.Value // status and code
+	c := config(party)
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
+	c.DocumentsCredentials, c.Unsafe = server.Credentials, app.List{"documents"}
+	c.Documents = server.Via(t, server.Bucket(t), func(
+		w http.ResponseWriter, r *http.Request, next http.Handler,
+	) {
+		code, _ := refusal.Load().(string)
+		switch code {
+		case "":
+			next.ServeHTTP(w, r)
+			return
+		case "NoSuchBucket":
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", code)
+	})
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runApp(t, a)
+	base, control := "http://"+a.Addr.String(), "http://"+a.Control.String()
+	initiate := func() (in api.Initiated, got answer) {
+		got = do(
+			t, "POST", base+api.BasePath+api.PathRequest, party.Token(token.Initiate),
+			"application/octet-stream", bytes.NewReader(pdftest.Minimal()),
+		)
+		_ = json.Unmarshal([]byte(got.body), &in)
+		return in, got
+	}
+	for _, code := range []string{"RequestTimeTooSkewed", "InvalidAccessKeyId", "NoSuchBucket"} {
+		in, got := initiate()
+		if got.status != http.StatusOK {
+			t.Fatalf("before %s: %d %s", code, got.status, got.body)
+		}
+		refusal.Store(code)
+		if _, got := initiate(); got.status != http.StatusServiceUnavailable ||
+			got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: initiate: %d, %v: %s", code, got.status, got.header, got.body)
+		}
+		cancel := do(
+			t, "POST", base+api.BasePath+api.PathCancel,
+			party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), "", nil,
+		)
+		if cancel.status != http.StatusOK {
+			t.Errorf("%s: cancel: %d %s", code, cancel.status, cancel.body)
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+			got := do(t, "GET", control+"/readyz", "", "", nil)
+			if got.status == http.StatusServiceUnavailable && strings.Contains(got.body, code) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: /readyz: %d %s", code, got.status, got.body)
+			}
+		}
+		refusal.Store("")
+	}
+	if _, got := initiate(); got.status != http.StatusOK {
+		t.Errorf("the store is back, and initiate is answered %d %s", got.status, got.body)
 	}
 }
 
