@@ -524,10 +524,11 @@ func (c *canvas) legible(i int) bool {
 // areas were painted over it.
 func (c *canvas) gone(l letter) bool {
 	var over []*patch
+	place := l.bounds()
 	for i := l.above; i < len(c.areas); i++ {
 		a := &c.areas[i]
 		if a.alpha >= 1 && a.colour.known && !a.darkens && a.image == nil && a.width == 0 &&
-			!a.bounds.Intersect(l.bounds()).Empty() {
+			!a.bounds.Intersect(place).Empty() {
 			over = append(over, a)
 		}
 	}
