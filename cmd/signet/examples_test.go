@@ -57,7 +57,7 @@ func readExample(t *testing.T, path string, ports *strings.Replacer, v any) {
 // command signet is this test binary; see TestMain.
 func shell(t *testing.T, dir, script string, env ...string) (out string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-e", "-o", "pipefail", "-c", script)
 	var b bytes.Buffer
