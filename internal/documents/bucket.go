@@ -49,6 +49,13 @@ func (s *S3) Adopt(ctx context.Context, id string) (string, error) {
 	if err != nil && answer(err).StatusCode != http.StatusPreconditionFailed {
 		return "", err
 	}
-	m, err := s.Mark(ctx)
+	var m deployment.Mark
+	err = retry(ctx, func() (err error) {
+		// A store that puts the object of one start in the place of another's has none in between.
+		if m, err = s.Mark(ctx); err == nil && m.ID == "" {
+			err = fmt.Errorf("%s is not there after it was written", s)
+		}
+		return err
+	})
 	return m.ID, err
 }

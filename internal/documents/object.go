@@ -102,7 +102,12 @@ func (o *object) block(from int64) (block, error) {
 		return block{}, err
 	}
 	b := block{from, got.text}
-	o.blocks = append([]block{b}, o.blocks[:min(len(o.blocks), maxBlocks-1)]...)
+	kept := o.blocks
+	if len(kept) > 1 && kept[0].from == from-blockSize && kept[1].from == from-2*blockSize {
+		// Who reads from one end to the other does not come back: a slow download holds two blocks.
+		kept = append(kept[:1:1], kept[2:]...)
+	}
+	o.blocks = append([]block{b}, kept[:min(len(kept), maxBlocks-1)]...)
 	return b, nil
 }
 
