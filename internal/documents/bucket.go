@@ -1,6 +1,7 @@
 package documents
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -50,12 +51,13 @@ func (s *S3) Adopt(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	var m deployment.Mark
-	err = retry(ctx, func() (err error) {
+	var unread error
+	err = retry(ctx, func() error {
 		// A store that puts the object of one start in the place of another's has none in between.
-		if m, err = s.Mark(ctx); err == nil && m.ID == "" {
-			err = fmt.Errorf("%s is not there after it was written", s)
+		if m, unread = s.Mark(ctx); unread == nil && m.ID == "" {
+			return fmt.Errorf("%s is not there after it was written", s)
 		}
-		return err
+		return nil
 	})
-	return m.ID, err
+	return m.ID, cmp.Or(unread, err)
 }
