@@ -184,6 +184,10 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	a.stop = make(chan struct{})
 	a.free, a.inMemory = documents.FreeSpace, documents.InMemory
 	a.metrics = obs.NewMetrics()
+	if kind == store.Service { // a sandbox's clock is moved on purpose
+		a.clock = newClock(a.now, a.log, a.metrics.ClockOffset)
+		a.now = a.clock.now
+	}
 
 	if a.listener, err = listen("listen", c.Listen); err != nil {
 		return err
@@ -223,10 +227,9 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	a.deployment = mark.ID
-	// A sandbox's clock is moved on purpose.
-	if kind == store.Service {
-		a.clock = &clock{store: a.store, now: a.now, log: a.log, metric: a.metrics.ClockOffset}
-		if err := a.clock.measure(ctx); err != nil {
+	if a.clock != nil {
+		a.clock.database = a.store.ClockOffset
+		if err := a.clock.begin(ctx); err != nil {
 			return err
 		}
 	}

@@ -6,63 +6,131 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/signet-sign/signet/internal/store"
 )
 
 // How far the clock of a node may be from the database's.
 const (
 	clockWarn   = time.Second
-	clockRefuse = 5 * time.Second // from there on the node is not ready
+	clockRefuse = 5 * time.Second // from there on the node is not ready, and does not start
 	clockEvery  = 10 * time.Second
 	clockRemind = time.Minute // between two warnings
 )
 
-// clock measures how far the clock of this node is ahead of the database's.
+// clock is the time of a node of the service. That is the machine's clock, except after someone has
+// set it by five seconds or more: then the time goes on as before, until the next measurement shows
+// which of the two is nearer to the database's clock. What has expired or was deleted for its age
+// in an hour that was none cannot come back.
 type clock struct {
-	store  *store.Store
-	now    func() time.Time
-	log    *slog.Logger
-	metric func(offset time.Duration)
+	machine func() time.Time
+	log     *slog.Logger
+	metric  func(ahead time.Duration)
+
+	// database measures how far a clock is ahead of the database's.
+	database func(ctx context.Context, now func() time.Time) (ahead time.Duration, err error)
+
+	// elapsed is how long ago the clock was made at a time of machine, by a clock that nobody can
+	// set. If it is nil, the time is always the machine's.
+	elapsed func(t time.Time) time.Duration
 
 	mu     sync.Mutex
-	last   time.Duration // as it was measured last
+	origin time.Time     // when the clock was made, as far as the machine's is followed
+	last   time.Duration // how far origin and what has elapsed were ahead of the database's clock
 	warned time.Time
 }
 
-// offset is the offset as it was measured last.
-func (c *clock) offset() time.Duration {
+func newClock(machine func() time.Time, log *slog.Logger, metric func(time.Duration)) *clock {
+	made := machine()
+	c := &clock{machine: machine, log: log, metric: metric, origin: made.Round(0)}
+	if made != c.origin { // it has a monotonic reading
+		c.elapsed = func(t time.Time) time.Duration { return t.Sub(made) }
+	}
+	return c
+}
+
+// now returns the time.
+func (c *clock) now() time.Time {
+	t := c.machine()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if jump := c.jump(t); jump.Abs() >= clockRefuse {
+		return t.Round(0).Add(-jump)
+	}
+	return t
+}
+
+// jump returns by how much the machine's clock was set since origin, if it shows t now. It requires
+// c.mu to be held.
+func (c *clock) jump(t time.Time) time.Duration {
+	if c.elapsed == nil {
+		return 0
+	}
+	return t.Round(0).Sub(c.origin) - c.elapsed(t)
+}
+
+// offset is how far now is ahead of the database's clock, as it was measured last.
+func (c *clock) offset() time.Duration {
+	t := c.machine()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if jump := c.jump(t); jump.Abs() < clockRefuse {
+		return c.last + jump
+	}
 	return c.last
 }
 
-// measure measures the offset, and warns if it is too large.
+// begin measures for the first time. A machine whose clock is wrong from the start is refused: there
+// is no other time to go on with.
+func (c *clock) begin(ctx context.Context) error {
+	err := c.measure(ctx)
+	if err == nil && c.elapsed != nil {
+		err = c.check(ctx)
+	}
+	return err
+}
+
+// measure measures how far the machine's clock is ahead of the database's, warns if it is too far,
+// and follows it unless it was set wrongly.
 func (c *clock) measure(ctx context.Context) error {
-	offset, err := c.store.ClockOffset(ctx, c.now)
+	before := c.machine()
+	ahead, err := c.database(ctx, c.machine)
 	if err != nil {
 		return err
 	}
-	c.metric(offset)
+	t := c.machine()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = offset
-	if now := c.now(); offset.Abs() >= clockWarn && now.Sub(c.warned) >= clockRemind {
-		c.warned = now
+	jump := c.jump(t)
+	if (jump - c.jump(before)).Abs() >= clockWarn {
+		return nil // it was set meanwhile: the next measurement will tell
+	}
+	c.metric(ahead)
+	c.last = ahead - jump
+	wrong := jump.Abs() >= clockRefuse && ahead.Abs() > c.last.Abs()
+	if !wrong {
+		c.origin, c.last = c.origin.Add(jump), ahead
+		if jump.Abs() >= clockRefuse {
+			c.log.Warn("the clock of this node was set", "by", jump.Round(time.Millisecond))
+		}
+	}
+	if ahead.Abs() >= clockWarn && t.Sub(c.warned).Abs() >= clockRemind {
+		c.warned = t
 		c.log.Warn(
 			"the clock of this node is not the database's: synchronise it, as by chrony",
-			"ahead", offset.Round(time.Millisecond),
+			"ahead", ahead.Round(time.Millisecond), "followed", !wrong,
 		)
 	}
 	return nil
 }
 
-// check returns an error if the offset keeps the node from being ready.
+// check returns an error if the machine's clock keeps the node from being ready.
 func (c *clock) check(context.Context) error {
-	if offset := c.offset(); offset.Abs() >= clockRefuse {
+	t := c.machine()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ahead := c.last + c.jump(t); ahead.Abs() >= clockRefuse {
 		return fmt.Errorf(
-			"the clock of this node is ahead of the database's by %s; allowed are %s",
-			offset.Round(time.Millisecond), clockRefuse,
+			"the clock of this node is ahead of the database's by %s, and %s are too much: synchronise it, as by chrony",
+			ahead.Round(time.Millisecond), clockRefuse,
 		)
 	}
 	return nil

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -21,13 +22,13 @@ func serviceConfig(t *testing.T, database string) Config {
 }
 
 // TestClock checks that a node measures how far its clock is from the database's. From one second
-// on it warns, once a minute, and from five on it is not ready.
+// on it warns, once a minute, and from five on it does not start.
 func TestClock(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
 	for _, test := range []struct {
-		ahead        time.Duration
-		warns, ready bool
+		ahead         time.Duration
+		warns, starts bool
 	}{
 		{0, false, true},
 		{900 * time.Millisecond, false, true},
@@ -44,6 +45,12 @@ func TestClock(t *testing.T) {
 				t.Context(), serviceConfig(t, cluster.Database(t)), now,
 				slog.New(slog.NewTextHandler(&log, nil)),
 			)
+			if !test.starts {
+				if err == nil || !strings.Contains(err.Error(), "ahead of the database's by") {
+					t.Errorf("the node starts: %v", err)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,14 +67,76 @@ func TestClock(t *testing.T) {
 			if n := strings.Count(log.String(), warning); (n == 1) != test.warns || n > 1 {
 				t.Errorf("%d warnings:\n%s", n, &log)
 			}
-			if err := a.clock.check(t.Context()); (err == nil) != test.ready {
-				t.Errorf("check: %v", err)
+			if err := a.clock.check(t.Context()); err != nil {
+				t.Error(err)
 			}
-			if s := a.sign.ClockOffset(); s != a.clock.offset() {
+			if s := a.sign.ClockOffset(); (s - test.ahead).Abs() > 90*time.Millisecond {
 				t.Errorf("codes change by a clock that is %s ahead", s)
 			}
 		})
 	}
+}
+
+// TestClockIsSet sets the clock of a machine while the service runs. The time of the service goes on
+// as before, until a measurement shows that the database's clock agrees with the machine's.
+func TestClockIsSet(t *testing.T) {
+	var log bytes.Buffer
+	a, err := Open(
+		t.Context(), serviceConfig(t, ""), time.Now, slog.New(slog.NewTextHandler(&log, nil)),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	// From here on all clocks are the test's.
+	var passed, set time.Duration
+	begin := a.clock.origin
+	a.clock.machine = func() time.Time { return begin.Add(passed + set) }
+	a.clock.elapsed = func(time.Time) time.Duration { return passed }
+	a.clock.database = func(_ context.Context, now func() time.Time) (time.Duration, error) {
+		return now().Sub(begin.Add(passed)), nil
+	}
+	measure := func() {
+		t.Helper()
+		if err := a.clock.measure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(when string, want time.Duration, ready bool) {
+		t.Helper()
+		if got := a.now().Sub(begin); got != want {
+			t.Errorf("%s: the time is %s, want %s", when, got, want)
+		}
+		if err := a.clock.check(t.Context()); (err == nil) != ready {
+			t.Errorf("%s: check: %v", when, err)
+		}
+		if off := a.clock.offset(); ready && off != want-passed {
+			t.Errorf("%s: the time is %s ahead", when, off)
+		}
+	}
+	is("as it was made", 0, true)
+	for _, wrong := range []time.Duration{time.Hour, -time.Hour, 24 * time.Hour} {
+		passed, set = passed+10*time.Second, wrong
+		is("set", passed, false)
+		measure()
+		passed += 10 * time.Second
+		is("measured", passed, false)
+		set = 0
+		is("set back", passed, true)
+	}
+	if n := strings.Count(log.String(), "followed=false"); n != 3 {
+		t.Errorf("%d warnings of a clock that is not followed:\n%s", n, &log)
+	}
+	// A small correction is followed at once.
+	set = 3 * time.Second
+	is("corrected", passed+set, true)
+	measure()
+	// The machine's clock was wrong, and is set right.
+	a.clock.origin = begin.Add(-time.Hour)
+	set = 0
+	is("before it is measured", passed-time.Hour, false)
+	measure()
+	is("set right", passed, true)
 }
 
 // TestClockOfSQLite checks that SQLite has no second clock to compare with.
@@ -78,7 +147,8 @@ func TestClockOfSQLite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = a.Close() }()
-	if err := a.clock.measure(t.Context()); err != nil || a.clock.offset() != 0 {
-		t.Errorf("the offset is %s, %v", a.clock.offset(), err)
+	err = a.clock.measure(t.Context())
+	if off := a.clock.offset(); err != nil || off.Abs() > 90*time.Millisecond {
+		t.Errorf("the offset is %s, %v", off, err)
 	}
 }

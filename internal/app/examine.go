@@ -114,7 +114,8 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	}
 	s.store = db
 	s.clock = &clock{
-		store: db, now: s.now, log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
+		machine: s.now, database: db.ClockOffset,
+		log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
 	}
 	folders, err := c.folders(ctx, db)
 	if err != nil {
