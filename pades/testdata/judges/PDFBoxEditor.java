@@ -62,21 +62,22 @@ public class PDFBoxEditor {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));
         for (String file; (file = in.readLine()) != null;) {
             for (String kind : KINDS) {
-                try (PDDocument doc = PDDocument.load(new File(file));
+                // PDFBox closes the options, with the appearance that saveIncremental reads, when they are collected.
+                try (PDDocument doc = PDDocument.load(new File(file)); SignatureOptions options = new SignatureOptions();
                     FileOutputStream out = new FileOutputStream(file.replace(".pdf", "-" + kind + ".pdf"))) {
-                    edit(doc, new File(file), kind);
+                    edit(doc, kind, options);
                     doc.saveIncremental(out);
                 }
             }
         }
     }
 
-    private static void edit(PDDocument doc, File file, String kind) throws Exception {
+    private static void edit(PDDocument doc, String kind, SignatureOptions options) throws Exception {
         switch (kind) {
             case "sign":
             case "show":
             case "older":
-                sign(doc, file, kind);
+                sign(doc, kind, options);
                 break;
             case "fill":
                 PDField sum = doc.getDocumentCatalog().getAcroForm().getField("sum");
@@ -137,14 +138,13 @@ public class PDFBoxEditor {
         );
     }
 
-    private static void sign(PDDocument doc, File file, String kind) throws Exception {
+    private static void sign(PDDocument doc, String kind, SignatureOptions options) throws Exception {
         PDSignature signature = new PDSignature();
         signature.setFilter(PDSignature.FILTER_ADOBE_PPKLITE);
         signature.setSubFilter(
             kind.equals("older") ? PDSignature.SUBFILTER_ADBE_PKCS7_DETACHED : PDSignature.SUBFILTER_ETSI_CADES_DETACHED
         );
         signature.setSignDate(Calendar.getInstance());
-        SignatureOptions options = new SignatureOptions();
         if (kind.equals("show")) {
             PDVisibleSignDesigner design = new PDVisibleSignDesigner(doc, new BufferedImage(100, 40, BufferedImage.TYPE_INT_RGB), 1);
             design.xAxis(300).yAxis(300).signatureFieldName("shown");
