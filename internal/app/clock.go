@@ -28,7 +28,7 @@ type clock struct {
 	// database measures how far a clock is ahead of the database's.
 	database func(ctx context.Context, now func() time.Time) (ahead time.Duration, err error)
 
-	// elapsed is how long ago the clock was made at a time of machine, by a clock that nobody can
+	// elapsed is how long ago the clock was made at a time of machine, by a clock that cannot be
 	// set. If it is nil, the time is always the machine's.
 	elapsed func(t time.Time) time.Duration
 
@@ -78,8 +78,8 @@ func (c *clock) offset() time.Duration {
 	return c.last
 }
 
-// begin measures for the first time. A machine whose clock is wrong from the start is refused: there
-// is no other time to go on with.
+// begin measures for the first time. A machine whose clock is wrong from the start is refused:
+// there is no other time to go on with.
 func (c *clock) begin(ctx context.Context) error {
 	err := c.measure(ctx)
 	if err == nil && c.elapsed != nil {
@@ -101,7 +101,7 @@ func (c *clock) measure(ctx context.Context) error {
 	defer c.mu.Unlock()
 	jump := c.jump(t)
 	if (jump - c.jump(before)).Abs() >= clockWarn {
-		return nil // it was set meanwhile: the next measurement will tell
+		return nil // it was set just now: the next measurement will tell
 	}
 	c.metric(ahead)
 	c.last = ahead - jump
@@ -129,7 +129,8 @@ func (c *clock) check(context.Context) error {
 	defer c.mu.Unlock()
 	if ahead := c.last + c.jump(t); ahead.Abs() >= clockRefuse {
 		return fmt.Errorf(
-			"the clock of this node is ahead of the database's by %s, and %s are too much: synchronise it, as by chrony",
+			"the clock of this node is ahead of the database's by %s, and %s are too much: "+
+				"synchronise it, as by chrony",
 			ahead.Round(time.Millisecond), clockRefuse,
 		)
 	}
