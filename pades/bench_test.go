@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -136,4 +138,37 @@ func BenchmarkVerifyLarge(b *testing.B) {
 			w.verify(b, lta).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}),
 		)
 	})
+}
+
+// BenchmarkVerifyCovered verifies a document with a signature whose page, full of text, has the box
+// of a later one, in turns with the same document whose later box is on another page. It reports
+// the ratio of the computing times: what it costs to look for what a box hides.
+func BenchmarkVerifyCovered(b *testing.B) {
+	w := newWorld(b)
+	var text strings.Builder
+	for line := range 60 {
+		fmt.Fprintf(&text, "BT /F1 8 Tf 40 %d Td (%s) Tj ET\n", 800-12*line, strings.Repeat("clause ", 18))
+	}
+	doc := pdftest.New(
+		pdftest.Pages(2), pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", text.String())),
+	)
+	first, _ := w.signed(b, doc, w.options(Location{1, 0.1, 0.1}))
+	later := func(page int) []byte {
+		o := w.options(Location{page, 0.4, 0.5})
+		o.FieldName = "later"
+		out, _ := w.signed(b, first, o)
+		return out
+	}
+	over, beside := later(1), later(2)
+	var covered, other time.Duration
+	for b.Loop() {
+		begin := cpu(b)
+		w.verify(b, over)
+		between := cpu(b)
+		w.verify(b, beside)
+		covered, other = covered+between-begin, other+cpu(b)-between
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(covered)/float64(other), "x-beside")
+	b.ReportMetric(float64(covered.Microseconds())/1000/float64(b.N), "cpu-ms/op")
 }
