@@ -43,14 +43,14 @@ func diagnose(r *http.Request, kind calllog.Kind, c call, err error) *calllog.Di
 // advise is [token.Advise] for the checks that follow those of the token.
 func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 	switch {
+	case refusal.Code == api.CodeTooManyRequests, refusal.Code == api.CodeActiveSession,
+		refusal.Code == api.CodeUnavailable: // at any check, also while the request is looked up
+		return "Try again after the seconds of Retry-After."
 	case check == calllog.CheckRequest, refusal.Code == api.ErrNoRecord.Code &&
 		refusal.Description == api.ErrNoRecord.Description:
 		return "Take request_id from the answer of initiate, and call the service that gave it."
 	case refusal.Code == api.CodeUnauthorized:
 		return "Take exchange_code from the answer of initiate that made this request."
-	case refusal.Code == api.CodeTooManyRequests, refusal.Code == api.CodeActiveSession,
-		refusal.Code == api.CodeUnavailable:
-		return "Try again after the seconds of Retry-After."
 	case refusal.Code == api.CodeAlreadyCancelled:
 		return "Take it for a success: the request is cancelled."
 	case refusal.Code == api.CodeNotSigned:

@@ -42,6 +42,9 @@ func TestAdviceForEach(t *testing.T) {
 				if got == most || !strings.HasSuffix(got, ".") {
 					t.Errorf("%s, %s, %s: advice %q", kind, checked.Check, refusal.Code, got)
 				}
+				if refusal == api.ErrUnavailable && !strings.Contains(got, "Retry-After") {
+					t.Errorf("%s, %s, while the store is away: %q", kind, checked.Check, got)
+				}
 			}
 		}
 	}
