@@ -202,7 +202,7 @@ Stop with Ctrl-C.
 `, a.Config.PublicURL, a.ControlURL(), a.Config.Data, trust)
 	if changes := a.Changes(); len(changes) > 0 {
 		fmt.Fprintf(
-			env.out, "\nNot as a new sandbox (POST %s/reset undoes it):\n  %s\n", a.ControlURL(),
+			env.out, "\nDiffers from a new sandbox (POST %s/reset undoes it):\n  %s\n", a.ControlURL(),
 			strings.Join(changes, "\n  "),
 		)
 	}
