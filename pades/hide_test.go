@@ -150,7 +150,8 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 			" /N 1 /C0 [1] /C1 [0] >>] /I [/Indexed /DeviceGray 1 <ff00>]" +
 			" /P [/CalRGB << /WhitePoint [1 1 1] >>] >>" +
 			" /ExtGState << /N << /BM /Screen >> /B << /BM /ColorBurn >> /O << /BM /Normal >>" +
-			" /V << /op true /OPM 1 >> /T << /ca 0.5 >> /M << /SMask << /S /Luminosity >> >> >> /Properties << /L << /Type /OCG /Name (L) >> >>"
+			" /V << /op true /OPM 1 >> /T << /ca 0.5 >> /M << /SMask << /S /Luminosity >> >> >>" +
+			" /Properties << /L << /Type /OCG /Name (L) >> >>"
 	)
 	for name, tc := range map[string]struct {
 		content, entries, font, hides string

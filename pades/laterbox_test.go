@@ -182,11 +182,15 @@ var (
 		" /DescendantFonts [<< /Type /Font /Subtype /CIDFontType2 /BaseFont /X /CIDToGIDMap /Identity /DW 600"+
 		" /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>"+
 		" /FontDescriptor << /Type /FontDescriptor /FontName /X /Flags 4 /FontFile2 %d 0 R >> >>] >> >>", hideMore)
-	blocks     = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{0, -200, 1000, 900}, [4]int16{100, 0, 200, 700}))}
+	blocks = map[int]string{hideMore: pdftest.Stream("", blockFont(
+		[4]int16{0, -200, 1000, 900}, [4]int16{100, 0, 200, 700},
+	))}
 	mappedFont = strings.Replace(wideFont, "/CIDToGIDMap /Identity", fmt.Sprintf("/CIDToGIDMap %d 0 R", hideMost), 1)
 	cffFont    = strings.Replace(simpleFont, "/FontFile2", "/FontFile3", 1)
 	cidFont    = strings.NewReplacer("/FontFile2", "/FontFile3", "CIDFontType2", "CIDFontType0").Replace(wideFont)
-	stems      = map[int]string{hideMore: pdftest.Stream("", blockFont([4]int16{100, 0, 200, 700}, [4]int16{300, 0, 380, 500}))}
+	stems      = map[int]string{hideMore: pdftest.Stream("", blockFont(
+		[4]int16{100, 0, 200, 700}, [4]int16{300, 0, 380, 500},
+	))}
 )
 
 // laterBox is the box of a later signature.
@@ -302,10 +306,17 @@ var laterBoxes = map[string]laterBox{
 	},
 	"a glyph that the font names": {
 		look: "0 g BT /Z 60 Tf 0 -10 Td (aaaa) Tj ET", hides: hiddenAmount,
-		resources: "/Font << /Z << /Type /Font /Subtype /TrueType /BaseFont /Arial /Encoding << /Differences [97 /block] >> >> >>",
+		resources: "/Font << /Z << /Type /Font /Subtype /TrueType /BaseFont /Arial" +
+			" /Encoding << /Differences [97 /block] >> >> >>",
 	},
-	"blocks of an embedded font":     {look: "0 g BT /T 60 Tf 0 0 Td <000100010001> Tj ET", resources: wideFont, objects: blocks, hides: hiddenAmount},
-	"blocks of a font by characters": {look: "0 g BT /T 60 Tf 0 0 Td (aaaa) Tj ET", resources: simpleFont, objects: blocks, hides: hiddenAmount},
+	"blocks of an embedded font": {
+		look: "0 g BT /T 60 Tf 0 0 Td <000100010001> Tj ET", hides: hiddenAmount,
+		resources: wideFont, objects: blocks,
+	},
+	"blocks of a font by characters": {
+		look: "0 g BT /T 60 Tf 0 0 Td (aaaa) Tj ET", hides: hiddenAmount,
+		resources: simpleFont, objects: blocks,
+	},
 	"an embedded font that is unknown": {
 		look: "0 g BT /T 9 Tf 0 0 Td (a) Tj ET", hides: hiddenAmount,
 		resources: strings.Replace(simpleFont, "/FontFile2", "/FontFile3", 1), objects: blocks,
@@ -316,15 +327,21 @@ var laterBoxes = map[string]laterBox{
 	},
 	"blocks of a CFF font by numbers": {
 		look: "0 g BT /T 60 Tf 0 0 Td <0001000100010001> Tj ET", hides: hiddenAmount, resources: cidFont,
-		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /CIDFontType0C", blockCFF("", [4]int{0, -200, 1000, 900}))},
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /CIDFontType0C", blockCFF("", [4]int{0, -200, 1000, 900}),
+		)},
 	},
 	"a large CFF font": {
 		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", hides: hiddenAmount, resources: cffFont,
-		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF(deciMatrix, [4]int{100, 0, 200, 700}))},
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /Type1C", blockCFF(deciMatrix, [4]int{100, 0, 200, 700}),
+		)},
 	},
 	"a CFF font with strokes": {
 		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", hides: hiddenAmount, resources: cffFont,
-		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF("\x8d\x0c\x05", [4]int{100, 0, 200, 700}))},
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /Type1C", blockCFF("\x8d\x0c\x05", [4]int{100, 0, 200, 700}),
+		)},
 	},
 	"thin lines of another ink": {
 		look: "/S CS 0 SCN 1.5 w " + rows(0, 30, 1.4), hides: hiddenAmount,
@@ -341,15 +358,21 @@ var laterBoxes = map[string]laterBox{
 	},
 	"two embedded fonts": {
 		look: "0 g BT /T 9 Tf 0 0 Td (b) Tj ET", hides: hiddenAmount,
-		resources: strings.Replace(simpleFont, "/FontFile2", fmt.Sprintf("/FontFile %d 0 R /FontFile2", hideMost), 1), objects: blocks,
+		resources: strings.Replace(
+			simpleFont, "/FontFile2", fmt.Sprintf("/FontFile %d 0 R /FontFile2", hideMost), 1,
+		), objects: blocks,
 	},
 	"glyphs from top to bottom": {
 		look: "0 g BT /T 60 Tf 30 80 Td <00010001> Tj ET", hides: hiddenAmount,
 		resources: strings.Replace(wideFont, "Identity-H", "Identity-V", 1), objects: blocks,
 	},
-	"thick outlines of glyphs": {look: "1 Tr 30 w BT /F1 12 Tf 0 10 Td (...........................................) Tj ET", hides: hiddenAmount},
+	"thick outlines of glyphs": {
+		look:  "1 Tr 30 w BT /F1 12 Tf 0 10 Td (...........................................) Tj ET",
+		hides: hiddenAmount,
+	},
 	"letters over letters": {
-		look: strings.Repeat("BT /F1 13 Tf 10 9 Td (HHHHHHHHHHHHHHH) Tj 4 2 Td (HHHHHHHHHHHHHHH) Tj -2 1 Td (HHHHHHHHHHHHHHH) Tj ET ", 2) +
+		look: strings.Repeat("BT /F1 13 Tf 10 9 Td (HHHHHHHHHHHHHHH) Tj"+
+			" 4 2 Td (HHHHHHHHHHHHHHH) Tj -2 1 Td (HHHHHHHHHHHHHHH) Tj ET ", 2) +
 			"BT /F1 13 Tf 8 12 Td (HHHHHHHHHHHHHHH) Tj 2 -4 Td (HHHHHHHHHHHHHHH) Tj 5 0 Td (HHHHHHHHHHHHHHH) Tj ET ",
 		hides: "Total: SGD 1,000",
 	},
@@ -403,11 +426,15 @@ var laterBoxes = map[string]laterBox{
 	"a blank part of a photo": {rect: "[300 124 340 138]", look: "1 g 0 0 200 30 re f"},
 	"a seal beside words": {
 		rect: "[60 690 300 726]", bbox: "[0 0 240 36]",
-		look:      "q 36 0 0 36 204 0 cm /I Do Q BT /F1 9 Tf 10 24 Td (Digitally signed by Ann) Tj 0 -11 Td (Date: 2026.11.29 12:00) Tj ET",
+		look: "q 36 0 0 36 204 0 cm /I Do Q BT /F1 9 Tf 10 24 Td (Digitally signed by Ann) Tj" +
+			" 0 -11 Td (Date: 2026.11.29 12:00) Tj ET",
 		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideImage),
 	},
-	"handwriting":                 {look: "0 0 1 RG 1.2 w 5 10 m 20 30 40 -10 60 20 c 80 40 90 -10 110 15 c 130 35 150 0 190 12 c S"},
-	"letters of an embedded font": {look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: wideFont, objects: stems},
+	"handwriting": {look: "0 0 1 RG 1.2 w 5 10 m 20 30 40 -10 60 20 c 80 40 90 -10 110 15 c" +
+		" 130 35 150 0 190 12 c S"},
+	"letters of an embedded font": {
+		look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: wideFont, objects: stems,
+	},
 	"letters of a CFF font": {
 		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: cffFont,
 		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF(
@@ -424,17 +451,23 @@ var laterBoxes = map[string]laterBox{
 		look: "0 g BT /T 12 Tf 2 2 Td <00020001000200010002> Tj ET", resources: mappedFont,
 		objects: map[int]string{hideMore: stems[hideMore], hideMost: pdftest.Stream("", "\x00\x00\x00\x02\x00\x01")},
 	},
-	"letters of a font by characters": {look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: simpleFont, objects: stems},
-	"a frame":                         {look: "0 G 1 w 1 1 198 28 re S"},
-	"words over the text":             {look: "BT /F1 8 Tf 2 2 Td (Signed by Ann) Tj ET"},
-	"a light background":              {look: "/L gs 1 g 0 0 200 30 re f", resources: "/ExtGState << /L << /ca 0.7 >> >>"},
-	"a highlighter":                   {look: "/M gs 1 1 0 rg 0 0 200 30 re f", resources: "/ExtGState << /M << /BM /Multiply >> >>"},
-	"an area beside it":               {look: "1 g 0 0 200 4 re f"},
-	"an area outside":                 {look: "1 g 0 0 2 30 re n 300 0 200 30 re f"},
-	"an area that is cut":             {look: "0 0 200 4 re W n 1 g 0 0 200 30 re f"},
-	"white space":                     {rect: "[300 50 500 80]", look: "1 g 0 0 200 30 re f"},
-	"a line to sign on":               {rect: "[60 490 260 520]", look: "1 g 0 0 200 30 re f"},
-	"a mark for a program":            {rect: "[60 390 260 420]", look: "1 g 0 0 200 30 re f"},
+	"letters of a font by characters": {
+		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: simpleFont, objects: stems,
+	},
+	"a frame":             {look: "0 G 1 w 1 1 198 28 re S"},
+	"words over the text": {look: "BT /F1 8 Tf 2 2 Td (Signed by Ann) Tj ET"},
+	"a light background": {
+		look: "/L gs 1 g 0 0 200 30 re f", resources: "/ExtGState << /L << /ca 0.7 >> >>",
+	},
+	"a highlighter": {
+		look: "/M gs 1 1 0 rg 0 0 200 30 re f", resources: "/ExtGState << /M << /BM /Multiply >> >>",
+	},
+	"an area beside it":    {look: "1 g 0 0 200 4 re f"},
+	"an area outside":      {look: "1 g 0 0 2 30 re n 300 0 200 30 re f"},
+	"an area that is cut":  {look: "0 0 200 4 re W n 1 g 0 0 200 30 re f"},
+	"white space":          {rect: "[300 50 500 80]", look: "1 g 0 0 200 30 re f"},
+	"a line to sign on":    {rect: "[60 490 260 520]", look: "1 g 0 0 200 30 re f"},
+	"a mark for a program": {rect: "[60 390 260 420]", look: "1 g 0 0 200 30 re f"},
 	"a transparent image": {
 		look: "200 0 0 30 0 0 cm /I Do", resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
 		objects: map[int]string{

@@ -255,11 +255,14 @@ func TestContentStamps(t *testing.T) {
 		sub     SubIndication
 		revoked SubIndication // if the certificate was revoked
 	}{
-		"none":            {sub: "", revoked: RevokedNoPOE},
-		"from before":     {stamps: []token{by(f.unit, before)}, at: before, revoked: RevokedNoPOE},
-		"from after":      {stamps: []token{by(f.unit, after)}, at: after, revoked: Revoked},
-		"two":             {stamps: []token{by(f.unit, after), by(f.unit, before)}, at: after, revoked: Revoked},
-		"two values":      {stamps: []token{by(f.unit, before), by(f.unit, after)}, joined: true, at: after, revoked: Revoked},
+		"none":        {sub: "", revoked: RevokedNoPOE},
+		"from before": {stamps: []token{by(f.unit, before)}, at: before, revoked: RevokedNoPOE},
+		"from after":  {stamps: []token{by(f.unit, after)}, at: after, revoked: Revoked},
+		"two":         {stamps: []token{by(f.unit, after), by(f.unit, before)}, at: after, revoked: Revoked},
+		"two values": {
+			stamps: []token{by(f.unit, before), by(f.unit, after)}, joined: true, at: after,
+			revoked: Revoked,
+		},
 		"untrusted":       {stamps: []token{by(foreign, after)}, revoked: RevokedNoPOE},
 		"by a person":     {stamps: []token{by(f.friend, after)}, revoked: RevokedNoPOE},
 		"over other data": {stamps: []token{wrong}, sub: SigConstraintsFailure, revoked: SigConstraintsFailure},

@@ -40,18 +40,22 @@ func (b failingBlob) ReadAt(p []byte, off int64) (int, error) {
 	return b.Blob.ReadAt(p, off)
 }
 
+// worldOver opens a world whose documents are wrapped.
+func worldOver(t *testing.T, wrap func(request.Documents) request.Documents) *world {
+	t.Helper()
+	w, err := openWorld(t.Context(), worldOptions{dir: t.TempDir(), docs: wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.close() })
+	return w
+}
+
 // TestReadFails fails each read of a document in turn. A failure is never taken for a mistake in
 // the document: an upload is not refused as an invalid PDF, and sealing goes on later.
 func TestReadFails(t *testing.T) {
 	docs := &failingReads{fail: -1}
-	w, err := openWorld(t.Context(), worldOptions{
-		dir:  t.TempDir(),
-		docs: func(d request.Documents) request.Documents { docs.Documents = d; return docs },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = w.close() }()
+	w := worldOver(t, func(d request.Documents) request.Documents { docs.Documents = d; return docs })
 	ctx := t.Context()
 	var id string
 	// each runs an operation once for each of its reads, with that read failing.
@@ -84,7 +88,7 @@ func TestReadFails(t *testing.T) {
 		}
 		return err
 	})
-	_, err = w.Open(ctx, id, signerAlice)
+	_, err := w.Open(ctx, id, signerAlice)
 	if err == nil {
 		_, err = w.Proceed(ctx, id, signerAlice, request.SeenUnasked)
 	}
@@ -137,14 +141,7 @@ func (d *failingWrites) Put(ctx context.Context, key string, r io.Reader) (int64
 // signers' steps are refused without effect, cancels are not, and sealing goes on later.
 func TestWriteFails(t *testing.T) {
 	docs := new(failingWrites)
-	w, err := openWorld(t.Context(), worldOptions{
-		dir:  t.TempDir(),
-		docs: func(d request.Documents) request.Documents { docs.Documents = d; return docs },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = w.close() }()
+	w := worldOver(t, func(d request.Documents) request.Documents { docs.Documents = d; return docs })
 	ctx := t.Context()
 	initiate := func() (string, error) {
 		in, err := w.Initiate(ctx, request.Application{
@@ -168,7 +165,7 @@ func TestWriteFails(t *testing.T) {
 	}
 	var id string
 	full("initiate", func() (err error) { id, err = initiate(); return err })
-	_, err = w.Open(ctx, id, signerAlice)
+	_, err := w.Open(ctx, id, signerAlice)
 	if err == nil {
 		_, err = w.Proceed(ctx, id, signerAlice, request.SeenUnasked)
 	}

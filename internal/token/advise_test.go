@@ -209,7 +209,10 @@ func TestAdvise(t *testing.T) {
 			"sign-locations", without("sign_locations", "sign-locations", []int{}),
 			token.CheckArguments, "Write the claim as sign_locations",
 		},
-		{"no doc_name", b.party.Token(token.Initiate, partytest.NoClaim("doc_name")), token.CheckArguments, "Add doc_name"},
+		{
+			"no doc_name", b.party.Token(token.Initiate, partytest.NoClaim("doc_name")),
+			token.CheckArguments, "Add doc_name",
+		},
 		{
 			"five minutes", b.party.Token(token.Initiate, partytest.Claim("exp", epoch.Unix()+300)),
 			token.CheckTimes, "iat + 120",

@@ -28,11 +28,13 @@ var replaced = map[string]map[string]string{
 		"./src/display/editor/drawers/":     "",
 		"./src/display/touch_manager.js":    "",
 		// What draws with WebGPU (enableWebGPU).
-		"./src/display/webgpu.js": `const initGPU = () => null, isGPUReady = () => false, drawMeshWithGPU = () => null, loadMeshShader = () => null;`,
+		"./src/display/webgpu.js": `const isGPUReady = () => false;
+			const initGPU = () => null, drawMeshWithGPU = initGPU, loadMeshShader = initGPU;`,
 		// Documents that are not read with fetch, and what Node.js has instead of a browser.
 		"./src/display/network.js":     `class PDFNetworkStream {}`,
 		"./src/display/node_stream.js": `class PDFNodeStream {}`,
-		"./src/display/node_utils.js":  `class NodeBinaryDataFactory {} class NodeCanvasFactory {} class NodeFilterFactory {}`,
+		"./src/display/node_utils.js":  `class NodeBinaryDataFactory {}
+			class NodeCanvasFactory {} class NodeFilterFactory {}`,
 	},
 	"pdf_viewer.mjs": {
 		"./web/pdfjs.js":                `const makeSet = () => new Set();`,

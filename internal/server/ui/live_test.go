@@ -57,7 +57,8 @@ func TestSealingPhases(t *testing.T) {
 	do(t, ctx, s.open("sealing"), script(`window.before = true`))
 	s.told(t, 1)
 	const steps = `[...document.querySelectorAll(".progress-steps li")].filter(e => e.checkVisibility()).map(
-		e => e.innerText.trim() + " " + e.className + (e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
+		e => e.innerText.trim() + " " + e.className +
+			(e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
 	const approved = "Approved on your phone 2:03 PM done, "
 	for _, step := range []struct{ phase, want string }{
 		{"", approved + "Sealing the document now turns"},
