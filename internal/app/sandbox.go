@@ -231,7 +231,7 @@ func (a *App) sandboxControl(
 	mux := http.NewServeMux()
 	api := &control.API{
 		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
-		Clock: clock, Clocks: a.clocks, Drain: a.worker.Drain, Recorder: a.calls,
+		Clock: clock, Clocks: a.clocks, Worker: a.worker, Recorder: a.calls,
 		CallStore: a.store, Parties: a.parties, Keys: a.partyKeys, Log: a.log,
 	}
 	a.changes = api.Changes

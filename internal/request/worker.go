@@ -172,6 +172,22 @@ func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	return len(jobs), nil
 }
 
+// Still drains, and calls change while no job is running, so that none of them begins before and
+// ends after a change of the clock. It returns the error of change.
+func (w *Worker) Still(ctx context.Context, change func() error) error {
+	for {
+		if err := w.Drain(ctx); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		if len(w.running) == 0 {
+			defer w.mu.Unlock()
+			return change()
+		}
+		w.mu.Unlock()
+	}
+}
+
 // Drain does everything that is due now. It returns when nothing is due and no job is running.
 func (w *Worker) Drain(ctx context.Context) error {
 	for {
@@ -179,7 +195,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if n == 0 && !w.busy() {
+		if n == 0 {
 			if n, err = w.purge(ctx); n == 0 {
 				return err
 			}
@@ -193,10 +209,12 @@ func (w *Worker) Drain(ctx context.Context) error {
 }
 
 // pass applies changes by time and starts the jobs that are due, with the context jobs. It returns
-// the number of changes and jobs.
+// the number of changes and jobs, with those that were running before: what these leave to do, the
+// pass may have missed.
 func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	found = len(w.running)
 	now := w.service.now()
 	ids, err := w.service.Store.Due(ctx, now, w.atOnce())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -70,4 +71,38 @@ func TestRetryAtOnce(t *testing.T) {
 	if o.worker.busy() || len(o.worker.lanes[JobWebhook]) != 0 {
 		t.Errorf("still under way: %v, %v", o.worker.running, o.worker.lanes)
 	}
+}
+
+// TestStill checks that a job which is due runs to its end before the clock is moved.
+func TestStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &eagerOutbox{job: Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}}
+		s := New(Config{
+			Store: o, Outbox: o, Now: func() time.Time { return dawn },
+			Log: slog.New(slog.DiscardHandler),
+		})
+		o.worker = NewWorker(s, func(_ context.Context, job *Job) []Event {
+			time.Sleep(time.Second)
+			job.Finish()
+			return nil
+		})
+		if _, err := o.worker.pass(t.Context(), t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := o.worker.pass(t.Context(), t.Context()); n != 1 || err != nil {
+			t.Errorf("a pass beside a running job found %d (%v), want the job", n, err)
+		}
+		err := o.worker.Still(t.Context(), func() error {
+			if o.job.Status != JobDone {
+				t.Errorf("the clock is moved while a job is %s", o.job.Status)
+			}
+			return context.Canceled
+		})
+		if err != context.Canceled {
+			t.Error(err)
+		}
+		if err := o.worker.Drain(t.Context()); err != nil { // the worker is free again
+			t.Error(err)
+		}
+	})
 }

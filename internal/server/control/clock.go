@@ -194,13 +194,14 @@ func (c *API) change(ctx context.Context, in ClockChange) error {
 	return nil
 }
 
-// moveClock changes a clock, and returns after all jobs that became due have run.
+// moveClock changes a clock when all jobs that were due before have run, and returns after those
+// that became due by it have run.
 func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	var in ClockChange
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	err := c.change(r.Context(), in)
+	err := c.Worker.Still(r.Context(), func() error { return c.change(r.Context(), in) })
 	// A change that failed may have moved some of a party's clocks.
 	if failed := c.Clocks.save(); err == nil {
 		err = failed
@@ -208,7 +209,7 @@ func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Drain(r.Context()); err != nil {
+	if err := c.Worker.Drain(r.Context()); err != nil {
 		return err
 	}
 	return c.showClock(r.Context(), w, string(in.RequestID), string(in.ClientID))

@@ -34,7 +34,7 @@ type API struct {
 	Faults   *fault.Set
 	Clock    *Clock
 	Clocks   *Clocks
-	Drain    func(ctx context.Context) error // runs all jobs that are due
+	Worker   *request.Worker
 	Log      *slog.Logger
 
 	Parties *party.Registry

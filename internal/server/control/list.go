@@ -152,13 +152,13 @@ func (c *API) await(r *http.Request, id string) error {
 // resend sends the webhook of a signed request once more, after a delivery in progress, and answers
 // when it was tried.
 func (c *API) resend(w http.ResponseWriter, r *http.Request) error {
-	if err := c.Drain(r.Context()); err != nil {
+	if err := c.Worker.Drain(r.Context()); err != nil {
 		return err
 	}
 	if err := c.Requests.Resend(r.Context(), r.PathValue("request_id"), "control"); err != nil {
 		return notFound(err)
 	}
-	if err := c.Drain(r.Context()); err != nil {
+	if err := c.Worker.Drain(r.Context()); err != nil {
 		return err
 	}
 	return c.show(w, r)
