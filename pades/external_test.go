@@ -81,7 +81,7 @@ func newForeign(t *testing.T) *foreign {
 func (f *foreign) client(roots *x509.CertPool) *tsa.Client {
 	return &tsa.Client{
 		URL: f.srv.URL + "/tsa", HTTP: f.srv.Client(), Roots: roots,
-		Timeout: 300 * time.Millisecond, Now: time.Now, Rand: rand.Reader,
+		Timeout: 2 * time.Second, Now: time.Now, Rand: rand.Reader,
 	}
 }
 
@@ -144,7 +144,7 @@ func TestExternalAuthorities(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			select {
 			case <-r.Context().Done():
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 			}
 		}, second},
 		{"an authority that we do not know", func(w http.ResponseWriter, r *http.Request, _ func()) {

@@ -70,7 +70,7 @@ func shell(t *testing.T, dir, script string, env ...string) (out string, err err
 	cmd.WaitDelay = 100 * time.Millisecond
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if syscall.Kill(-cmd.Process.Pid, 0) != nil {
 				return
 			}
@@ -200,7 +200,7 @@ func TestComposeExample(t *testing.T) {
 	check := service.HealthCheck.Test
 	var out string
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if out, err = shell(t, dir, check, env...); err == nil {
 			break
 		}

@@ -33,7 +33,7 @@ func runService(t *testing.T, a *App) (stop func() error) {
 		case err := <-done:
 			done <- err
 			return err
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			return errors.New("the service does not stop")
 		}
 	}

@@ -56,7 +56,7 @@ func (b *browser) tree() (all []spoken) {
 func (b *browser) hears(role, name string) spoken {
 	b.t.Helper()
 	var all []spoken
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		all = b.tree()
 		for _, s := range all {
 			if s.role == role && strings.HasPrefix(s.name, name) {
@@ -72,7 +72,7 @@ func (b *browser) hears(role, name string) spoken {
 func (b *browser) announced(text string) {
 	b.t.Helper()
 	var last []spoken
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		within := false
 		last = nil
 		for _, s := range b.tree() {

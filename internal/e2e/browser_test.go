@@ -78,7 +78,7 @@ func (b *browser) fail(what string, err error) {
 
 // eval runs a script on the page.
 func eval[T any](b *browser, script string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
@@ -87,7 +87,7 @@ func eval[T any](b *browser, script string) (T, error) {
 func (b *browser) until(what, script string) {
 	b.t.Helper()
 	var err error
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(20 * time.Millisecond) {
 		var ok bool
 		if ok, err = eval[bool](b, `(async () => Boolean(document.body && await (() => `+script+`)()))()`); err == nil &&
 			ok {
@@ -100,7 +100,7 @@ func (b *browser) until(what, script string) {
 // open goes to a page.
 func (b *browser) open(url string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		b.fail("opening "+url, err)
@@ -143,7 +143,7 @@ func (b *browser) shot(name string) {
 		b,
 		`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`,
 	)
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {

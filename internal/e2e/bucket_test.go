@@ -70,7 +70,7 @@ func TestBucket(t *testing.T) {
 	}
 	ready := func(base string, status int, want string) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
 			got := do(t, "GET", base+"/readyz", "", "", nil)
 			if got.status == status && strings.Contains(got.body, want) {
 				return

@@ -273,7 +273,7 @@ func TestKill(t *testing.T) {
 		for _, s := range stories {
 			id := s.in.RequestID
 			state := p.state(t, id)
-			for deadline := time.Now().Add(20 * time.Second); state == "sealing" && time.Now().Before(deadline); state = p.state(t, id) {
+			for deadline := time.Now().Add(time.Minute); state == "sealing" && time.Now().Before(deadline); state = p.state(t, id) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			counts[state]++
@@ -382,7 +382,7 @@ func TestGracefulStop(t *testing.T) {
 	}
 	// The upload has begun when its bytes have a place.
 	uploads := filepath.Join(p.args[len(p.args)-1], "documents", "tmp", "*")
-	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(time.Millisecond) {
 		if found, _ := filepath.Glob(uploads); len(found) > 0 {
 			break
 		}

@@ -323,7 +323,7 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := false
-	for deadline := time.Now().Add(30 * time.Second); !ready && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); !ready && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
 		if resp, err := http.Get("http://" + control + "/readyz"); err == nil {
 			ready = resp.StatusCode == http.StatusOK

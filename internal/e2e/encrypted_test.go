@@ -78,7 +78,7 @@ func TestDocumentsAreEncrypted(t *testing.T) {
 	if a := s.cancel(t, cancelled.RequestID); a.status != http.StatusOK {
 		t.Fatalf("cancel: %d %s", a.status, a.body)
 	}
-	for end := time.Now().Add(20 * time.Second); len(s.files(t, cancelled.RequestID)) > 0; {
+	for end := time.Now().Add(time.Minute); len(s.files(t, cancelled.RequestID)) > 0; {
 		if time.Now().After(end) {
 			t.Fatal("the document is not deleted")
 		}

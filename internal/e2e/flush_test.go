@@ -46,7 +46,7 @@ func TestFlushed(t *testing.T) {
 		return in
 	}
 	until := func(what string, done func() bool) {
-		for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: not within 30 s", what)
 			}

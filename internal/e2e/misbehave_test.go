@@ -205,7 +205,7 @@ func TestFaultsOfWebhooks(t *testing.T) {
 		begin := time.Now()
 		s.sign(t)
 		for i, want := range c.genuine {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			hook, err := s.party.WaitWebhook(ctx, before+i)
 			cancel()
 			if err != nil {
@@ -226,7 +226,7 @@ func TestFaultsOfWebhooks(t *testing.T) {
 	s.inject(t, `{"kind":"webhook-reordered","count":1,"delay":"1m"}`)
 	first, second := s.sign(t).RequestID, s.sign(t).RequestID
 	for i, want := range []string{second, first} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		hook, err := s.party.WaitWebhook(ctx, before+i)
 		cancel()
 		if err != nil {
@@ -341,7 +341,7 @@ func TestFaultsOfSealing(t *testing.T) {
 	s.settled(t, other.RequestID, "signed")
 	seen := "" // by the signer, between two attempts
 	for begin := time.Now(); !strings.Contains(seen, "Next attempt at"); time.Sleep(50 * time.Millisecond) {
-		if time.Since(begin) > 20*time.Second {
+		if time.Since(begin) > time.Minute {
 			t.Fatalf("the signer's page names no further attempt:\n%s", seen)
 		}
 		seen = v.get(t, "/sign/"+in.RequestID).text()

@@ -171,7 +171,7 @@ func TestPackage(t *testing.T) {
 			t.Fatal(err)
 		}
 		ready := false
-		for deadline := time.Now().Add(30 * time.Second); !ready && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); !ready && time.Now().Before(deadline); {
 			time.Sleep(50 * time.Millisecond)
 			resp, err := http.Get("http://" + control + "/readyz")
 			if err == nil {

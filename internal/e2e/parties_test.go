@@ -217,7 +217,7 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	until := func(what string, good func(answer) bool) {
 		t.Helper()
 		var got answer
-		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			if got = onB.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); good(got) {
 				return
 			}

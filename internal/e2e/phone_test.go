@@ -514,15 +514,15 @@ func (p *phone) states(t *testing.T, session string) <-chan string {
 	return states
 }
 
-// hears waits a second for a state. The previous one may be sent again when the trail grows.
+// hears waits for a state. The previous one may be sent again when the trail grows.
 func hears(t *testing.T, states <-chan string, want string) {
 	t.Helper()
-	deadline := time.After(time.Second)
+	deadline := time.After(time.Minute)
 	for heard := ""; heard != want; {
 		select {
 		case heard = <-states:
 		case <-deadline:
-			t.Errorf("a second passed and the phone has not heard %q, but %q", want, heard)
+			t.Errorf("the phone has not heard %q, but %q", want, heard)
 			return
 		}
 	}

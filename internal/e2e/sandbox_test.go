@@ -96,7 +96,7 @@ func runApp(t testing.TB, a *app.App) (stop func()) {
 			if err != nil {
 				t.Errorf("the program stopped with: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the program does not stop")
 		}
 	})
@@ -267,7 +267,7 @@ func (s *sandbox) view(t testing.TB, id string) view {
 // settled waits until the request is in a state.
 func (s *sandbox) settled(t testing.TB, id, state string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		v := s.view(t, id)
 		if v.State == state {
 			return

@@ -198,7 +198,7 @@ func TestTLSFiles(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond)
 	get(t, tlsClient(a.Addr, first), "https://sign.test/")
 	write(key, secondKey)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		conn, err := tls.Dial("tcp", a.Addr.String(), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)

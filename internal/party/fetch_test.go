@@ -109,7 +109,7 @@ func TestFetchRefused(t *testing.T) {
 }
 
 func TestSlowServer(t *testing.T) {
-	b := newKeyBench(t, func(c *party.KeysConfig) { c.Timeout = 250 * time.Millisecond })
+	b := newKeyBench(t, func(c *party.KeysConfig) { c.Timeout = time.Second })
 	var n atomic.Int64
 	release := make(chan struct{})
 	defer close(release)

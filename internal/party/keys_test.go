@@ -344,7 +344,7 @@ func TestStoredKeys(t *testing.T) {
 	if err := b.cancel(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if _, ok, err := saved.LoadKeys(t.Context(), b.party.ClientID); ok {
 			break
 		} else if err != nil || time.Now().After(deadline) {

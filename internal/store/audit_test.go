@@ -120,7 +120,7 @@ func testAudit(t *testing.T, nodes ...*store.Store) {
 		if pending, err = nodes[0].Pending(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatal("events have no place in the log after 10 s")
 		}
 	}

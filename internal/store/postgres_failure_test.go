@@ -105,7 +105,7 @@ func TestPostgresRestart(t *testing.T) {
 	}
 	changed, stopWatching := b.Watch(plainRequest(0).ID)
 	defer stopWatching()
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		if err := a.Update(t.Context(), plainRequest(0).ID, rename(time.Now().String())); err != nil {
 			t.Fatal(err)
 		}
@@ -200,8 +200,8 @@ func TestPostgresSilence(t *testing.T) {
 	var point atomic.Value
 	point.Store("")
 	s, err := store.Open(t.Context(), store.Options{
-		Database: url + "&idle_in_transaction_session_timeout=300ms", Kind: store.Sandbox,
-		ServerTimeout: 200 * time.Millisecond,
+		Database: url + "&idle_in_transaction_session_timeout=1500ms", Kind: store.Sandbox,
+		ServerTimeout: time.Second,
 		Fault: func(p string) {
 			if point.CompareAndSwap(p, "") {
 				u.lose()
@@ -217,7 +217,7 @@ func TestPostgresSilence(t *testing.T) {
 	}
 	add := func() {
 		t.Helper()
-		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
 		err := s.Update(
 			ctx, plainRequest(1).ID,
@@ -240,7 +240,7 @@ func TestPostgresSilence(t *testing.T) {
 
 // TestPostgresIdle checks that the time limit of an answer does not end an idle connection.
 func TestPostgresIdle(t *testing.T) {
-	const timeout = 100 * time.Millisecond
+	const timeout = time.Second
 	s, err := store.Open(
 		t.Context(),
 		store.Options{Database: cluster.Database(t), Kind: store.Sandbox, ServerTimeout: timeout},
@@ -441,7 +441,7 @@ func TestPostgresMissedNotifications(t *testing.T) {
 	do(`ALTER DATABASE "` + name + `" ALLOW_CONNECTIONS true`)
 	select {
 	case <-changed:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the watcher on the other node never hears of it")
 	}
 }

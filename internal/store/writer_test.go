@@ -279,7 +279,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 		runtime.Gosched()
 	}
 	for range 3 { // one after the other
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		if err := s.Update(ctx, plainRequest(other).ID, rename("new")); err != nil {
 			t.Errorf("request %d while another one is under way: %v", other, err)
 		}

@@ -79,7 +79,7 @@ func TestSlowUpload(t *testing.T) {
 			}
 			defer conn.Close()
 			begin := time.Now()
-			_ = conn.SetDeadline(begin.Add(10 * time.Second))
+			_ = conn.SetDeadline(begin.Add(2 * time.Minute))
 			fmt.Fprintf(
 				conn,
 				"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n",
@@ -100,7 +100,7 @@ func TestSlowUpload(t *testing.T) {
 				!strings.Contains(string(body), "The upload was interrupted") {
 				t.Errorf("%d %s", resp.StatusCode, body)
 			}
-			if took := time.Since(begin); took > 5*time.Second {
+			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("it took %s", took)
 			}
 			err = filepath.WalkDir(documents, func(path string, d fs.DirEntry, err error) error {

@@ -124,11 +124,13 @@ func TestConnectionLost(t *testing.T) {
 		return err
 	}))
 	const lost = `document.querySelector("[data-lost]").checkVisibility()`
-	within := func(t *testing.T, begin time.Time) {
+	// A timer of the page counts the time, which a machine under load does not get to either.
+	const count = `window.ticks = 0; setInterval(() => { if (!(` + lost + `)) window.ticks++ }, 100)`
+	within := func(t *testing.T) {
 		t.Helper()
 		do(t, ctx, eventually(lost))
-		if took := time.Since(begin); took > 3*time.Second {
-			t.Errorf("it takes %v", took)
+		if ticks := eval[int](t, ctx, `window.ticks`); ticks > 30 {
+			t.Errorf("it takes %d00 ms", ticks)
 		}
 	}
 	for _, name := range []string{"landing-intended", "document", "code", "phone-approve-done"} {
@@ -139,9 +141,9 @@ func TestConnectionLost(t *testing.T) {
 			s.mu.Lock()
 			s.hang = make(chan struct{})
 			s.mu.Unlock()
-			begin := time.Now()
+			do(t, ctx, script(count))
 			s.outage(true, false)
-			within(t, begin)
+			within(t)
 			if name == "code" {
 				do(t, ctx, eventually(`document.querySelector(".qr.stale") !== null`))
 			}
@@ -157,9 +159,8 @@ func TestConnectionLost(t *testing.T) {
 			s := newSite(t)
 			do(t, ctx, s.open(name))
 			do(t, ctx, eventually(`window.streaming === true`))
-			begin := time.Now()
-			do(t, ctx, offline(true))
-			within(t, begin)
+			do(t, ctx, script(count), offline(true))
+			within(t)
 			do(t, ctx, offline(false), eventually(`!`+lost))
 			do(t, ctx, s.leave()...)
 		})

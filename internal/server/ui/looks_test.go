@@ -318,7 +318,7 @@ func settled(t *testing.T, ctx context.Context, accepted []element, y bool) []el
 	t.Helper()
 	wait := 1500 * time.Millisecond
 	if accepted != nil {
-		wait = 3 * time.Second // a machine under load may still be drawing
+		wait = 15 * time.Second // a machine under load may still be drawing
 	}
 	var last []element
 	equal, since := 0, time.Now()
@@ -330,7 +330,7 @@ func settled(t *testing.T, ctx context.Context, accepted []element, y bool) []el
 		if last == nil || len(differences(last, now, true)) > 0 {
 			last, equal, since = now, 0, time.Now()
 		}
-		if equal++; equal > 1 && time.Since(since) > wait || time.Since(start) > 20*time.Second {
+		if equal++; equal > 1 && time.Since(since) > wait || time.Since(start) > time.Minute {
 			return now
 		}
 	}

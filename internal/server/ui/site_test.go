@@ -351,7 +351,7 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-r.Context().Done():
 			return
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			return
 		}
 	}
