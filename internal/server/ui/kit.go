@@ -51,10 +51,13 @@ type Kit struct {
 	options   Options
 	assets    *assets
 	languages []*language
-	matcher   textlanguage.Matcher // for languages
-	// language tag -> page -> template; parsed on first use
-	pages map[string]func() (map[string]*template.Template, error)
+	matcher   textlanguage.Matcher               // for languages
+	pages     map[string]map[string]pageTemplate // by the language's tag and the template's name
 }
+
+// pageTemplate returns the template of a page, which it parses on first use: a process shows few of
+// them, in one language or two.
+type pageTemplate func() (*template.Template, error)
 
 // New reads the embedded templates, messages and bundles. It fails only if the build is broken.
 func New(o Options) (*Kit, error) {
@@ -64,7 +67,7 @@ func New(o Options) (*Kit, error) {
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	k := &Kit{options: o, pages: map[string]func() (map[string]*template.Template, error){}}
+	k := &Kit{options: o, pages: map[string]map[string]pageTemplate{}}
 	var err error
 	if k.assets, err = openAssets(); err != nil {
 		return nil, err
@@ -74,13 +77,11 @@ func New(o Options) (*Kit, error) {
 	}
 	k.matcher = newMatcher(k.languages)
 	for _, l := range k.languages {
-		k.pages[l.Tag] = sync.OnceValues(
-			func() (map[string]*template.Template, error) { return k.parse(l) },
-		)
+		if k.pages[l.Tag], err = k.pagesOf(l); err != nil {
+			return nil, fmt.Errorf("ui: %w", err)
+		}
 	}
-	// finds mistakes early; the templates are the same for all languages
-	_, err = k.pages[k.languages[0].Tag]()
-	return k, err
+	return k, nil
 }
 
 // view is the data of a template; {{.Page}} is the view model.
@@ -115,13 +116,13 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	if m.English {
 		lang = k.byTag("en")
 	}
-	pages, err := k.pages[lang.Tag]()
-	if err != nil {
-		return err
-	}
-	tmpl := pages[m.Template]
-	if tmpl == nil {
+	parse := k.pages[lang.Tag][m.Template]
+	if parse == nil {
 		return fmt.Errorf("ui: no template %q", m.Template)
+	}
+	tmpl, err := parse()
+	if err != nil {
+		return fmt.Errorf("ui: %w", err)
 	}
 	v := view{
 		Page:      page,
@@ -226,57 +227,65 @@ func retryURL(r *http.Request, status int) string {
 	return page.RequestURI()
 }
 
-// parse builds the pages of one language. Each page is a clone of the layout and the shared parts,
+// pagesOf returns the pages of one language. Each is a clone of the layout and the shared parts,
 // with the language's functions.
-func (k *Kit) parse(l *language) (map[string]*template.Template, error) {
-	base, err := template.New("").Funcs(k.functions(l)).ParseFS(templateFiles, "templates/_*.html")
-	if err != nil {
-		return nil, fmt.Errorf("ui: %w", err)
-	}
-	pages := map[string]*template.Template{}
+func (k *Kit) pagesOf(l *language) (map[string]pageTemplate, error) {
+	base := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("").Funcs(k.functions(l)).ParseFS(templateFiles, "templates/_*.html")
+	})
+	pages := map[string]pageTemplate{}
 	for _, set := range append([]Templates{{Files: templateFiles}}, k.options.Templates...) {
-		if err := parseSet(pages, base, set); err != nil {
-			return nil, fmt.Errorf("ui: %w", err)
+		if err := addPages(pages, base, set); err != nil {
+			return nil, err
 		}
 	}
 	return pages, nil
 }
 
-// parseSet adds the pages of one edge.
-func parseSet(pages map[string]*template.Template, base *template.Template, set Templates) error {
+// addPages adds the pages of one edge.
+func addPages(pages map[string]pageTemplate, base pageTemplate, set Templates) error {
 	files, err := fs.Glob(set.Files, "templates/*.html")
 	if err != nil {
 		return err
 	}
-	shared, err := base.Clone()
-	if err != nil {
-		return err
-	}
-	shared.Funcs(set.Functions)
-	for _, file := range files {
-		if _, page := pageName(path.Base(file)); !page {
-			if _, err := shared.ParseFS(set.Files, file); err != nil {
-				return err
-			}
+	var parts []string
+	shared := sync.OnceValues(func() (*template.Template, error) {
+		t, err := clone(base, set.Functions)
+		if err != nil || len(parts) == 0 {
+			return t, err
 		}
-	}
+		return t.ParseFS(set.Files, parts...)
+	})
 	for _, file := range files {
-		name, page := pageName(path.Base(file))
-		if !page {
+		name, isPage := pageName(path.Base(file))
+		if !isPage {
+			parts = append(parts, file)
 			continue
 		}
 		if pages[name] != nil {
 			return fmt.Errorf("two pages are named %s", name)
 		}
-		t, err := shared.Clone()
-		if err != nil {
-			return err
-		}
-		if pages[name], err = t.ParseFS(set.Files, file); err != nil {
-			return err
-		}
+		pages[name] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := clone(shared, nil)
+			if err != nil {
+				return nil, err
+			}
+			return t.ParseFS(set.Files, file)
+		})
 	}
 	return nil
+}
+
+// clone returns a clone of a template with further functions.
+func clone(of pageTemplate, functions template.FuncMap) (*template.Template, error) {
+	t, err := of()
+	if err != nil {
+		return nil, err
+	}
+	if t, err = t.Clone(); err != nil {
+		return nil, err
+	}
+	return t.Funcs(functions), nil
 }
 
 // Location returns the time zone of displayed times, for parsing dates in forms.
