@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,12 +11,15 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +40,7 @@ type clinic struct {
 	inMemory func(path string) bool
 	provider *httptest.Server
 	stamps   *httptest.Server
+	stamper  http.Handler // of stamps
 	party    *partytest.Party
 }
 
@@ -50,10 +55,60 @@ func newClinic(t *testing.T, database string) *clinic {
 	c := &clinic{T: t, now: time.Now, party: partytest.Start(t)}
 	c.free = func(string) (uint64, error) { return 1 << 40, nil }
 	c.inMemory = func(string) bool { return false }
+	roots := c.makeStamps()
+	p := c.party.Registration()
+	c.config = serviceConfig(t, database)
+	c.config.PublicURL = "https://sign.test"
+	c.config.OIDCClientID, c.config.OIDCClientSecret = "signet", clinicSecret
+	c.config.AllowPrivate, c.config.TrustedProxies = true, List{"10.0.0.1"}
+	c.config.TSARoots = roots
+	c.config.Parties = PartyList{{
+		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
+		WebhookURL: p.WebhookURL + "?key=" + clinicQuery,
+	}}
+	c.startServers()
+	return c
+}
 
+// copy returns a healthy service with a copy of the data folder of c, which is stopped. Of the
+// linked folders it has no copy. It depends on servers of its own, but for the relying party's.
+func (c *clinic) copy(t *testing.T, linked ...string) *clinic {
+	t.Helper()
+	next := *c
+	next.T = t
+	next.config.Data = filepath.Join(t.TempDir(), "data")
+	next.config.Parties = slices.Clone(c.config.Parties)
+	next.must(filepath.WalkDir(c.config.Data, func(from string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(from, c.config.Data)
+		to := next.config.Data + name
+		switch {
+		case slices.Contains(linked, strings.TrimPrefix(name, "/")):
+			return cmp.Or(os.Symlink(from, to), fs.SkipDir)
+		case d.IsDir():
+			return os.Mkdir(to, 0o700)
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(from)
+		return errors.Join(err, os.WriteFile(to, content, info.Mode().Perm()))
+	}))
+	next.startServers()
+	return &next
+}
+
+// startServers starts the provider and the timestamp authority.
+func (c *clinic) startServers() {
+	c.stamps = httptest.NewServer(c.stamper)
+	c.Cleanup(c.stamps.Close)
 	mux := http.NewServeMux()
 	c.provider = httptest.NewServer(mux)
-	t.Cleanup(c.provider.Close)
+	c.Cleanup(c.provider.Close)
+	c.config.OIDCIssuer, c.config.TSAURLs = c.provider.URL, List{c.stamps.URL}
 	answer := func(path string, v any) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			_ = json.NewEncoder(w).Encode(v)
@@ -84,29 +139,17 @@ func newClinic(t *testing.T, database string) *clinic {
 		w.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": why})
 	})
-
-	roots := c.startStamps()
-	p := c.party.Registration()
-	c.config = serviceConfig(t, database)
-	c.config.PublicURL = "https://sign.test"
-	c.config.OIDCIssuer, c.config.OIDCClientID = c.provider.URL, "signet"
-	c.config.OIDCClientSecret = clinicSecret
-	c.config.AllowPrivate, c.config.TrustedProxies = true, List{"10.0.0.1"}
-	c.config.TSAURLs, c.config.TSARoots = List{c.stamps.URL}, roots
-	c.config.Parties = PartyList{{
-		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
-		WebhookURL: p.WebhookURL + "?key=" + clinicQuery,
-	}}
-	return c
 }
 
-// startStamps starts an external timestamp authority, and returns the file with its root.
-func (c *clinic) startStamps() (roots string) {
+// makeStamps makes an external timestamp authority, and returns the file with its root. Its
+// certificates name a server of its list of revocations that no copy stops.
+func (c *clinic) makeStamps() (roots string) {
 	mux := http.NewServeMux()
-	c.stamps = httptest.NewServer(mux)
-	c.Cleanup(c.stamps.Close)
+	c.stamper = mux
+	lists := httptest.NewServer(mux)
+	c.Cleanup(lists.Close)
 	authority, err := ca.Open(c.TempDir(), ca.Options{
-		Name: "Stamps", BaseURL: c.stamps.URL, Now: time.Now, Rand: rand.Reader,
+		Name: "Stamps", BaseURL: lists.URL, Now: time.Now, Rand: rand.Reader,
 	})
 	if err != nil {
 		c.Fatal(err)

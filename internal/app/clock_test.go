@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // serviceConfig is a configuration of the service for tests.
@@ -24,8 +22,7 @@ func serviceConfig(t *testing.T, database string) Config {
 // TestClock checks that a node measures how far its clock is from the database's. From one second
 // on it warns, once a minute, and from five on it does not start.
 func TestClock(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
+	config := serviceConfig(t, cluster.Database(t))
 	for _, test := range []struct {
 		ahead         time.Duration
 		warns, starts bool
@@ -42,8 +39,7 @@ func TestClock(t *testing.T) {
 			var log bytes.Buffer
 			now := func() time.Time { return time.Now().Add(test.ahead) }
 			a, err := Open(
-				t.Context(), serviceConfig(t, cluster.Database(t)), now,
-				slog.New(slog.NewTextHandler(&log, nil)),
+				t.Context(), config, now, slog.New(slog.NewTextHandler(&log, nil)),
 			)
 			if !test.starts {
 				if err == nil || !strings.Contains(err.Error(), "ahead of the database's by") {

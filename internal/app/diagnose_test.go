@@ -33,14 +33,15 @@ type mistake struct {
 // TestDiagnose plants one mistake at a time into a healthy service that is stopped, and expects
 // the finding that names it and the remedy.
 func TestDiagnose(t *testing.T) {
+	healthy := newClinic(t, "")
+	healthy.start(false)
 	for _, test := range slices.Concat(
 		[]mistake{{name: "nothing", plant: func(*clinic) {}}},
 		configurationMistakes, dataMistakes, keyMistakes, sealMistakes, partyMistakes, networkMistakes,
 	) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := newClinic(t, "")
-			c.start(false)
+			c := healthy.copy(t, "documents") // whose 257 folders take longer than the rest
 			test.plant(c)
 			found := c.diagnose()
 			if test.check == "" {
@@ -261,11 +262,16 @@ func TestDiagnoseProxy(t *testing.T) {
 // TestExamineChangesNothing checks that neither an examination nor a diagnosis changes a file or
 // makes one, not even a folder that is missing. The database of a running service may change.
 func TestExamineChangesNothing(t *testing.T) {
+	healthy := newClinic(t, "")
+	healthy.start(false)
 	for _, running := range []bool{false, true} {
 		for _, missing := range []string{"", "keys", "authority", "documents"} {
 			t.Run(fmt.Sprintf("running %t, without %q", running, missing), func(t *testing.T) {
-				c := newClinic(t, "")
-				a := c.start(running)
+				c := healthy.copy(t)
+				var a *App
+				if running {
+					a = c.start(true)
+				}
 				if missing != "" {
 					if err := os.RemoveAll(filepath.Join(c.config.Data, missing)); err != nil {
 						t.Fatal(err)

@@ -21,6 +21,15 @@ import (
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
+// cluster is shared by the tests that change nothing of the server itself.
+var cluster pgtest.Cluster
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	cluster.Stop()
+	os.Exit(code)
+}
+
 // runService runs a service until stop is called, which returns what Run has returned.
 func runService(t *testing.T, a *App) (stop func() error) {
 	t.Helper()
@@ -95,8 +104,6 @@ func TestReadinessKMS(t *testing.T) {
 // TestReadiness takes away what a node needs, one thing at a time: the node says that it is not
 // ready, for which thing and why, and is ready when it has the thing again.
 func TestReadiness(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	var ahead atomic.Int64
 	c := serviceConfig(t, cluster.Database(t))
 	a, err := Open(
@@ -174,15 +181,21 @@ func TestReadiness(t *testing.T) {
 		}
 		become(true)
 	}
-	cluster.Stop()
-	if r := become(false); r.Checks["database"].Why == "" || !r.Checks["documents"].OK {
-		t.Errorf("without a server: %+v", r)
-	}
-	resp, err := http.Get("http://" + a.Control.String() + "/livez")
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("alive: %v, %v", resp, err)
-	}
-	resp.Body.Close()
+	cluster.Away(t, func() {
+		if r := become(false); r.Checks["database"].Why == "" || !r.Checks["documents"].OK {
+			t.Errorf("without a server: %+v", r)
+		}
+		resp, err := http.Get("http://" + a.Control.String() + "/livez")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("alive: %d", resp.StatusCode)
+		}
+	})
+	become(true)
 }
 
 // TestStop checks that a service that is told to stop is not ready first, and serves on for the

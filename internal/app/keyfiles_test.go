@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // TestKeyFiles checks which configurations can have their keys in the database, and which then need
@@ -60,8 +58,6 @@ func TestKeyFiles(t *testing.T) {
 // TestKeysIntoDatabase imports the folders of a deployment into its database while a node uses them.
 // A node without the folders then starts with the same keys.
 func TestKeysIntoDatabase(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	c := newClinic(t, cluster.Database(t))
 	other := newClinic(t, cluster.Database(t))
 	plain := newClinic(t, cluster.Database(t))

@@ -10,14 +10,11 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // TestRetention checks that a running service erases a request that was kept for long enough, with
 // its document, which is in the trash then, and keeps a younger one.
 func TestRetention(t *testing.T) {
-	var cluster pgtest.Cluster
-	t.Cleanup(cluster.Stop)
 	c := serviceConfig(t, cluster.Database(t))
 	c.RetainUnsignedDays, c.RetainSignedDays = 10, 20
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
