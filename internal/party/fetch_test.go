@@ -12,6 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/safehttp/dnstest"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -173,4 +174,56 @@ func TestPrivateAddressRefused(t *testing.T) {
 
 	// The same for a URL that should never have been registered.
 	wantCause(t, b.cancel(), "URL not allowed")
+}
+
+// TestNamesOfKeys takes the name of the JWKS away. A call whose keys are needed is refused with the
+// reason, after the configured tries; keys that are known still serve; and the first call that finds
+// the name again gets the keys.
+func TestNamesOfKeys(t *testing.T) {
+	names := dnstest.Start(t)
+	policy := safehttp.Policy{AllowPrivate: true, Resolver: names.Resolver()}
+	bench := func(host string, timeout time.Duration) *keyBench {
+		b := newKeyBench(t, func(c *party.KeysConfig) {
+			c.Clients, c.Timeout = &party.Clients{Policy: policy}, timeout
+		})
+		b.JWKSURL = strings.Replace(b.JWKSURL, "127.0.0.1", host, 1)
+		return b
+	}
+	b := bench("unknown.test", time.Minute)
+	wantCause(t, b.cancel(), "no such host")
+	if f := b.lastFetch(t); f.Tries != 3 {
+		t.Errorf("reported %+v", f)
+	}
+	b.advance(time.Minute) // beyond the pause after a fetch that failed
+	names.Answer("unknown.test")
+	if err := b.cancel(); err != nil {
+		t.Errorf("with the name back: %v", err)
+	}
+	names.Forget("unknown.test")
+	if err := b.cancel(); err != nil {
+		t.Errorf("with keys that are known: %v", err)
+	}
+
+	b = bench("silent.test", 100*time.Millisecond)
+	asked := names.Silence("silent.test")
+	wantCause(t, b.cancel(), "deadline exceeded")
+	<-asked
+	if f := b.lastFetch(t); f.Tries != 3 {
+		t.Errorf("reported %+v", f)
+	}
+
+	// A relying party whose name is not answered holds up no other one.
+	b = bench("late.test", time.Minute)
+	asked = names.Silence("late.test")
+	waits := make(chan error, 1)
+	go func() { waits <- b.cancel() }()
+	<-asked
+	names.Answer("other.test")
+	if err := bench("other.test", time.Minute).cancel(); err != nil {
+		t.Errorf("another relying party: %v", err)
+	}
+	names.Answer("late.test")
+	if err := <-waits; err != nil {
+		t.Errorf("with a late answer: %v", err)
+	}
 }

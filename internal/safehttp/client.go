@@ -22,12 +22,6 @@ func NewClient(policy Policy) *http.Client {
 	if policy.MaxResponse <= 0 {
 		policy.MaxResponse = DefaultMaxResponse
 	}
-	dialer := &net.Dialer{
-		Timeout: connectTimeout,
-		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
-			return policy.checkDial(network, address)
-		},
-	}
 	return &http.Client{
 		Timeout: policy.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -36,7 +30,7 @@ func NewClient(policy Policy) *http.Client {
 		Transport: &guard{policy: policy, next: &http.Transport{
 			// A proxy would resolve and connect for this client, without the address check.
 			Proxy:               nil,
-			DialContext:         dialer.DialContext,
+			DialContext:         policy.dialer().DialContext,
 			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: policy.Roots},
 			TLSHandshakeTimeout: connectTimeout,
 			ForceAttemptHTTP2:   true,
@@ -60,6 +54,16 @@ const (
 	maxIdlePerHost = 4
 	idleTimeout    = 30 * time.Second
 )
+
+// dialer returns a dialer that checks the address of every connection.
+func (p Policy) dialer() *net.Dialer {
+	return &net.Dialer{
+		Timeout: connectTimeout, Resolver: p.Resolver,
+		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
+			return p.checkDial(network, address)
+		},
+	}
+}
 
 // checkDial checks the resolved address that the dialer is about to connect to.
 func (p Policy) checkDial(network, address string) error {

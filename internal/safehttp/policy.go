@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -27,6 +28,9 @@ type Policy struct {
 
 	// Roots are the trusted certificate authorities; nil means those of the system.
 	Roots *x509.CertPool
+
+	// Resolver resolves names; nil means net.DefaultResolver.
+	Resolver *net.Resolver
 }
 
 // DefaultMaxResponse is the default of Policy.MaxResponse in bytes. A JWKS or the answer to a

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"syscall"
 	"time"
 )
 
@@ -36,13 +35,7 @@ func (p Policy) Reach(ctx context.Context, rawURL string) (Reached, error) {
 			port = "80"
 		}
 	}
-	dialer := &net.Dialer{
-		Timeout: connectTimeout,
-		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
-			return p.checkDial(network, address)
-		},
-	}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	conn, err := p.dialer().DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return Reached{}, err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/safehttp/dnstest"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/storetest"
@@ -369,6 +370,47 @@ func TestErrorsHideTheURL(t *testing.T) {
 	}
 	if strings.Contains(job.LastError+events[0].Detail.Error, "SECRET") {
 		t.Errorf("the error shows the URL: %s", job.LastError)
+	}
+}
+
+// TestNames takes the name of a receiver away: each attempt fails with the reason and is made again
+// as for a receiver that does not answer, another receiver gets its webhook in the meantime, and the
+// attempt that finds the name again delivers.
+func TestNames(t *testing.T) {
+	names := dnstest.Start(t)
+	url, tokens := receiver(t, 200)
+	at := func(host string) *bench {
+		b := newBench(t, strings.Replace(url, "127.0.0.1", host, 1)+"/?key=hush")
+		b.Clients.Policy.Resolver = names.Resolver()
+		return b
+	}
+	b := at("shop.test")
+	job := &request.Job{RequestID: b.request.ID, Status: request.JobPending}
+	for _, cause := range []string{"no such host", "deadline exceeded"} {
+		if cause != "no such host" {
+			names.Silence("shop.test")
+		}
+		events := b.attempt(job)
+		if len(events) != 1 || !strings.Contains(events[0].Detail.Error, cause) ||
+			strings.Contains(events[0].Detail.Error, "hush") {
+			t.Fatalf("%+v, want an attempt that failed because of %q", events, cause)
+		}
+		if job.Status != request.JobPending || !job.DueAt.Equal(b.now.Add(2*time.Second)) {
+			t.Fatalf("%+v is not tried again in two seconds", job)
+		}
+	}
+	names.Answer("other.test")
+	other := at("other.test")
+	other.attempt(&request.Job{RequestID: other.request.ID})
+	if n := len(tokens()); n != 1 {
+		t.Errorf("the other receiver has %d webhooks", n)
+	}
+	names.Answer("shop.test")
+	if events := b.attempt(job); len(events) != 1 || events[0].Detail.Error != "" {
+		t.Errorf("with the name back: %+v", events)
+	}
+	if n := len(tokens()); n != 2 {
+		t.Errorf("%d webhooks were received", n)
 	}
 }
 

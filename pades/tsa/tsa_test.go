@@ -15,13 +15,17 @@ import (
 	"hash"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/safehttp/dnstest"
 )
 
 const testPolicy = "2.25.45963280836560899109579797212790358729"
@@ -259,6 +263,50 @@ func TestClient(t *testing.T) {
 	cancel()
 	if _, err := c.Timestamp(ctx, imprint[:]); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestNames takes the names of authorities away: another one is asked, and the first one again as
+// soon as its name is back.
+func TestNames(t *testing.T) {
+	u := newUnit(t)
+	answers := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answers++
+		req, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/timestamp-reply")
+		resp, _ := u.Respond(r.Context(), req)
+		_, _ = w.Write(resp)
+	}))
+	defer srv.Close()
+	names := dnstest.Start(t)
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: (&net.Dialer{Resolver: names.Resolver()}).DialContext,
+	}}
+	authority := func(host string, timeout time.Duration) *Client {
+		return &Client{
+			URL: strings.Replace(srv.URL, "127.0.0.1", host, 1), HTTP: client, Policy: testPolicy,
+			Roots: u.roots, Timeout: timeout, Now: time.Now, Rand: rand.Reader,
+		}
+	}
+	unknown, silent := authority("unknown.test", time.Minute), authority("silent.test", 100*time.Millisecond)
+	names.Silence("silent.test")
+	imprint := sha256.Sum256([]byte("x"))
+	_, err := Alternatives{unknown, silent}.Timestamp(t.Context(), imprint[:])
+	var dns *net.DNSError
+	if !errors.As(err, &dns) || !dns.IsNotFound || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("no authority has a name: %v", err)
+	}
+	names.Answer("other.test")
+	for _, first := range []*Client{unknown, silent} {
+		all := Alternatives{first, authority("other.test", time.Minute)}
+		if _, err := all.Timestamp(t.Context(), imprint[:]); err != nil {
+			t.Errorf("another authority: %v", err)
+		}
+	}
+	names.Answer("unknown.test")
+	if _, err := unknown.Timestamp(t.Context(), imprint[:]); err != nil || answers != 3 {
+		t.Errorf("with the name back: %v, %d answers", err, answers)
 	}
 }
 

@@ -24,6 +24,8 @@ func PlainError(err error) string {
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("The host name %s is not known. Check how it is spelled.", dns.Name)
+	case dns != nil:
+		return noNameServer
 	case errors.As(err, &name):
 		return "The server's certificate is for another host name: " + name.Error() + "."
 	case errors.As(err, &invalid):
@@ -37,7 +39,10 @@ func PlainError(err error) string {
 	return party.ShownText(err.Error())
 }
 
-const noAnswer = "The server did not answer in time. Check the address and the firewall between."
+const (
+	noAnswer     = "The server did not answer in time. Check the address and the firewall between."
+	noNameServer = "The name server does not answer. Check the machine's DNS settings."
+)
 
 // meanings are what the texts of net, net/http, crypto/tls and context mean. Errors are kept as
 // texts in jobs, trails and records of calls. The first that is found counts.
@@ -54,10 +59,6 @@ var meanings = []struct {
 		[]string{"no route to host", "network is unreachable"},
 	},
 	{"The host name is not known. Check how it is spelled.", []string{"no such host"}},
-	{
-		"The name server does not answer. Check the machine's DNS settings.",
-		[]string{"server misbehaving"},
-	},
 	{
 		"The server does not speak TLS on this port. Check the port, or write http.",
 		[]string{"gave HTTP response to HTTPS", "does not look like a TLS handshake"},
@@ -76,7 +77,7 @@ var meanings = []struct {
 			"owner renew it.",
 		[]string{"certificate is valid for", "certificate is not valid for"},
 	},
-	{noAnswer, []string{"deadline exceeded", "i/o timeout", "TLS handshake timeout"}},
+	{noAnswer, []string{"deadline exceeded", "Timeout exceeded", "i/o timeout", "TLS handshake timeout"}},
 	{
 		"The server closed the connection before it answered. Look into its log.",
 		[]string{"connection reset by peer", "broken pipe", "EOF"},
@@ -86,7 +87,13 @@ var meanings = []struct {
 // machinery is where the part of an error begins that net/http and the packages below it wrote.
 var machinery = regexp.MustCompile(
 	`(^|: )((Get|Head|Post|Put|Delete) "|(dial|read|write) (tcp|udp|unix)|lookup |tls: |x509: |` +
-		`remote error: |http: |context deadline|unexpected EOF|EOF$)`,
+		`remote error: |(net/)?http: |context deadline|unexpected EOF|EOF$)`,
+)
+
+// ofNameServer is the part of an error that net wrote about a name server and not about the server
+// whose name it was asked for.
+var ofNameServer = regexp.MustCompile(
+	`lookup \S+( on \S+)?: (server misbehaving|i/o timeout|(dial|read|write) (tcp|udp) )`,
 )
 
 // PlainText is [PlainError] for the text of an error. It keeps what precedes the part that the
@@ -108,6 +115,9 @@ func plain(text string) (before, meaning string) {
 	at := machinery.FindStringIndex(text)
 	if at == nil {
 		return "", ""
+	}
+	if ofNameServer.MatchString(text[at[0]:]) {
+		return text[:at[0]], noNameServer
 	}
 	for _, m := range meanings {
 		if slices.ContainsFunc(m.texts, func(t string) bool {

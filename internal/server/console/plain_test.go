@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/safehttp/dnstest"
 )
 
 // TestPlainText reads errors as jobs, trails and records of calls keep them.
@@ -23,7 +25,10 @@ func TestPlainText(t *testing.T) {
 		"cancel: claim exp: 3600 s after": "cancel: claim exp: 3600 s after",
 		"dial tcp 127.0.0.1:1: connect: connection refused": "The server refuses the connection. Check that it runs and that the port is right.",
 		"context deadline exceeded":                         "The server did not answer in time. Check the address and the firewall between.",
-		`timestamp: Post "https://tsa.example/?key=1": dial tcp: lookup tsa.example on 127.0.0.53:53: no such host`:               "timestamp: The host name is not known. Check how it is spelled.",
+		`timestamp: Post "https://tsa.example/?key=1": dial tcp: lookup tsa.example on 127.0.0.53:53: no such host`: "timestamp: The host name is not known. Check how it is spelled.",
+		"dial tcp: lookup rp.example on 10.0.0.2:53: read udp 10.0.0.1:4->10.0.0.2:53: read: connection refused":    "The name server does not answer. Check the machine's DNS settings.",
+		"dial tcp: lookup rp.example: i/o timeout": "The name server does not answer. Check the machine's DNS settings.",
+		"net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)":                "The server did not answer in time. Check the address and the firewall between.",
 		`keys: Get "https://rp.example/jwks": tls: failed to verify certificate: x509: certificate signed by unknown authority`:   "keys: The server's certificate is from an authority that this machine does not trust.",
 		`opening document: Get "https://s3.example/b?X-Amz-Signature=s": EOF`:                                                     "opening document: The server closed the connection before it answered. Look into its log.",
 		"failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: dial tcp 10.0.0.7:5432: i/o timeout": "failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: The server did not answer in time. Check the address and the firewall between.",
@@ -75,6 +80,9 @@ func TestPlainError(t *testing.T) {
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 	}
 	plain := strings.Replace(slow.URL, "http", "https", 1)
+	names := dnstest.Start(t)
+	names.Stop()
+	nameless := (&net.Dialer{Resolver: names.Resolver()}).DialContext
 	for _, test := range []struct {
 		err  error
 		want string
@@ -86,9 +94,14 @@ func TestPlainError(t *testing.T) {
 		{get(secure.URL, strange), "does not trust"},
 		{get(plain, strange), "does not speak TLS"},
 		{&net.DNSError{Name: "shop.example", IsNotFound: true}, "shop.example is not known"},
+		{get("http://shop.test", &http.Client{Transport: &http.Transport{DialContext: nameless}}), "name server"},
+		{&net.DNSError{Name: "shop.example", Err: "i/o timeout", IsTimeout: true}, "name server"},
 		{errors.New("odd"), "odd"},
 	} {
 		got := PlainError(test.err)
+		if text := PlainText(test.err.Error()); strings.Contains(got, "name server") && text != got {
+			t.Errorf("%v is shown as %q, and its text as %q", test.err, got, text)
+		}
 		if !strings.Contains(got, test.want) {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}

@@ -2,14 +2,17 @@ package login_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/safehttp/dnstest"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/signer"
@@ -244,6 +247,78 @@ func TestProviderAway(t *testing.T) {
 	l.now = l.now.Add(1)
 	if resp := l.attempt(t, p, nil, "/phone", "/phone/"); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("with the provider back: %d", resp.StatusCode)
+	}
+}
+
+// TestNames takes the provider's name away: before it is discovered, before a token is asked for,
+// and before its keys are. The login fails with 503 and the reason in the log, and the first one
+// after the pause that finds the name again succeeds.
+func TestNames(t *testing.T) {
+	for _, part := range []string{"discovery", "token", "keys"} {
+		for _, cause := range []string{"no such host", "exceeded"} {
+			t.Run(part+", "+cause, func(t *testing.T) {
+				t.Parallel()
+				names := dnstest.Start(t)
+				p := newProvider(t)
+				p.URL = strings.Replace(p.URL, "127.0.0.1", "login.test", 1)
+				wait := time.Minute
+				away := func() { names.Forget("login.test") }
+				if cause != "no such host" {
+					wait = 2 * time.Second
+					away = func() { names.Silence("login.test") }
+				}
+				var ahead atomic.Int64 // of the clock: a fetch of keys may outlast its login
+				now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				l := newClient(t, func(config *login.Config) {
+					config.Issuer, config.Wait, config.Now = p.URL, wait, now
+					config.Transport = &http.Transport{
+						DisableKeepAlives: true, // each call asks for the name
+						DialContext:       (&net.Dialer{Resolver: names.Resolver()}).DialContext,
+					}
+				})
+				begin := func() *http.Response {
+					w := httptest.NewRecorder()
+					l.Begin(w, httptest.NewRequest("POST", "/", nil), "/phone", "/phone/")
+					return w.Result()
+				}
+				step := func() *http.Response { return l.attempt(t, p, nil, "/phone", "/phone/") }
+				switch part {
+				case "discovery":
+					step = begin
+					away()
+				case "token":
+					names.Answer("login.test")
+					begin()
+					away()
+				case "keys":
+					names.Answer("login.test")
+					p.answer = func(map[string]any) { away() }
+				}
+				resp := step()
+				if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "5" {
+					t.Errorf("%d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+				}
+				if !strings.Contains(l.log.String(), cause) {
+					t.Errorf("%q is not in the log:\n%s", cause, &l.log)
+				}
+				p.answer = func(map[string]any) {}
+				names.Answer("login.test")
+				for end := time.Now().Add(time.Minute); ; {
+					ahead.Add(int64(5 * time.Second))
+					l.now = now()
+					resp := begin()
+					if resp.StatusCode == http.StatusSeeOther {
+						resp = l.attempt(t, p, nil, "/phone", "/phone/")
+					}
+					if resp.StatusCode == http.StatusSeeOther {
+						break
+					}
+					if time.Now().After(end) {
+						t.Fatalf("with the name back: %d, log %s", resp.StatusCode, &l.log)
+					}
+				}
+			})
+		}
 	}
 }
 
