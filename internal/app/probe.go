@@ -80,7 +80,6 @@ func answerProbes(
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Accel-Buffering", "no")
 		rc := http.NewResponseController(w)
-		_ = rc.SetWriteDeadline(time.Time{})
 		if r.Method == http.MethodPost {
 			_ = rc.EnableFullDuplex() // HTTP/2 needs no call
 			_, _ = io.CopyN(io.Discard, r.Body, probePart)

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // evidence sends a ZIP file of everything recorded about a request, for auditors and disputes.
@@ -65,8 +66,7 @@ func (c *Console) exportAudit(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+auditFile+`"`)
 	w.Header().Set("Cache-Control", "no-store")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	if err := c.Audit.Export(r.Context(), w); err != nil {
+	if err := c.Audit.Export(r.Context(), httpx.WhileRead(w)); err != nil {
 		c.Log.ErrorContext(r.Context(), "exporting the audit log", "err", err)
 		panic(http.ErrAbortHandler) // breaks the connection
 	}

@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
@@ -218,5 +221,35 @@ func checkAudit(t *testing.T, files map[string]string) {
 		if p := verify(test.log, test.trail); p == nil || p.Line != test.line {
 			t.Errorf("%s: %v, want line %d", name, p, test.line)
 		}
+	}
+}
+
+// deadlines is a response that keeps the deadlines for writing it.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// TestAuditExportUnread checks that an export of the audit log may take longer than other answers,
+// and has a deadline for each part of it, so that it ends with a client that reads nothing.
+func TestAuditExportUnread(t *testing.T) {
+	w := newWorld(t)
+	w.in(t, request.StateSigned)
+	if err := w.Audit.Integrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	w.handler.ServeHTTP(d, httptest.NewRequest("GET", "/console/audit.jsonl", nil))
+	if d.Code != http.StatusOK || !strings.Contains(d.Body.String(), "checkpoint") {
+		t.Fatalf("%d %s", d.Code, d.Body)
+	}
+	lines := strings.Count(d.Body.String(), "\n")
+	if len(d.set) < lines || slices.ContainsFunc(d.set, time.Time.IsZero) {
+		t.Errorf("%d lines are written with the deadlines %v", lines, d.set)
 	}
 }

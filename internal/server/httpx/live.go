@@ -76,6 +76,22 @@ const heartbeat = 15 * time.Second
 // because in HTTP/2 the time also ends a stream that sends nothing.
 const unread = 4 * heartbeat
 
+// WhileRead returns a writer of a response that may take longer than the server's write timeout, as
+// long as the client reads what was written: a client that reads nothing for a minute loses it.
+func WhileRead(w http.ResponseWriter) io.Writer {
+	return whileRead{w, http.NewResponseController(w)}
+}
+
+type whileRead struct {
+	w  io.Writer
+	rc *http.ResponseController
+}
+
+func (r whileRead) Write(p []byte) (int, error) {
+	_ = r.rc.SetWriteDeadline(time.Now().Add(unread))
+	return r.w.Write(p)
+}
+
 // Streams serves live states as server-sent events.
 type Streams struct {
 	Watcher request.Watcher
@@ -104,10 +120,9 @@ func (s Streams) Serve(
 	if err != nil {
 		return err
 	}
-	rc := http.NewResponseController(w)
+	out, rc := WhileRead(w), http.NewResponseController(w)
 	send := func(text string) bool {
-		_ = rc.SetWriteDeadline(time.Now().Add(unread))
-		_, err := io.WriteString(w, text)
+		_, err := io.WriteString(out, text)
 		return err == nil && rc.Flush() == nil
 	}
 	h := w.Header()
