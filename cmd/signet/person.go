@@ -60,7 +60,7 @@ func (c *personShowCmd) Run(env *environment) error {
 		lines = append(lines, line)
 	}
 	lines = append(lines, fmt.Sprintf(
-		"%d requests, %d signed documents, %d other records of calls", p.Requests, p.Signed,
+		"%d requests, %d signed documents, %d records of calls for them", p.Requests, p.Signed,
 		p.Calls,
 	))
 	for _, r := range p.Active {

@@ -40,8 +40,8 @@ type People interface {
 		reveals func(text string) bool,
 	) (n int, err error)
 
-	// CallsOf counts the records of calls that reveal a person.
-	CallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error)
+	// CallsOf counts the records of calls of a request, without reading them.
+	CallsOf(ctx context.Context, requestID string) (n int, err error)
 
 	// ForgetCallsOf erases the records of calls that reveal a person, and returns how many.
 	ForgetCallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error)
@@ -56,14 +56,15 @@ type Forgotten struct{ Requests, Phones, Calls int }
 // ErrRevealing is the error for a name or reason of an operator that reveals the person.
 var ErrRevealing = errors.New("the operator's name or reason names the person, and would stay")
 
-// Found is everything that is stored about a person.
+// Found is everything that is stored about a person. Calls are those of the requests only: Forget
+// looks at all others too.
 type Found struct {
 	Forgotten         // what Forget removes or changes
 	Signed    int     // signed documents, which stay
 	Active    []error // the requests that do not permit Forget now: [request.ErrInProgress]
 }
 
-// Find finds what Forget would remove.
+// Find finds what Forget would remove. It does not read the records of calls.
 func Find(
 	ctx context.Context, s People, uin string, now func() time.Time,
 ) (found Found, err error) {
@@ -75,12 +76,18 @@ func Find(
 		Forgotten: Forgotten{Requests: len(t.requests), Phones: t.phones}, Signed: t.signed,
 		Active: t.active,
 	}
-	found.Calls, err = s.CallsOf(ctx, t.reveals)
-	return found, err
+	for _, id := range t.requests {
+		n, err := s.CallsOf(ctx, id)
+		if err != nil {
+			return found, err
+		}
+		found.Calls += n
+	}
+	return found, nil
 }
 
 // Permits returns the errors with which Forget would refuse now, because requests of the person are
-// in progress. Unlike [Find] it does not read the records of calls.
+// in progress.
 func Permits(ctx context.Context, s People, uin string, now func() time.Time) error {
 	t, err := find(ctx, s, uin, now)
 	return errors.Join(append(t.active, err)...)

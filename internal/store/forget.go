@@ -171,12 +171,12 @@ func (s *Store) ForgetProposals(ctx context.Context, uin string) error {
 }
 
 // CallsOf implements retention.People.
-func (s *Store) CallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error) {
-	err = s.eachCallOf(ctx, reveals, func(ids []int64) error {
-		n += len(ids)
-		return nil
-	})
-	return n, err
+func (s *Store) CallsOf(ctx context.Context, requestID string) (n int, err error) {
+	const query = `SELECT count(*) FROM calls WHERE request_id = $1`
+	if err := s.readers.row(ctx, query, []any{requestID}, &n); err != nil {
+		return 0, fmt.Errorf("counting calls: %w", err)
+	}
+	return n, nil
 }
 
 // ForgetCallsOf implements retention.People. It removes the records in parts.

@@ -184,6 +184,10 @@ func TestSQLitePlans(t *testing.T) {
 			"COVERING INDEX calls_by_request",
 		},
 		{
+			`SELECT count(*) FROM calls WHERE request_id = $1`,
+			"COVERING INDEX calls_by_request (request_id=?)",
+		},
+		{
 			`DELETE FROM calls WHERE party = $1 AND authentic = $2 AND id <= $3`,
 			"calls_by_party (party=? AND id<?)",
 		},

@@ -28,7 +28,7 @@ type Person struct {
 	Phones   []PersonPhone `json:"phones"`
 	Requests int           `json:"requests"`
 	Signed   int           `json:"signed"` // documents, which stay
-	Calls    int           `json:"calls"`  // records of calls
+	Calls    int           `json:"calls"`  // records of calls for the requests
 	// requests that must be over before the person can be forgotten
 	Active []string `json:"in_progress,omitempty"`
 }
