@@ -25,7 +25,7 @@ func furtherPhone(t *testing.T, s *sandbox, persona string) *phone {
 	if a := p.call(t, "api/enrol", in, &e); a.status != 200 {
 		t.Fatalf("enrol: %d %s", a.status, a.body)
 	}
-	left := time.UnixMilli(e.ActiveAt).Sub(s.now())
+	left := time.UnixMilli(e.ActiveAt).Sub(s.party.Now())
 	if e.Certificate != "" || left < 23*time.Hour || left > 24*time.Hour {
 		t.Errorf("it can sign in %s, and has the certificate %q", left, e.Certificate)
 	}

@@ -3,18 +3,23 @@ package e2e_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/vault"
 )
 
 // fields is a record as a listing shows it. The names are the listing's own and stay when a Go
@@ -57,9 +62,12 @@ func listRequest(r *request.Request) fields {
 	for _, l := range r.Locations {
 		places = append(places, fields{"page": l.Page, "x": l.X, "y": l.Y})
 	}
-	f["places"] = places
+	f["places"], f["warnings"] = places, r.Warnings
 	if p := r.Signer; p != nil {
-		f["signer"] = fields{"uin": p.UIN, "name": p.Name}
+		f["signer"] = fields{
+			"uin": p.UIN, "name": p.Name,
+			"acr": p.Auth.ACR, "amr": p.Auth.AMR, "auth_time": p.Auth.At,
+		}
 	}
 	if s := r.Session; s != nil {
 		session := fields{
@@ -93,7 +101,7 @@ func listEvent(e *request.Event) fields {
 
 func listJob(j *request.Job) fields {
 	return fields{
-		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status,
+		"id": j.ID, "request": j.RequestID, "client": j.ClientID, "kind": j.Kind, "status": j.Status,
 		"attempts": j.Attempts,
 		"due":      j.DueAt, "lease": j.Lease, "payload": j.Payload, "last_error": j.LastError,
 	}.compact()
@@ -102,7 +110,7 @@ func listJob(j *request.Job) fields {
 func listPhone(p *signer.Phone) fields {
 	f := fields{
 		"id": p.ID, "uin": p.UIN, "serial": p.Serial, "name": p.Name, "certificate": p.Certificate,
-		"enrolled": p.EnrolledAt, "revoked": p.RevokedAt,
+		"enrolled": p.EnrolledAt, "active": p.ActiveAt, "revoked": p.RevokedAt,
 	}
 	// keyCompromise was the only reason of the first releases, whose listings lack it.
 	if !p.RevokedAt.IsZero() && p.RevokedReason != 1 {
@@ -111,13 +119,20 @@ func listPhone(p *signer.Phone) fields {
 	return f.compact()
 }
 
-func listRegistration(r *party.Registration) fields {
+func listParty(p *party.Party) fields {
 	return fields{
-		"client": r.ClientID, "name": r.Name, "logo": r.Logo, "jwks_url": r.JWKSURL,
-		"redirect_url": r.RedirectURL, "webhook_url": r.WebhookURL,
-		"disabled": r.Disabled, "keys_epoch": r.KeysEpoch,
-		"version": r.Version, "created": r.CreatedAt, "changed": r.ChangedAt,
-	}.compact()
+		"client": p.ClientID, "name": p.Name, "logo": p.Logo, "jwks_url": p.JWKSURL,
+		"redirect_url": p.RedirectURL, "webhook_url": p.WebhookURL,
+		"disabled": p.Disabled, "keys_epoch": p.KeysEpoch, "ca": p.CA,
+		"allow_download": p.AllowDownload, "require_all_pages": p.RequireAllPages,
+		"webhook_ladder": p.WebhookLadder, "allow_private": p.AllowPrivate,
+	}
+}
+
+func listRegistration(r *party.Registration) fields {
+	f := fields{"version": r.Version, "created": r.CreatedAt, "changed": r.ChangedAt}
+	maps.Copy(f, listParty(&r.Party))
+	return f.compact()
 }
 
 func listChange(c *party.Change) fields {
@@ -127,6 +142,21 @@ func listChange(c *party.Change) fields {
 	}
 	f := fields{"client": c.ClientID, "at": c.At, "by": c.By, "kind": c.Kind, "edits": edits}
 	return f.compact()
+}
+
+func listPartyProposal(p *party.Proposal) fields {
+	f := fields{
+		"client": p.ClientID, "version": p.Version, "by": p.By, "subject": p.Subject, "at": p.At,
+	}
+	maps.Copy(f, listParty(&p.Party))
+	return f.compact()
+}
+
+func listPersonProposal(p *person.Proposal) fields {
+	return fields{
+		"id": p.ID, "act": p.Kind, "uin": p.UIN, "phone": p.PhoneID, "reason": p.Reason,
+		"by": p.By.Name, "subject": p.By.Subject, "at": p.At, "claimed": p.ClaimedUntil,
+	}.compact()
 }
 
 func listCall(c *calllog.Record) fields {
@@ -211,6 +241,10 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		list, err := s.Phones(ctx, uin)
 		l.note(err)
 		phones[uin] = each(list, listPhone)
+		events, err := s.PhoneEvents(ctx, uin)
+		if l.note(err); len(events) > 0 {
+			phones["events of "+uin] = events
+		}
 		for _, p := range list {
 			byID, err := s.Phone(ctx, p.ID)
 			l.note(err)
@@ -254,7 +288,16 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 	if len(keys) > 0 { // version 0.1 did not store them
 		parties["keys"] = keys
 	}
+	ofParties, ofPeople, err := proposals(ctx, s, g)
+	l.note(err)
 	all["parties"] = parties
+	all["proposals"] = fields{
+		"parties": each(ofParties, listPartyProposal), "people": each(ofPeople, listPersonProposal),
+	}.compact()
+	all["operators"], err = s.OperatorSessions(ctx)
+	l.note(err)
+	all["document keys"] = listDocumentKeys(ctx, s, &l)
+	all["audit"] = listAudit(ctx, s, &l)
 
 	records, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
 	l.note(err)
@@ -291,7 +334,57 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		}
 	}
 	all["unused tokens"] = unused
+	for _, name := range []string{"proposals", "operators", "document keys", "audit"} {
+		if reflect.ValueOf(all[name]).Len() == 0 { // version 0.1 stored nothing of it
+			delete(all, name)
+		}
+	}
 	return all, l.err
+}
+
+// listDocumentKeys are the wrapped keys of the documents.
+func listDocumentKeys(ctx context.Context, s *store.Store, l *lister) (all []vault.Key) {
+	wrapping, err := s.WrappingKeys(ctx)
+	l.note(err)
+	for _, name := range wrapping {
+		keys, err := s.KeysWrappedBy(ctx, name, vault.Key{}, 10_000)
+		l.note(err)
+		all = append(all, keys...)
+	}
+	return all
+}
+
+// listAudit is the audit log, with the register of certificates.
+func listAudit(ctx context.Context, s *store.Store, l *lister) fields {
+	entries, err := s.Entries(ctx, 0, 10_000)
+	l.note(err)
+	hashes, err := s.Hashes(ctx, 0, 100_000)
+	l.note(err)
+	checkpoints, err := s.Checkpoints(ctx, 0, 10_000)
+	l.note(err)
+	certificates, err := s.Certificates(ctx, audit.Certificate{}, "", 10_000)
+	l.note(err)
+	return fields{
+		"entries": entries, "hashes": hashes, "checkpoints": checkpoints,
+		"certificates": certificates,
+	}.compact()
+}
+
+// proposals are the acts that wait for a second operator.
+func proposals(ctx context.Context, s *store.Store, g *golden) (
+	ofParties []party.Proposal, ofPeople []person.Proposal, err error,
+) {
+	for _, id := range []string{g.Shop, g.Clinic} {
+		p, err := s.Proposal(ctx, id)
+		switch {
+		case err == nil:
+			ofParties = append(ofParties, p)
+		case !errors.Is(err, party.ErrNoProposal):
+			return nil, nil, err
+		}
+	}
+	ofPeople, err = s.PersonProposals(ctx, time.Time{})
+	return ofParties, ofPeople, err
 }
 
 // lister keeps the first error.

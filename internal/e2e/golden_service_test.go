@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,11 +23,13 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/server/control"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	personas "github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -250,10 +253,55 @@ func (w *goldenWriter) serve() {
 		moved.Set("version", "1")
 		w.console("party/"+w.Shop+"/edit", moved)
 	})
+	w.fourEyes()
 	w.At, w.Version = w.now, 7
 	w.snapshot = w.TempDir()
 	w.dump()
 	w.must(copyTree(w.dir, filepath.Join(w.snapshot, "data")))
+}
+
+// fourEyes has an operator propose acts, of which one is being carried out.
+func (w *goldenWriter) fourEyes() {
+	w.Helper()
+	provider := newOperatorProvider(w.T)
+	provider.now = func() time.Time { return w.now }
+	provider.claims = map[string]any{"sub": "17", "email": "ann@example.test", "groups": "it"}
+	c := provider.config(w.T, w.shop, "it=admin")
+	c.ConsoleFourEyes = true
+	operators := func(own *app.Config) {
+		own.Control, own.ConsolePassword, own.ConsoleFourEyes = c.Control, "", true
+		own.ConsoleURL, own.ConsoleOIDCIssuer = c.ConsoleURL, c.ConsoleOIDCIssuer
+		own.ConsoleOIDCClientID = c.ConsoleOIDCClientID
+		own.ConsoleRoleClaim, own.ConsoleRoles = c.ConsoleRoleClaim, c.ConsoleRoles
+	}
+	w.servePhase(operators, func(s *service) {
+		waits := furtherPhone(w.T, w.s, bob)
+		ann := newOperator(w.T, c)
+		propose := func(path string, form url.Values) {
+			w.Helper()
+			if a := ann.do("POST", "/console/"+path, form); a.status != http.StatusOK ||
+				!strings.Contains(a.body, "Another admin has to approve") {
+				w.Fatalf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+		ann.do("GET", "/console/", nil)
+		propose("party/"+w.Clinic+"/edit", w.moved())
+		propose("people/lift", url.Values{"phone_id": {waits.id}, "reason": {"ticket 13"}})
+		propose("people/forget", url.Values{"uin": {"T0066846F"}, "reason": {"ticket 14"}})
+	})
+	// The process that carries one out has stopped.
+	s, err := store.Open(w.Context(), store.Options{
+		Database: cmp.Or(w.database, filepath.Join(w.dir, "signet.db")), Kind: store.Service,
+	})
+	w.must(err)
+	all, err := s.PersonProposals(w.Context(), time.Time{})
+	w.must(err)
+	for _, p := range all {
+		if p.Kind == person.Forget {
+			w.must(s.ClaimProposal(w.Context(), p.ID, w.now, w.now.Add(10*time.Minute)))
+		}
+	}
+	w.must(s.Close())
 }
 
 // dump copies a PostgreSQL database.

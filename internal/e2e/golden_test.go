@@ -23,9 +23,9 @@ import (
 )
 
 // goldenDir has a folder for each release, and in it one for each kind of database: what the
-// program of that release stored. The folder "unreleased" is of the program that was about to
-// become 0.2.0. "sqlite" and "postgres" are of `signet sandbox`, those with "serve-" before their
-// names of `signet serve`.
+// program of that release stored. The folders "unreleased" and "schema-29" are of programs on the way
+// from 0.1.0 to 0.2.0, with the migrations to 10 and to 29. "sqlite" and "postgres" are of `signet
+// sandbox`, those with "serve-" before their names of `signet serve`.
 //
 //	golden.json   what its users know: ids, exchange codes, a phone's key (type golden)
 //	listing.json  what the release read from its own database (golden_listing_test.go)

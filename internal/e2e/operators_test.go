@@ -28,6 +28,7 @@ import (
 type operatorProvider struct {
 	*httptest.Server
 	claims map[string]any
+	now    func() time.Time // of the ID tokens
 }
 
 func newOperatorProvider(t *testing.T) *operatorProvider {
@@ -42,7 +43,7 @@ func newOperatorProvider(t *testing.T) *operatorProvider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, nonce := &operatorProvider{}, ""
+	p, nonce := &operatorProvider{now: time.Now}, ""
 	write := func(w http.ResponseWriter, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(v); err != nil {
@@ -76,7 +77,7 @@ func newOperatorProvider(t *testing.T) *operatorProvider {
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		claims := map[string]any{
 			"iss": p.URL, "aud": "console", "nonce": nonce,
-			"iat": time.Now().Unix(), "exp": time.Now().Unix() + 60,
+			"iat": p.now().Unix(), "exp": p.now().Unix() + 60,
 		}
 		maps.Copy(claims, p.claims)
 		body, err := json.Marshal(claims)
