@@ -2,7 +2,6 @@ package pades
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/signet-sign/signet/pades/pdf"
@@ -21,15 +20,29 @@ type canvas struct {
 	strict bool
 	// doubtful says that readers may draw something in different ways.
 	doubtful bool
-	tests    int // comparisons with its areas
+	tests    *int       // comparisons that may still be made
+	blocks   []pdf.Rect // around each blockSize areas
 }
+
+// blockSize is how many areas are passed over together if a point is not near them.
+const blockSize = 64
 
 // maxPainted bounds the operators, characters and areas of a page or of an appearance, and
 // maxPaintedInAll those of a verification.
 const maxPainted, maxPaintedInAll = 1 << 19, 1 << 22
 
-func newCanvas(d *pdf.Document) *canvas {
-	return &canvas{d: d, left: maxPainted, fonts: make(map[string]*paintFont)}
+// lay adds an area.
+func (c *canvas) lay(a patch) {
+	a.weight = a.clip.measure() + len(a.path)
+	for _, sub := range a.path {
+		a.weight += len(sub) / runLength
+	}
+	if n := len(c.areas); n%blockSize == 0 {
+		c.blocks = append(c.blocks, a.bounds)
+	} else {
+		c.blocks[n/blockSize] = around(c.blocks[n/blockSize], a.bounds)
+	}
+	c.areas = append(c.areas, a)
 }
 
 // paintings are canvases of the current document, which are compared with many revisions.
@@ -38,17 +51,30 @@ type paintings struct {
 	boxes map[pdf.Ref]*canvas // annotations
 	left  int                 // of maxPaintedInAll
 	tests int                 // of maxTests
+	// fonts are those of each revision, by their dictionaries.
+	fonts map[*pdf.Document]map[string]*paintFont
 }
 
 func newPaintings() *paintings {
-	return &paintings{make(map[int]*canvas), make(map[pdf.Ref]*canvas), maxPaintedInAll, maxTests}
+	return &paintings{
+		make(map[int]*canvas), make(map[pdf.Ref]*canvas), maxPaintedInAll, maxTests,
+		make(map[*pdf.Document]map[string]*paintFont),
+	}
+}
+
+// canvas returns an empty canvas.
+func (p *paintings) canvas(d *pdf.Document) *canvas {
+	if p.fonts[d] == nil {
+		p.fonts[d] = make(map[string]*paintFont)
+	}
+	return &canvas{d: d, left: maxPainted, fonts: p.fonts[d], tests: &p.tests}
 }
 
 // draw returns a canvas on which f has drawn, and which is full if it could not draw all.
 func (p *paintings) draw(
 	d *pdf.Document, strict bool, f func(*canvas) error,
 ) (*canvas, error) {
-	c := newCanvas(d)
+	c := p.canvas(d)
 	c.strict = strict
 	c.left = min(c.left, p.left)
 	before := c.left
@@ -65,17 +91,22 @@ func (c *canvas) full() bool { return c.left < 0 }
 
 // letter is a character. Its box is from 0 to width along x, in ems, where at takes it to the page.
 type letter struct {
-	text   string
-	at     matrix
-	width  float64
+	text  string
+	at    matrix
+	width float64
+	below int // the number of areas that were painted before
+	above int // with those of the glyph itself
+	*ink
+}
+
+// ink is how a text is drawn.
+type ink struct {
 	colour colour
 	alpha  float64
 	edge   colour // of its outline, if edged
 	edged  bool
 	clip   *clip
 	unseen bool // drawn as nothing, as the text over a scanned page is
-	below  int  // the number of areas that were painted before
-	above  int  // with those of the glyph itself
 }
 
 // samples are the points by which a glyph counts as covered, as fractions of its width and ems.
@@ -89,15 +120,20 @@ var samples = func() (list []point) {
 }()
 
 // bounds returns the rectangle around the samples.
-func (l letter) bounds() pdf.Rect {
-	return boundsOf([][]point{corners(pdf.Rect{Y1: -0.2, X2: l.width, Y2: 0.8}, l.at)}, 0)
+func (l *letter) bounds() pdf.Rect {
+	a, b := l.at.apply(0, -0.2), l.at.apply(l.width, -0.2)
+	c, d := l.at.apply(l.width, 0.8), l.at.apply(0, 0.8)
+	return pdf.Rect{
+		X1: min(a.x, b.x, c.x, d.x), Y1: min(a.y, b.y, c.y, d.y),
+		X2: max(a.x, b.x, c.x, d.x), Y2: max(a.y, b.y, c.y, d.y),
+	}
 }
 
 // middle is a point of a glyph by which its background is judged.
 var middle = point{0.5, 0.3}
 
 // points returns the points by which the glyph counts as covered.
-func (l letter) points() []point {
+func (l *letter) points() []point {
 	low, height := 0.0, 1.0 // of the part of a glyph that a sign uses
 	switch l.text {
 	case ".", ",":
@@ -112,11 +148,13 @@ func (l letter) points() []point {
 	return points
 }
 
-func (l letter) point(s point) point { return l.at.apply(s.x*l.width, s.y) }
+func (l *letter) point(s point) point { return l.at.apply(s.x*l.width, s.y) }
 
 // patch is a part of the page that is painted.
 type patch struct {
 	path    [][]point
+	runs    []run // of the path, once they are needed
+	weight  int   // what it costs to compare a point with it
 	evenOdd bool
 	width   float64 // of a line along the path; 0 for what the path encloses
 	clip    *clip
@@ -128,6 +166,27 @@ type patch struct {
 	// inside and image are for images: where the unit square is, and what is at its points.
 	inside matrix
 	image  *bitmap
+}
+
+// run is a part of a path: the lines that begin at some successive points.
+type run struct {
+	sub         []point
+	from, until int
+	bounds      pdf.Rect
+}
+
+// runLength is the number of points of a run.
+const runLength = 8
+
+// split divides the path into runs, most of which are not near a point.
+func (a *patch) split() {
+	for _, sub := range a.path {
+		for from := 0; from < len(sub); from += runLength {
+			until := min(from+runLength, len(sub))
+			ends := [][]point{sub[from:until], {sub[until%len(sub)]}}
+			a.runs = append(a.runs, run{sub, from, until, boundsOf(ends, 0)})
+		}
+	}
 }
 
 // dim reduces the contrast of what is below the patch, for each component of a colour, to what is
@@ -170,7 +229,11 @@ func (a *patch) over(below colour) colour {
 func (c *canvas) under(p point, areas int) (colour, *patch) {
 	var at []*patch
 	for i := areas - 1; i >= 0; i-- {
-		if a := &c.areas[i]; a.covers(p) {
+		if *c.tests--; outside(p, c.blocks[i/blockSize]) {
+			i -= i % blockSize
+			continue
+		}
+		if a := &c.areas[i]; a.covers(p, c.tests) {
 			at = append(at, a)
 			if a.alpha >= 1 && !a.darkens {
 				break
@@ -194,7 +257,20 @@ type clip struct {
 }
 
 func clipTo(path [][]point, evenOdd bool, outer *clip) *clip {
-	return &clip{patch{path: path, evenOdd: evenOdd, bounds: outer.cut(boundsOf(path, 0))}, outer}
+	c := &clip{patch{path: path, evenOdd: evenOdd, bounds: outer.cut(boundsOf(path, 0))}, outer}
+	c.weight = 1 + outer.measure()
+	for _, sub := range path {
+		c.weight += 1 + len(sub)/runLength
+	}
+	return c
+}
+
+// measure returns what it costs to compare a point with the clip.
+func (c *clip) measure() int {
+	if c == nil {
+		return 0
+	}
+	return c.weight
 }
 
 // cut returns the part of a rectangle that may be inside.
@@ -215,11 +291,22 @@ func (c *clip) contains(p point) bool {
 	return true
 }
 
-func (a *patch) covers(p point) bool {
-	if p.x < a.bounds.X1 || p.x > a.bounds.X2 || p.y < a.bounds.Y1 || p.y > a.bounds.Y2 {
+// covers reports whether the patch is at a point. After the last of the tests it is not.
+func (a *patch) covers(p point, tests *int) bool {
+	if *tests--; *tests < 0 || outside(p, a.bounds) {
 		return false
 	}
+	*tests -= a.weight
 	return a.clip.contains(p) && a.contains(p)
+}
+
+func outside(p point, r pdf.Rect) bool {
+	return p.x < r.X1 || p.x > r.X2 || p.y < r.Y1 || p.y > r.Y2
+}
+
+// apart reports whether two rectangles have no point in common.
+func apart(a, b pdf.Rect) bool {
+	return a.X1 > b.X2 || a.X2 < b.X1 || a.Y1 > b.Y2 || a.Y2 < b.Y1
 }
 
 func (a *patch) contains(p point) bool {
@@ -230,10 +317,17 @@ func (a *patch) contains(p point) bool {
 		q := a.inside.apply(p.x, p.y)
 		return q.x >= 0 && q.x <= 1 && q.y >= 0 && q.y <= 1 && a.image.opacity(q.x, q.y) > 0
 	}
+	if a.runs == nil {
+		a.split()
+	}
 	winding, crossings := 0, 0
-	for _, sub := range a.path {
-		for i, s := range sub {
-			t := sub[(i+1)%len(sub)]
+	for j := range a.runs {
+		r := &a.runs[j]
+		if p.y < r.bounds.Y1 || p.y >= r.bounds.Y2 || p.x > r.bounds.X2 {
+			continue
+		}
+		for i := r.from; i < r.until; i++ {
+			s, t := r.sub[i], r.sub[(i+1)%len(r.sub)]
 			if (s.y <= p.y) == (t.y <= p.y) || p.x >= s.x+(p.y-s.y)/(t.y-s.y)*(t.x-s.x) {
 				continue
 			}
@@ -253,15 +347,25 @@ func (a *patch) contains(p point) bool {
 
 // near reports whether a line along the path covers a point.
 func (a *patch) near(p point) bool {
-	for _, sub := range a.path {
-		for i := 1; i < len(sub); i++ {
-			s, t := sub[i-1], sub[i]
+	if a.runs == nil {
+		a.split()
+	}
+	reach := a.width / 2
+	for j := range a.runs {
+		r := &a.runs[j]
+		if p.x < r.bounds.X1-reach || p.x > r.bounds.X2+reach ||
+			p.y < r.bounds.Y1-reach || p.y > r.bounds.Y2+reach {
+			continue
+		}
+		for i := r.from; i < min(r.until, len(r.sub)-1); i++ {
+			s, t := r.sub[i], r.sub[i+1]
 			dx, dy := t.x-s.x, t.y-s.y
 			along := 0.0
 			if n := dx*dx + dy*dy; n > 0 {
 				along = min(max(((p.x-s.x)*dx+(p.y-s.y)*dy)/n, 0), 1)
 			}
-			if math.Hypot(p.x-s.x-along*dx, p.y-s.y-along*dy) <= a.width/2 {
+			x, y := p.x-s.x-along*dx, p.y-s.y-along*dy
+			if x*x+y*y <= reach*reach {
 				return true
 			}
 		}

@@ -54,6 +54,9 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 	if len(filters) > 4 {
 		return nil, err
 	}
+	if rerr := d.Charge(int64(len(filters)+1) * raw.Size()); rerr != nil {
+		return nil, rerr
+	}
 	var r io.Reader = raw
 	for _, name := range filters {
 		switch name.Name() {
@@ -61,6 +64,9 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 			text, rerr := io.ReadAll(io.LimitReader(r, maxContent))
 			if rerr != nil {
 				return nil, err
+			}
+			if rerr := d.Charge(int64(len(text))); rerr != nil {
+				return nil, rerr
 			}
 			text = bytes.TrimPrefix(bytes.TrimSpace(text), []byte("<~"))
 			if i := bytes.IndexByte(text, '~'); i >= 0 {
@@ -71,6 +77,9 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 			text, rerr := io.ReadAll(io.LimitReader(r, maxContent))
 			if rerr != nil {
 				return nil, err
+			}
+			if rerr := d.Charge(int64(len(text))); rerr != nil {
+				return nil, rerr
 			}
 			text, _, _ = bytes.Cut(bytes.Join(bytes.Fields(text), nil), []byte(">"))
 			r = hex.NewDecoder(bytes.NewReader(text))
@@ -90,5 +99,5 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 	if rerr != nil || len(data) > maxContent {
 		return nil, err
 	}
-	return data, nil
+	return data, d.Charge(int64(len(data)))
 }

@@ -53,7 +53,8 @@ type differ struct {
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
 	paintings *paintings
-	laid      map[int][]patch // what lies over pages, by number
+	laid      map[int][]*patch // what lies over pages, by number
+	marks     map[int]*canvas  // what annotations of the signed revision show, by page
 	changes   []Change
 }
 
@@ -81,7 +82,8 @@ func compare(
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
 		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
-		widgets: make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]patch),
+		widgets: make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]*patch),
+		marks: make(map[int]*canvas),
 	}
 	if err := c.collect(); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 const unknownText = "…"
 
 // maxHidden bounds the length of a hidden text in a report, and maxTests the work of a verification
-// to find all.
+// to find all, as a number of comparisons of a point with an area or with a run of its path.
 const maxHidden, maxTests = 60, 1 << 25
 
 // hides returns the text of a page that an annotation of the current document hides, alone or with
@@ -29,6 +29,9 @@ const maxHidden, maxTests = 60, 1 << 25
 func (c *differ) hides(number int, ref pdf.Ref, annotation pdf.Object) (string, error) {
 	if number == 0 {
 		return "", nil
+	}
+	if c.paintings.tests < 0 {
+		return unknownText, nil
 	}
 	top, err := c.box(ref, annotation)
 	switch {
@@ -48,9 +51,9 @@ func (c *differ) hides(number int, ref pdf.Ref, annotation pdf.Object) (string, 
 		return "", err
 	}
 	before := c.laid[number]
-	c.laid[number] = append(before, top.areas...)
 	place := boundsOf(nil, 0)
 	for i := range top.areas {
+		c.laid[number] = append(c.laid[number], &top.areas[i])
 		place = around(place, top.areas[i].bounds)
 	}
 	over, under := c.layer(c.laid[number], place), c.layer(before, place)
@@ -60,9 +63,15 @@ func (c *differ) hides(number int, ref pdf.Ref, annotation pdf.Object) (string, 
 		if canvas.full() {
 			return unknownText, nil
 		}
-		for i, l := range canvas.chars {
-			found.add(l, over.meets(l.bounds()) && canvas.legible(i) &&
-				over.hides(canvas, l) && !under.hides(canvas, l))
+		c.paintings.tests -= len(canvas.chars)
+		for i := range canvas.chars {
+			if c.paintings.tests < 0 {
+				return unknownText, nil
+			}
+			l := &canvas.chars[i]
+			place := l.bounds()
+			found.add(l, over.meets(place) && canvas.legible(i) &&
+				over.near(place).hides(canvas, l) && !under.near(place).hides(canvas, l))
 		}
 		pictures = pictures || over.hidesPicture(canvas)
 		if *over.tests < 0 {
@@ -96,24 +105,33 @@ func (c *differ) box(ref pdf.Ref, annotation pdf.Object) (*canvas, error) {
 // A layer is what lies over and near a place of a page. tests is the number of comparisons that may
 // still be made.
 type layer struct {
-	areas []patch
+	areas []*patch
 	place pdf.Rect
 	tests *int
+	part  *layer // the last that near returned
 }
 
-func (c *differ) layer(areas []patch, place pdf.Rect) *layer {
-	const near = 20 // points
-	o := &layer{place: place, tests: &c.paintings.tests}
-	*o.tests -= len(areas)
-	around := pdf.Rect{
-		X1: place.X1 - near, Y1: place.Y1 - near, X2: place.X2 + near, Y2: place.Y2 + near,
+func (c *differ) layer(areas []*patch, place pdf.Rect) *layer {
+	const more = 20 // points
+	all := &layer{areas: areas, place: place, tests: &c.paintings.tests}
+	return all.near(pdf.Rect{
+		X1: place.X1 - more, Y1: place.Y1 - more, X2: place.X2 + more, Y2: place.Y2 + more,
+	})
+}
+
+// near returns the areas that may be at a point of a rectangle. They are valid until the next call.
+func (o *layer) near(r pdf.Rect) *layer {
+	if o.part == nil {
+		o.part = &layer{place: o.place, tests: o.tests}
 	}
-	for i := range areas {
-		if !areas[i].bounds.Intersect(around).Empty() {
-			o.areas = append(o.areas, areas[i])
+	*o.tests -= len(o.areas)
+	o.part.areas = o.part.areas[:0]
+	for _, a := range o.areas {
+		if !apart(a.bounds, r) {
+			o.part.areas = append(o.part.areas, a)
 		}
 	}
-	return o
+	return o.part
 }
 
 // meets reports whether a rectangle has a part in the place.
@@ -121,9 +139,8 @@ func (o *layer) meets(r pdf.Rect) bool { return !r.Intersect(o.place).Empty() }
 
 // any reports whether one of the areas at a point has a property.
 func (o *layer) any(p point, f func(*patch) bool) bool {
-	*o.tests -= len(o.areas)
-	for i := range o.areas {
-		if a := &o.areas[i]; a.covers(p) && f(a) {
+	for _, a := range o.areas {
+		if a.covers(p, o.tests) && f(a) {
 			return true
 		}
 	}
@@ -159,7 +176,7 @@ func most(points []point, f func(point) bool) bool {
 
 // hides reports whether most of a character that was visible is covered, or a part of it with the
 // colour of what is below it.
-func (o *layer) hides(on *canvas, l letter) bool {
+func (o *layer) hides(on *canvas, l *letter) bool {
 	if len(o.areas) == 0 || *o.tests < 0 {
 		return false
 	}
@@ -167,11 +184,8 @@ func (o *layer) hides(on *canvas, l letter) bool {
 	if !slices.ContainsFunc(points, o.touches) {
 		return false
 	}
-	*o.tests -= 2 * len(on.areas)
 	below, _ := on.under(l.point(middle), l.below)
 	contrast, visible := on.contrastOf(l)
-	*o.tests -= on.tests
-	on.tests = 0
 	const part = 3
 	erased := 0
 	for _, p := range points {
@@ -195,7 +209,11 @@ func (o *layer) erases(p point, below colour, thin float64) bool {
 // hidesPicture reports whether a part of an image or a drawing is covered.
 func (o *layer) hidesPicture(on *canvas) bool {
 	dots := 0
-	for i := range on.areas {
+	for i := 0; i < len(on.areas); i++ {
+		if *o.tests--; apart(on.blocks[i/blockSize], o.place) {
+			i += blockSize - 1 - i%blockSize
+			continue
+		}
 		a := &on.areas[i]
 		switch {
 		case *o.tests < 0:
@@ -228,6 +246,7 @@ const manyDots, largestDot = 16, 9.0
 // rectangle; larger ones do not count.
 func (o *layer) hidesShape(on *canvas, area int, sub []point) (hidden, dot bool) {
 	a := &on.areas[area]
+	*o.tests -= len(sub) / runLength
 	r := boundsOf([][]point{sub}, 0)
 	if !o.meets(r) {
 		return false, false
@@ -245,6 +264,7 @@ func (o *layer) hidesShape(on *canvas, area int, sub []point) (hidden, dot bool)
 	}
 	const enough = 16
 	var points []point
+	*o.tests -= 2 * enough * a.clip.measure()
 	for i := 0; i < len(sub); i += max(len(sub)/enough, 1) {
 		if a.clip.contains(sub[i]) {
 			points = append(points, sub[i])
@@ -253,7 +273,6 @@ func (o *layer) hidesShape(on *canvas, area int, sub []point) (hidden, dot bool)
 	if len(points) == 0 || !most(points, o.touches) {
 		return false, false
 	}
-	*o.tests -= area
 	below, _ := on.under(points[0], area)
 	contrast, visible := a.over(below).contrast(below)
 	hidden = visible && most(points, func(p point) bool { return o.dims(contrast, p) })
@@ -274,13 +293,15 @@ func (o *layer) hidesImage(a *patch) bool {
 		return point{r.X1 + (float64(i)+0.5)*step, r.Y1 + (float64(j)+0.5)*step}
 	}
 	side := make([]int, (columns+1)*(rows+1)) // of the covered square that ends here
-	darkest, lightest, shades := 1.0, 0.0, false
+	darkest, lightest := 1.0, 0.0
 	for j := range rows {
+		y := at(0, j).y
+		row := o.near(pdf.Rect{X1: r.X1, Y1: y, X2: r.X2, Y2: y})
 		for i := range columns {
-			if *o.tests < 0 {
+			if *o.tests -= a.clip.measure(); *o.tests < 0 {
 				return false
 			}
-			if p := at(i, j); !a.clip.contains(p) || !o.dims([3]float64{1, 1, 1}, p) {
+			if p := at(i, j); !a.clip.contains(p) || !row.dims([3]float64{1, 1, 1}, p) {
 				continue
 			}
 			here := (j+1)*(columns+1) + i + 1
@@ -288,10 +309,11 @@ func (o *layer) hidesImage(a *patch) bool {
 			if side[here] < solid {
 				continue
 			}
-			if !shades {
+			if !a.image.read {
 				*o.tests -= a.image.size / 4
-				shades = true
+				a.image.read = true
 			}
+			*o.tests -= 2 * solid * 2 * solid
 			for k := range 2 * solid * 2 * solid { // twice as close
 				p := at(i, j)
 				p.x -= (float64(k%(2*solid))/2 - 0.25) * step
@@ -322,10 +344,10 @@ type hiddenText struct {
 	text    strings.Builder
 	between strings.Builder
 	apart   bool // something between them can still be seen
-	last    letter
+	last    *letter
 }
 
-func (h *hiddenText) add(l letter, hidden bool) {
+func (h *hiddenText) add(l *letter, hidden bool) {
 	if !hidden {
 		h.between.WriteString(l.text)
 		h.apart = h.apart || legible(l.text)
@@ -404,10 +426,10 @@ func (c *differ) unlooked(on *canvas, a pdf.Object, unread bool) error {
 		}
 		area.width, area.path[0] = border, append(area.path[0], area.path[0][0])
 		area.bounds = boundsOf(area.path, border/2)
-		on.areas = append(on.areas, area)
+		on.lay(area)
 		area.width = 0
 	}
-	on.areas = append(on.areas, area)
+	on.lay(area)
 	return nil
 }
 
@@ -465,7 +487,10 @@ func (c *differ) drawn(number int) (*canvas, error) {
 // marked returns what the annotations of a page showed when it was signed.
 func (c *differ) marked(number int) (*canvas, error) {
 	if number > c.old.NumPages() {
-		return newCanvas(c.old), nil
+		return c.paintings.canvas(c.old), nil
+	}
+	if m := c.marks[number]; m != nil {
+		return m, nil
 	}
 	page, err := c.old.Page(number)
 	if err != nil {
@@ -475,7 +500,7 @@ func (c *differ) marked(number int) (*canvas, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.paintings.draw(c.old, false, func(marks *canvas) error {
+	m, err := c.paintings.draw(c.old, false, func(marks *canvas) error {
 		for _, a := range annots {
 			if a, err = c.old.Resolve(a); err != nil {
 				return err
@@ -490,6 +515,10 @@ func (c *differ) marked(number int) (*canvas, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		c.marks[number] = m
+	}
+	return m, err
 }
 
 // legible reports whether a text is more than a line to sign on.
@@ -522,26 +551,30 @@ func (c *canvas) legible(i int) bool {
 
 // gone reports whether the page itself shows less than half of a character: it is cut, or plain
 // areas were painted over it.
-func (c *canvas) gone(l letter) bool {
+func (c *canvas) gone(l *letter) bool {
 	var over []*patch
 	place := l.bounds()
 	for i := l.above; i < len(c.areas); i++ {
+		if *c.tests--; apart(c.blocks[i/blockSize], place) {
+			i += blockSize - 1 - i%blockSize
+			continue
+		}
 		a := &c.areas[i]
 		if a.alpha >= 1 && a.colour.known && !a.darkens && a.image == nil && a.width == 0 &&
 			!a.bounds.Intersect(place).Empty() {
 			over = append(over, a)
 		}
 	}
-	c.tests += len(over) * len(samples)
+	*c.tests -= len(samples) * l.clip.measure()
 	return most(l.points(), func(p point) bool {
 		return !l.clip.contains(p) ||
-			slices.ContainsFunc(over, func(a *patch) bool { return a.covers(p) })
+			slices.ContainsFunc(over, func(a *patch) bool { return a.covers(p, c.tests) })
 	})
 }
 
 // contrastOf returns how much a character differed from what is below it. It is visible if that is
 // enough, or if it stands over an image, as the invisible text of a scanned page does.
-func (c *canvas) contrastOf(l letter) (contrast [3]float64, visible bool) {
+func (c *canvas) contrastOf(l *letter) (contrast [3]float64, visible bool) {
 	below, area := c.under(l.point(middle), l.below)
 	if l.unseen {
 		return [3]float64{1, 1, 1}, area != nil && area.image != nil

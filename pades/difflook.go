@@ -142,7 +142,7 @@ func (c *differ) shownText(
 	} else if err != nil {
 		return "", "", err
 	}
-	fonts, err := c.fontsOf(look, form)
+	fonts, err := c.fontsOf(look, form, view.canvas)
 	if err != nil {
 		return "", "", err
 	}
@@ -156,7 +156,7 @@ func (c *differ) shownText(
 			}
 		}
 		b.WriteString(text)
-		why = view.unseen(text, letters, &c.paintings.tests)
+		why = view.unseen(text, letters)
 	}
 	syntax := pdf.Content(data, func(op string, operands []pdf.Object) bool {
 		last := pdf.Object{}
@@ -220,6 +220,7 @@ type charMap struct {
 	width   int  // bytes of a code
 	runes   map[string]string
 	named   map[byte]bool // codes for which the font names a glyph
+	size    int           // entries that were read
 }
 
 func (m charMap) decode(codes []byte) string {
@@ -243,7 +244,9 @@ func (m charMap) decode(codes []byte) string {
 
 // fontsOf returns a function that finds the font of a name in the resources of an appearance or of
 // the form.
-func (c *differ) fontsOf(look, form pdf.Object) (func(name string) (charMap, error), error) {
+func (c *differ) fontsOf(look, form pdf.Object, on *canvas) (
+	func(name string) (charMap, error), error,
+) {
 	var dicts []pdf.Object
 	for _, in := range []pdf.Object{look.Get("Resources"), form.Get("DR")} {
 		resources, err := c.now.Resolve(in)
@@ -263,7 +266,11 @@ func (c *differ) fontsOf(look, form pdf.Object) (func(name string) (charMap, err
 				return charMap{}, err
 			}
 			if font.IsDict() {
-				return charMapOf(c.now, font)
+				f, err := on.fontOf(font)
+				if err != nil {
+					return charMap{}, err
+				}
+				return f.charMap, nil
 			}
 		}
 		return charMap{}, nil
@@ -295,6 +302,7 @@ func charMapOf(d *pdf.Document, font pdf.Object) (charMap, error) {
 		}
 		m.runes[string([]byte{byte(code)})] = namedGlyph(o.Name())
 		m.named[byte(code)] = true
+		m.size++
 		code++
 	}
 	to, err := d.Get(font, "ToUnicode")
@@ -329,13 +337,17 @@ func embedded(d *pdf.Document, font pdf.Object) (bool, error) {
 	return false, nil
 }
 
+// maxCodes bounds the entries of a ToUnicode map; there are 65,536 codes of two bytes.
+const maxCodes = 1 << 17
+
 // readCMap adds what a ToUnicode map says (ISO 32000-2, 9.10.3). What it does not say stays
 // unknown.
-func (m charMap) readCMap(data []byte) {
+func (m *charMap) readCMap(data []byte) {
 	_ = pdf.Content(data, func(op string, operands []pdf.Object) bool {
 		switch op {
 		case "endbfchar":
 			for ; len(operands) >= 2; operands = operands[2:] {
+				m.size++
 				m.runes[string(operands[0].Bytes())] = utf16Text(operands[1].Bytes())
 			}
 		case "endbfrange":
@@ -343,17 +355,18 @@ func (m charMap) readCMap(data []byte) {
 				m.readRange(operands[0].Bytes(), operands[1].Bytes(), operands[2])
 			}
 		}
-		return true
+		return m.size < maxCodes
 	})
 }
 
-func (m charMap) readRange(first, last []byte, to pdf.Object) {
+func (m *charMap) readRange(first, last []byte, to pdf.Object) {
 	if len(first) == 0 || len(first) != len(last) || len(first) > 2 {
 		return
 	}
 	from, until := number(first), number(last)
 	text := slices.Clone(to.Bytes())
-	for code := from; code <= until; code++ {
+	for code := from; code <= until && m.size < maxCodes; code++ {
+		m.size++
 		key := []byte{byte(code >> 8), byte(code)}[2-len(first):]
 		if list := to.Elements(); to.Kind() == pdf.Array {
 			if code-from < len(list) {

@@ -30,13 +30,10 @@ type textView struct {
 }
 
 // unseen says why a reader cannot see a text whose letters have been drawn now, or "".
-func (v *textView) unseen(text string, letters []letter, tests *int) string {
+func (v *textView) unseen(text string, letters []letter) string {
 	n := float64(len(printed(text)))
-	switch *tests -= len(letters) * len(v.areas); {
-	case n == 0:
+	if n == 0 {
 		return ""
-	case v.full() || *tests < 0:
-		return "has an appearance that draws too much"
 	}
 	m := v.line.then(v.ctm)
 	height := math.Abs(v.size) * math.Hypot(m[2], m[3])
@@ -51,10 +48,13 @@ func (v *textView) unseen(text string, letters []letter, tests *int) string {
 	if !drawn.known {
 		return "has a text in a colour that cannot be compared with its background"
 	}
-	for _, l := range letters {
-		if legible(l.text) && v.lost(l, drawn) {
+	for i := range letters {
+		if legible(letters[i].text) && v.lost(&letters[i], drawn) {
 			return "has a text in the colour of its background"
 		}
+	}
+	if v.full() || *v.tests < 0 {
+		return "has an appearance that draws too much"
 	}
 	// None of the glyphs is wider than two of its heights.
 	reach := 2 * n * max(width, height)
@@ -72,7 +72,7 @@ func (v *textView) unseen(text string, letters []letter, tests *int) string {
 }
 
 // lost reports whether most of a letter cannot be told from what is below it.
-func (v *textView) lost(l letter, drawn colour) bool {
+func (v *textView) lost(l *letter, drawn colour) bool {
 	same := 0
 	for _, s := range samples {
 		below, painted := v.page, v.pageKnown
@@ -112,7 +112,8 @@ func (c *differ) view(
 		return nil, err
 	}
 	return &textView{
-		painter: newCanvas(c.now).painter(look.Get("Resources"), identity), box: box, scale: scale,
+		painter: c.paintings.canvas(c.now).painter(look.Get("Resources"), identity),
+		box:     box, scale: scale,
 		usual: usual, lines: flags&fieldMultiline != 0, page: below, pageKnown: known,
 	}, nil
 }
@@ -130,7 +131,7 @@ func (c *differ) behind(ref pdf.Ref) (below colour, known bool, err error) {
 	}
 	at := places[0].Rect
 	below, _ = page.under(point{(at.X1 + at.X2) / 2, (at.Y1 + at.Y2) / 2}, len(page.areas))
-	if page.full() || !below.known {
+	if page.full() || *page.tests < 0 || !below.known {
 		return gray(1), false, nil
 	}
 	return below, true, nil
@@ -152,7 +153,7 @@ func (c *differ) usualColour(f pdf.FormField) (colour, error) {
 			return colour{}, err
 		}
 		if da.Kind() == pdf.String {
-			p := newCanvas(c.old).painter(pdf.Object{}, identity)
+			p := c.paintings.canvas(c.old).painter(pdf.Object{}, identity)
 			err := p.run(da.Bytes())
 			return p.fill, err
 		}

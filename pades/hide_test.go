@@ -5,6 +5,7 @@ import (
 	"encoding/ascii85"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -328,7 +329,7 @@ func FuzzPainted(f *testing.F) {
 		)
 		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
 		must(t, err)
-		c := &differ{old: d, now: d, paintings: newPaintings(), laid: make(map[int][]patch)}
+		c := &differ{old: d, now: d, paintings: newPaintings(), laid: make(map[int][]*patch), marks: make(map[int]*canvas)}
 		box, err := d.Load(pdf.Ref{Num: pdftest.CatalogNum})
 		must(t, err)
 		body, err := pdf.EditDict(
@@ -350,4 +351,80 @@ func FuzzPainted(f *testing.F) {
 			t.Fatalf("%d more was drawn than is allowed", -left)
 		}
 	})
+}
+
+// TestHiddenCountsWork compares points with a path of many lines and with many clips. Each counts as
+// much as it is long, and what is left of a verification that has done all its work is not told.
+func TestHiddenCountsWork(t *testing.T) {
+	const many = 1 << 14
+	tests := maxTests
+	c := &canvas{tests: &tests}
+	square := corners(pdf.Rect{X2: 9, Y2: 9}, identity)
+	long := slices.Repeat(square, many/len(square))
+	c.lay(patch{path: [][]point{long}, bounds: boundsOf([][]point{long}, 0)})
+	var inner *clip
+	for range many {
+		inner = clipTo([][]point{square}, false, inner)
+	}
+	c.lay(patch{path: [][]point{square}, bounds: inner.bounds, clip: inner})
+	inside := point{4, 4}
+	for i := range c.areas {
+		before := tests
+		if !c.areas[i].covers(inside, &tests) {
+			t.Errorf("area %d is not at a point in it", i)
+		}
+		if done := before - tests; done < many/runLength {
+			t.Errorf("area %d: a comparison with %d lines or clips counts as %d", i, many, done)
+		}
+	}
+	tests = 1
+	if c.areas[0].covers(inside, &tests); tests >= 0 {
+		t.Errorf("%d comparisons are left", tests)
+	}
+	if c.areas[0].covers(inside, &tests) {
+		t.Error("an area is compared after the last comparison")
+	}
+	d := &differ{paintings: newPaintings()}
+	d.paintings.tests = -1
+	hidden, err := d.hides(1, pdf.Ref{}, pdf.Object{})
+	if must(t, err); hidden != unknownText {
+		t.Errorf("after all comparisons: hides %q", hidden)
+	}
+}
+
+// TestFarFromAPath compares points with a curve of many lines, most of which are far from each.
+func TestFarFromAPath(t *testing.T) {
+	var path []point
+	for i := range 1000 {
+		sin, cos := math.Sincos(float64(i) * 2 * math.Pi / 1000)
+		path = append(path, point{100 * cos, 100 * sin})
+	}
+	closed := append(slices.Clone(path), path[0])
+	tests := maxTests
+	for _, tc := range []struct {
+		width  float64
+		path   []point
+		covers func(distance float64) bool
+	}{
+		{0, path, func(d float64) bool { return d < 100 }},
+		{10, closed, func(d float64) bool { return d > 95 && d < 105 }},
+	} {
+		c := &canvas{tests: &tests}
+		c.lay(patch{
+			path: [][]point{tc.path}, width: tc.width,
+			bounds: boundsOf([][]point{tc.path}, tc.width/2),
+		})
+		for x := -119.0; x < 120; x += 7 {
+			for y := -119.0; y < 120; y += 7 {
+				d := math.Hypot(x, y)
+				if math.Abs(d-100) < 0.1 || math.Abs(math.Abs(d-100)-5) < 0.1 {
+					continue
+				}
+				got := c.areas[0].covers(point{x, y}, &tests)
+				if got != tc.covers(d) {
+					t.Errorf("width %g: %t at %g, %g", tc.width, got, x, y)
+				}
+			}
+		}
+	}
 }

@@ -22,6 +22,7 @@ type painter struct {
 	// marked says that of each marked content that has begun.
 	layered bool
 	marked  []bool
+	ink     *ink // of the last text
 	err     error
 }
 
@@ -56,6 +57,8 @@ func (c *canvas) painter(resources pdf.Object, ctm matrix) *painter {
 
 // run draws a content stream. What cannot be read ends it; readers differ in how they go on.
 func (p *painter) run(data []byte) error {
+	const bytesOfOperator = 64 // at most, in most streams
+	p.left -= len(data) / bytesOfOperator
 	err := pdf.Content(data, func(op string, operands []pdf.Object) bool {
 		p.left--
 		if p.err == nil && !p.full() {
@@ -206,7 +209,7 @@ func (p *painter) graphics(o pdf.Object) {
 	if list := get("Font").Elements(); len(list) == 2 {
 		var font pdf.Object
 		if font, p.err = p.d.Resolve(list[0]); p.err == nil {
-			p.font, p.err = paintFontOf(p.d, font)
+			p.font, p.err = p.fontOf(font)
 		}
 		p.size, _ = list[1].Number()
 	}
@@ -307,7 +310,7 @@ func (p *painter) add(a patch, paint colour, alpha float64) {
 	}
 	a.bounds = p.clip.cut(a.bounds)
 	p.left--
-	p.areas = append(p.areas, a)
+	p.lay(a)
 }
 
 // image adds an image, which fills the unit square.
@@ -336,6 +339,8 @@ func (p *painter) object(o pdf.Object) {
 	case "Image":
 		var i *bitmap
 		if i, p.err = bitmapOf(p.d, o); p.err == nil {
+			const pixelsOfOperator = 128 // that take as long to decode
+			p.left -= i.masked / pixelsOfOperator
 			p.image(i)
 		}
 	case "Form":
@@ -440,20 +445,30 @@ func (p *painter) text(op string, operands []pdf.Object, n []float64) {
 	}
 }
 
-// fontNamed reads a font once for a canvas.
+// fontNamed returns the font of a name.
 func (p *painter) fontNamed(name string) *paintFont {
 	o := p.resource("Font", name)
 	if p.err != nil || !o.IsDict() {
 		return &paintFont{usual: 0.5}
 	}
-	key := o.Raw()
-	f := p.fonts[key]
-	if f == nil {
-		if f, p.err = paintFontOf(p.d, o); p.err == nil {
-			p.fonts[key] = f
-		}
-	}
+	f, err := p.fontOf(o)
+	p.err = err
 	return f
+}
+
+// fontOf reads a font, once for all canvases of a revision.
+func (c *canvas) fontOf(o pdf.Object) (*paintFont, error) {
+	key := o.Raw()
+	if f := c.fonts[key]; f != nil {
+		return f, nil
+	}
+	f, err := paintFontOf(c.d, o)
+	if err != nil {
+		return nil, err
+	}
+	c.fonts[key] = f
+	c.left -= f.size + len(f.widths) + len(f.wide)
+	return f, nil
 }
 
 // show draws a text.
@@ -462,22 +477,26 @@ func (p *painter) show(o pdf.Object) {
 		return
 	}
 	width := max(p.font.width, 1)
+	look := ink{
+		colour: p.fill, alpha: p.alpha, clip: p.clip, edge: p.stroke, edged: p.render%4 == 2,
+	}
+	if p.render%4 == 1 {
+		look.colour, look.alpha = p.stroke, p.alphaS
+	}
+	look.unseen = p.render == 3 && !p.font.drawn || look.alpha < faint
+	if p.ink == nil || *p.ink != look {
+		p.ink = &look
+	}
 	for codes := o.Bytes(); len(codes) > 0; codes = codes[min(width, len(codes)):] {
 		code := codes[:min(width, len(codes))]
-		advance := p.font.advance(code)
+		char := p.font.char(code)
 		at := matrix{p.size * p.wide, 0, 0, p.size, 0, p.rise}.then(p.start).then(p.ctm)
-		fill, alpha := p.fill, p.alpha
-		if p.render%4 == 1 {
-			fill, alpha = p.stroke, p.alphaS
-		}
 		p.left--
 		if p.full() {
 			return
 		}
 		p.chars = append(p.chars, letter{
-			text: p.font.decode(code), at: at, width: advance, colour: fill, alpha: alpha,
-			clip: p.clip, below: len(p.areas), edge: p.stroke, edged: p.render%4 == 2,
-			unseen: p.render == 3 && !p.font.drawn || alpha < faint,
+			text: char.text, at: at, width: char.advance, below: len(p.areas), ink: p.ink,
 		})
 		if p.font.drawn {
 			p.glyph(code, at)
@@ -488,7 +507,7 @@ func (p *painter) show(o pdf.Object) {
 		if p.err != nil {
 			return
 		}
-		move := advance*p.size + p.spacing
+		move := char.advance*p.size + p.spacing
 		if width == 1 && code[0] == ' ' {
 			move += p.words
 		}
@@ -540,13 +559,8 @@ func (p *painter) glyph(code []byte, at matrix) {
 		p.doubt("a code of a Type 3 font has no glyph")
 		return
 	}
-	o, err := p.d.Get(p.font.glyphs, name)
-	if err != nil || o.Kind() != pdf.Stream {
-		p.err = err
-		return
-	}
-	data, err := contentOf(p.d, o)
-	if err != nil {
+	data, err := p.font.procedure(p.d, name)
+	if err != nil || data == nil {
 		p.err = err
 		return
 	}

@@ -19,9 +19,50 @@ type paintFont struct {
 	glyphs pdf.Object      // the content streams of Type 3
 	names  map[byte]string // of Type 3
 	matrix matrix          // of Type 3
+	procs  map[string][]byte
+	chars  map[string]fontChar
 	dict   pdf.Object
 	face   *Face   // for widths that the font does not say
 	shapes *shapes // nil until they are needed
+}
+
+// fontChar is a character of a font.
+type fontChar struct {
+	text    string
+	advance float64
+}
+
+// char returns the character of a code.
+func (f *paintFont) char(code []byte) fontChar {
+	c, ok := f.chars[string(code)]
+	if !ok {
+		c = fontChar{f.decode(code), f.advance(code)}
+		if f.chars == nil {
+			f.chars = make(map[string]fontChar)
+		}
+		f.chars[string(code)] = c
+	}
+	return c
+}
+
+// procedure returns the content stream of a glyph of Type 3, nil if there is none.
+func (f *paintFont) procedure(d *pdf.Document, name string) ([]byte, error) {
+	if data, ok := f.procs[name]; ok {
+		return data, nil
+	}
+	o, err := d.Get(f.glyphs, name)
+	if err != nil || o.Kind() != pdf.Stream {
+		return nil, err
+	}
+	data, err := contentOf(d, o)
+	if err != nil {
+		return nil, err
+	}
+	if f.procs == nil {
+		f.procs = make(map[string][]byte)
+	}
+	f.procs[name] = data
+	return data, nil
 }
 
 // advance returns the width of a code in ems.

@@ -20,6 +20,8 @@ type bitmap struct {
 	mask    func(x, y float64) float64
 	samples func() *imageSamples // nil, or returns nil, if they are not known
 	size    int                  // in pixels
+	masked  int                  // pixels that were decoded for the mask
+	read    bool                 // the samples were asked for
 }
 
 // opacity returns how opaque the image is at a point, from 0 to 1.
@@ -56,9 +58,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	if i.stencil {
 		return i, i.readStencil(d, o)
 	}
-	width, _ := get("Width").Int()
-	height, _ := get("Height").Int()
-	i.size = int(min(max(width*height, 0), maxPixels))
+	i.size = pixelsOf(d, o)
 	i.samples = sync.OnceValue(func() *imageSamples {
 		s, err := samplesOf(d, o)
 		if err != nil {
@@ -67,6 +67,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 		return s
 	})
 	if mask := get("SMask"); mask.Kind() == pdf.Stream {
+		i.masked = pixelsOf(d, mask)
 		m, err := samplesOf(d, mask)
 		if m != nil && m.components == 1 {
 			i.mask = m.gray
@@ -78,6 +79,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 		return i, i.readStencil(d, mask)
 	case pdf.Array: // of colours that are not painted
 		ranges := mask.Elements()
+		i.masked = i.size
 		s := i.samples()
 		if s == nil || s.data == nil || len(ranges) != 2*s.components {
 			break
@@ -96,8 +98,20 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	return i, nil
 }
 
+// pixelsOf returns the number of pixels of an image, at most maxPixels.
+func pixelsOf(d *pdf.Document, o pdf.Object) int {
+	var size [2]float64
+	for i, key := range []string{"Width", "Height"} {
+		if v, err := d.Get(o, key); err == nil {
+			size[i], _ = v.Number()
+		}
+	}
+	return int(min(max(size[0]*size[1], 0), maxPixels))
+}
+
 // readStencil reads a mask of one bit.
 func (i *bitmap) readStencil(d *pdf.Document, mask pdf.Object) error {
+	i.masked = pixelsOf(d, mask)
 	s, err := samplesOf(d, mask)
 	if s != nil && s.bits == 1 && s.components == 1 {
 		i.mask = func(x, y float64) float64 { return 1 - s.gray(x, y) }

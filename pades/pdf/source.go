@@ -20,6 +20,9 @@ type source struct {
 // workPerValue is the work, in bytes, of creating or visiting one object in memory.
 const workPerValue = 64
 
+// Charge takes n bytes from [Limits.Work], for work on the document outside of this package.
+func (d *Document) Charge(n int64) error { return d.src.charge(n) }
+
 // charge takes n units from the work budget.
 func (s *source) charge(n int64) error {
 	if *s.work -= n; *s.work < 0 {
