@@ -16,6 +16,9 @@ type colour struct {
 
 func gray(v float64) colour { return colour{true, [3]float64{v, v, v}} }
 
+// lightness returns the mean of the components.
+func (c colour) lightness() float64 { return (c.rgb[0] + c.rgb[1] + c.rgb[2]) / 3 }
+
 // like reports whether two colours are hard to tell apart.
 func (c colour) like(d colour) bool {
 	_, visible := c.contrast(d)

@@ -284,6 +284,61 @@ func TestHiddenInPagesOfManyKinds(t *testing.T) {
 	}
 }
 
+// TestHiddenImages covers a blank part and a picture of images with colours of many kinds. What
+// cannot be decoded here may be a picture.
+func TestHiddenImages(t *testing.T) {
+	w := newWorld(t)
+	white := laterBox{look: "1 g 0 0 200 30 re f"}
+	const untold = "untold"
+	for name, tc := range map[string]struct{ entries, blank, picture string }{
+		"gray of one bit":    {"/ColorSpace /DeviceGray /BitsPerComponent 1", "\xff\xff", "\x55\xaa"},
+		"gray of two bits":   {"/ColorSpace /DeviceGray /BitsPerComponent 2", "\xff\xff\xff\xff", "\xcc\xcc\xcc\xcc"},
+		"gray of four bits":  {"/ColorSpace /DeviceGray /BitsPerComponent 4", strings.Repeat("\xff", 8), strings.Repeat("\xf0", 8)},
+		"inks":               {"/ColorSpace /DeviceCMYK /BitsPerComponent 8", strings.Repeat("\x00", 64), strings.Repeat("\x00\x00\x00\xff\x00\x00\x00\x00", 8)},
+		"inks, inverted":     {"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Decode [1 0 1 0 1 0 1 0]", strings.Repeat("\xff", 64), strings.Repeat("\xff\xff\xff\x00\xff\xff\xff\xff", 8)},
+		"indexes of gray":    {"/ColorSpace [/Indexed /DeviceGray 1 <00ff>] /BitsPerComponent 1", "\xff\xff", "\x55\xaa"},
+		"indexes of colours": {"/ColorSpace [/Indexed /DeviceRGB 2 <fffffffffefe000000>] /BitsPerComponent 8", strings.Repeat("\x00\x01", 8), strings.Repeat("\x01\x02", 8)},
+		"indexes of inks":    {"/ColorSpace [/Indexed /DeviceCMYK 1 <00000000000000ff>] /BitsPerComponent 4", strings.Repeat("\x00", 8), strings.Repeat("\x10", 8)},
+		"indexes of one colour": {
+			"/ColorSpace [/Indexed /DeviceGray 3 <f0f0f0f0>] /BitsPerComponent 2", "\x1b\x1b\x1b\x1b", "",
+		},
+		"indexes above the last": {
+			"/ColorSpace [/Indexed /DeviceGray 1 <ff00>] /BitsPerComponent 2", "\x00\x00\x00\x00", "\x33\x33\x33\x33",
+		},
+		"indexes that are mapped": {
+			"/ColorSpace [/Indexed /DeviceGray 1 <00ff>] /BitsPerComponent 1 /Decode [1 0]", untold, "\xff\xff",
+		},
+		"a table that is too short": {
+			"/ColorSpace [/Indexed /DeviceRGB 1 <ffffff>] /BitsPerComponent 1", untold, "\x00\x00",
+		},
+		"an ink": {
+			"/ColorSpace [/Separation /X /DeviceGray << /FunctionType 2 /Domain [0 1] /N 1 >>] /BitsPerComponent 1",
+			untold, "\xff\xff",
+		},
+		"JPEG 2000": {"/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /JPXDecode", untold, "\x00"},
+	} {
+		for _, data := range []string{tc.blank, tc.picture} {
+			if data == untold || data == "" {
+				continue
+			}
+			want := unknownText
+			if data == tc.blank {
+				want = ""
+			}
+			t.Run(fmt.Sprintf("%s, %x", name, data), func(t *testing.T) {
+				doc := hideDocument(
+					pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", "q 200 0 0 30 60 690 cm /Im2 Do Q")),
+					pdftest.Object(hideRaster, pdftest.Stream(
+						"/Type /XObject /Subtype /Image /Width 8 /Height 2 "+tc.entries, data,
+					)),
+				)
+				signed := w.signedWith(t, doc, "first", "", "")
+				expectHidden(t, w.verify(t, white.cosigned(t, w, signed)), want)
+			})
+		}
+	}
+}
+
 // TestHiddenTakesBoundedWork draws more than is looked at, and nests forms in a loop.
 func TestHiddenTakesBoundedWork(t *testing.T) {
 	w := newWorld(t)

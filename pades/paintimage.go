@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
+	"slices"
 	"sync"
 
 	"golang.org/x/image/ccitt"
@@ -69,7 +70,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	if mask := get("SMask"); mask.Kind() == pdf.Stream {
 		i.masked = pixelsOf(d, mask)
 		m, err := samplesOf(d, mask)
-		if m != nil && m.components == 1 {
+		if m != nil && m.components == 1 && m.palette == nil {
 			i.mask = m.gray
 		}
 		return i, err
@@ -113,7 +114,7 @@ func pixelsOf(d *pdf.Document, o pdf.Object) int {
 func (i *bitmap) readStencil(d *pdf.Document, mask pdf.Object) error {
 	i.masked = pixelsOf(d, mask)
 	s, err := samplesOf(d, mask)
-	if s != nil && s.bits == 1 && s.components == 1 {
+	if s != nil && s.bits == 1 && s.components == 1 && s.palette == nil {
 		i.mask = func(x, y float64) float64 { return 1 - s.gray(x, y) }
 	}
 	return err
@@ -122,7 +123,8 @@ func (i *bitmap) readStencil(d *pdf.Document, mask pdf.Object) error {
 // imageSamples are the samples of an image.
 type imageSamples struct {
 	width, height, components, bits int
-	inverted                        bool // by /Decode
+	inverted                        bool     // by /Decode
+	palette                         []colour // of indexes, which the samples are then
 	data                            []byte
 	photo                           image.Image // instead of data
 }
@@ -130,8 +132,8 @@ type imageSamples struct {
 // maxPixels bounds the size of an image.
 const maxPixels = 1 << 24
 
-// samplesOf decodes an image of 1 or 8 bits, in gray, or in colours of red, green and blue; nil if
-// it has others or cannot be decoded.
+// samplesOf decodes an image of up to 8 bits, in gray, in red, green and blue, in four inks, or in
+// indexes of these; nil if it has others or cannot be decoded.
 func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 	var n [3]int64
 	for i, key := range []string{"Width", "Height", "BitsPerComponent"} {
@@ -144,13 +146,11 @@ func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 	s := &imageSamples{width: int(n[0]), height: int(n[1]), bits: int(n[2]), components: 1}
 	if o.Get("ImageMask").Bool() {
 		s.bits = 1
-	} else if kind, err := colourants(d, o); err != nil || kind == 0 {
+	} else if err := s.readColours(d, o); err != nil || s.components == 0 {
 		return nil, err
-	} else {
-		s.components = kind
 	}
 	if min(n[0], n[1]) <= 0 || max(n[0], n[1]) > 1<<15 || n[0]*n[1] > maxPixels ||
-		s.bits != 1 && s.bits != 8 || s.bits == 1 && s.components != 1 {
+		!slices.Contains([]int{1, 2, 4, 8}, s.bits) {
 		return nil, nil
 	}
 	decode, err := d.Get(o, "Decode")
@@ -158,6 +158,9 @@ func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 		return nil, err
 	}
 	if e := decode.Elements(); len(e) > 0 {
+		if s.palette != nil {
+			return nil, nil
+		}
 		first, _ := e[0].Number()
 		s.inverted = first == 1
 	}
@@ -180,13 +183,56 @@ func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 	return s, err
 }
 
-// colourants returns the number of components of an image's colours, 0 if they are not gray or red,
-// green and blue.
-func colourants(d *pdf.Document, o pdf.Object) (int, error) {
+// readColours reads the colour space of an image. It has no components if its colours are not known
+// here.
+func (s *imageSamples) readColours(d *pdf.Document, o pdf.Object) error {
 	space, err := d.Get(o, "ColorSpace")
 	if err != nil {
-		return 0, err
+		return err
 	}
+	indexed := space.Elements()
+	if len(indexed) != 4 || indexed[0].Name() != "Indexed" {
+		s.components, err = colourants(d, space)
+		return err
+	}
+	s.components = 0
+	if space, err = d.Resolve(indexed[1]); err != nil {
+		return err
+	}
+	n, err := colourants(d, space)
+	if err != nil || n == 0 {
+		return err
+	}
+	table, err := d.Resolve(indexed[3])
+	if err != nil {
+		return err
+	}
+	list := table.Bytes()
+	if table.Kind() == pdf.Stream {
+		if list, err = d.Decode(table); pdf.ReasonOf(err) != "" {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	last, _ := indexed[2].Int()
+	if last < 0 || last > 255 || int64(len(list)) < (last+1)*int64(n) {
+		return nil
+	}
+	for ; last >= 0; last-- {
+		values := make([]float64, n)
+		for c := range values {
+			values[c] = float64(list[c]) / 255
+		}
+		s.palette, list = append(s.palette, colourOf(values)), list[n:]
+	}
+	s.components = 1
+	return nil
+}
+
+// colourants returns the number of components of a colour space, 0 if it is not gray, red, green
+// and blue, or four inks.
+func colourants(d *pdf.Document, space pdf.Object) (int, error) {
 	kind := space.Name()
 	if e := space.Elements(); len(e) > 1 {
 		kind = e[0].Name()
@@ -196,7 +242,7 @@ func colourants(d *pdf.Document, o pdf.Object) (int, error) {
 				return 0, err
 			}
 			switch n, _ := profile.Get("N").Int(); n {
-			case 1, 3:
+			case 1, 3, 4:
 				return int(n), nil
 			}
 		}
@@ -206,6 +252,8 @@ func colourants(d *pdf.Document, o pdf.Object) (int, error) {
 		return 1, nil
 	case "DeviceRGB", "CalRGB":
 		return 3, nil
+	case "DeviceCMYK":
+		return 4, nil
 	}
 	return 0, nil
 }
@@ -242,7 +290,7 @@ var errUnknownData = errors.New("the data of an image cannot be decoded")
 func (s *imageSamples) readJPEG(data []byte, _ pdf.Object) (*imageSamples, error) {
 	progressive := bytes.Contains(data, []byte{0xff, 0xc2}) // takes four times the memory
 	size, err := jpeg.DecodeConfig(bytes.NewReader(data))
-	if err != nil || progressive || s.bits != 8 ||
+	if err != nil || progressive || s.bits != 8 || s.components == 4 || s.palette != nil ||
 		size.Width != s.width || size.Height != s.height {
 		return nil, nil
 	}
@@ -260,7 +308,7 @@ func (s *imageSamples) readFax(data []byte, parms pdf.Object) (*imageSamples, er
 		columns = 1728
 	}
 	k, _ := parms.Get("K").Int()
-	if s.bits != 1 || k > 0 || columns != int64(s.width) {
+	if s.bits*s.components != 1 || k > 0 || columns != int64(s.width) {
 		return nil, nil
 	}
 	form := ccitt.Group3
@@ -290,11 +338,12 @@ func (s *imageSamples) pixel(x, y float64) (i, j int) {
 // at returns a sample at a point.
 func (s *imageSamples) at(x, y float64, component int) byte {
 	i, j := s.pixel(x, y)
-	if s.bits == 1 {
-		return s.data[j*s.row()+i/8] >> (7 - i%8) & 1
-	}
-	return s.data[j*s.row()+i*s.components+component]
+	at := (i*s.components + component) * s.bits
+	return s.data[j*s.row()+at/8] >> (8 - s.bits - at%8) & s.largest()
 }
+
+// largest is the largest sample.
+func (s *imageSamples) largest() byte { return 1<<s.bits - 1 }
 
 // gray returns how light the image is at a point, from 0 to 1.
 func (s *imageSamples) gray(x, y float64) (v float64) {
@@ -303,15 +352,19 @@ func (s *imageSamples) gray(x, y float64) (v float64) {
 		i, j := s.pixel(x, y)
 		r, g, b, _ := s.photo.At(i, j).RGBA()
 		v = float64(r+g+b) / 3 / 0xffff
-	case s.bits == 1:
-		v = float64(s.at(x, y, 0))
-	default:
-		for c := range s.components {
-			v += float64(s.at(x, y, c)) / 255 / float64(s.components)
+		if s.inverted {
+			return 1 - v
+		}
+		return v
+	case s.palette != nil:
+		return s.palette[min(int(s.at(x, y, 0)), len(s.palette)-1)].lightness()
+	}
+	var values [4]float64
+	for c := range s.components {
+		values[c] = float64(s.at(x, y, c)) / float64(s.largest())
+		if s.inverted {
+			values[c] = 1 - values[c]
 		}
 	}
-	if s.inverted {
-		return 1 - v
-	}
-	return v
+	return colourOf(values[:s.components]).lightness()
 }
