@@ -154,16 +154,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 		return nil, err
 	}
 	born := checked.ID == ""
-	files, err := c.openDocuments(ctx, documents.Options{Now: o.Now})
-	if err != nil {
-		return nil, err
-	}
-	p := &parts{store: db, files: files}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, files.Close())
-		}
-	}()
+	p := &parts{store: db}
 	if p.keys, err = c.openKeys(db); err != nil {
 		return nil, err
 	}
@@ -172,14 +163,31 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, p.keys.Protection().Close())
 		}
 	}()
+	if !checked.Old {
+		// Before the folders have anything else: else the rest of an interrupted first start would
+		// be taken for the folders of another deployment.
+		if err := checked.Adopt(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if p.files, err = c.openDocuments(ctx, documents.Options{Now: o.Now}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.files.Close())
+		}
+	}()
 	if p.vault, err = c.openVault(ctx, p, o); err != nil {
 		return nil, err
 	}
 	if checked.Old {
-		err = related(ctx, db, p.vault)
-	}
-	if err = cmp.Or(err, checked.Adopt(ctx)); err != nil {
-		return nil, err
+		if err := related(ctx, db, p.vault); err != nil {
+			return nil, err
+		}
+		if err := checked.Adopt(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.vault.Check(ctx); err != nil {
 		return nil, err

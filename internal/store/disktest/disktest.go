@@ -38,6 +38,13 @@ func Child(t *testing.T) bool {
 // that fails or is read-only, until undo is called.
 func FailWrites(t *testing.T) (undo func()) {
 	t.Helper()
+	return LimitFiles(t, 1)
+}
+
+// LimitFiles makes every write of this process to a file fail beyond so many bytes, as on a disk
+// that is full with some files and not with others, until undo is called.
+func LimitFiles(t *testing.T, bytes uint64) (undo func()) {
+	t.Helper()
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
@@ -47,7 +54,8 @@ func FailWrites(t *testing.T) (undo func()) {
 			t.Fatal(err)
 		}
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1, Max: old.Max}); err != nil {
+	limit := unix.Rlimit{Cur: bytes, Max: old.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(undo)

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"database/sql"
+	"errors"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/request"
+)
+
+// TestUnrelatedDocuments upgrades a deployment without an identity whose documents are those of
+// another one. Each start is refused: the first one writes no identity, by which the next one would
+// take all for one deployment.
+func TestUnrelatedDocuments(t *testing.T) {
+	c := newClinic(t, "")
+	a, err := Open(t.Context(), c.config, time.Now, slog.New(slog.DiscardHandler))
+	c.must(err)
+	at := time.Now()
+	c.must(errors.Join(a.store.Create(t.Context(), &request.Request{
+		ID: "signv3-01959a3c-0000-7000-8000-000000000001", State: request.StateSigned,
+		CreatedAt: at, ExpiresAt: at,
+		Signed: &request.SignedDocument{Document: request.Document{Key: "signv3-01959a3c-0000-7000-8000-000000000001/signed-x"}, At: at},
+	}, request.Effects{}), a.Close()))
+	db, err := sql.Open("sqlite", c.data("signet.db"))
+	c.must(err)
+	_, err = db.ExecContext(t.Context(), `DELETE FROM meta WHERE key = 'deployment'`)
+	c.must(errors.Join(err, db.Close()))
+	for _, folder := range []string{"documents", "keys", "authority"} {
+		c.must(os.Remove(c.data(folder, deployment.File)))
+	}
+	for range 2 {
+		a, err := Open(t.Context(), c.config, time.Now, slog.New(slog.DiscardHandler))
+		if err == nil {
+			t.Fatal("the service starts", a.Close())
+		}
+		if !errors.Is(err, deployment.ErrMixed) {
+			t.Error(err)
+		}
+	}
+}
