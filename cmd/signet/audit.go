@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -28,19 +29,11 @@ type auditExportCmd struct {
 	configured
 }
 
-func (c *auditExportCmd) Run(env *environment) (err error) {
-	out := env.out
-	if c.Output != "" {
-		f, err := createNew(c.Output)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		out = f
-	}
-	return app.ExportAudit(
-		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat), out,
-	)
+func (c *auditExportCmd) Run(env *environment) error {
+	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
+	return writeNew(env.out, c.Output, func(w io.Writer) error {
+		return app.ExportAudit(env.ctx, c.Config, log, w)
+	})
 }
 
 // auditVerifyCmd checks files. It ends with status 1 if one of them is not what the log has signed.

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"errors"
-	"os"
+	"io"
 
 	"github.com/signet-sign/signet/internal/app"
 )
@@ -15,15 +14,9 @@ type backupCmd struct {
 	configured
 }
 
-// Run writes the backup. A file that is not complete is removed.
-func (c *backupCmd) Run(env *environment) (err error) {
-	f, err := createNew(c.To)
-	if err != nil {
-		return err
-	}
-	err = app.Backup(env.ctx, c.Config, c.Recipient, f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(c.To))
-	}
-	return nil
+// Run writes the backup.
+func (c *backupCmd) Run(env *environment) error {
+	return writeNew(nil, c.To, func(w io.Writer) error {
+		return app.Backup(env.ctx, c.Config, c.Recipient, w)
+	})
 }

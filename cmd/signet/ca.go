@@ -46,23 +46,33 @@ func (c *caInitCmd) Run(env *environment) error {
 		return err
 	}
 	if c.OfflineRoot {
-		return writeNew(env.out, c.Output, requests)
+		return writeNew(env.out, c.Output, whole(requests))
 	}
 	return printAuthority(env.ctx, env.out, c.Config)
 }
 
-// writeNew writes to a file that must not exist, or to out if there is no name.
-func writeNew(out io.Writer, name string, text []byte) error {
+// writeNew writes to a file that must not exist, or to out if there is no name. A file that is not
+// complete is removed.
+func writeNew(out io.Writer, name string, write func(io.Writer) error) error {
 	if name == "" {
-		_, err := out.Write(text)
-		return err
+		return write(out)
 	}
 	f, err := createNew(name)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// whole writes a text.
+func whole(text []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
 }
 
 // createNew creates a file that must not exist and that only its owner can read.
@@ -130,7 +140,7 @@ func (c *caCSRCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return writeNew(env.out, c.Output, requests)
+	return writeNew(env.out, c.Output, whole(requests))
 }
 
 type caSignCmd struct {
@@ -164,7 +174,7 @@ func (c *caSignCmd) Run(env *environment) error {
 		return err
 	}
 	printCertificates(env.errs, "signed", signed)
-	return writeNew(env.out, c.Output, text)
+	return writeNew(env.out, c.Output, whole(text))
 }
 
 func printCertificates(out io.Writer, what string, certs []*x509.Certificate) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -33,12 +32,8 @@ func (c *keysNewCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	f, err := createNew(c.Out)
-	if err != nil {
+	if err := writeNew(nil, c.Out, whole(text)); err != nil {
 		return err
-	}
-	if _, err = f.Write(text); errors.Join(err, f.Close()) != nil {
-		return errors.Join(err, os.Remove(c.Out))
 	}
 	_, err = fmt.Fprintln(env.out, "kid", key.ID)
 	return err
