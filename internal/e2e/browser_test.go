@@ -102,7 +102,11 @@ func (b *browser) open(url string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+	err := chromedp.Do(ctx, chromedp.Navigate(url))
+	for try := 0; err != nil && strings.Contains(err.Error(), "net::ERR_ABORTED") && try < 5; try++ {
+		err = chromedp.Do(ctx, chromedp.Navigate(url)) // the page went elsewhere by itself
+	}
+	if err != nil {
 		b.fail("opening "+url, err)
 	}
 }
