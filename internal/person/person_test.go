@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
 var (
@@ -51,7 +51,7 @@ func newWorld(t *testing.T, fourEyes bool) *world {
 	clock := func() time.Time { return w.now }
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{
-		Database: filepath.Join(t.TempDir(), "a.db"), Kind: store.Sandbox,
+		Database: storetest.File(t), Kind: store.Sandbox,
 	})
 	if err != nil {
 		t.Fatal(err)

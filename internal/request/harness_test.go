@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 	"github.com/signet-sign/signet/pades/tsa"
 )
@@ -39,13 +40,14 @@ const (
 // clock that stands still until a test moves it.
 type world struct {
 	*request.Service
-	worker  *request.Worker
-	store   *store.Store
-	docs    *documents.Dir
-	signers *signer.Service
-	clock   *clock
-	sent    *sync.Map // request id -> number of webhooks
-	dir     string
+	worker   *request.Worker
+	store    *store.Store
+	docs     *documents.Dir
+	signers  *signer.Service
+	clock    *clock
+	sent     *sync.Map // request id -> number of webhooks
+	dir      string
+	database string
 
 	mu     sync.Mutex
 	phones map[string]*phone
@@ -78,10 +80,11 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
-		dir:    dir,
-		clock:  &clock{t: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)},
-		sent:   new(sync.Map),
-		phones: map[string]*phone{},
+		dir:      dir,
+		database: storetest.File(t),
+		clock:    &clock{t: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)},
+		sent:     new(sync.Map),
+		phones:   map[string]*phone{},
 	}
 	var err error
 	must := func(err error) {
@@ -92,8 +95,7 @@ func newWorld(t testing.TB) *world {
 	}
 	log := slog.New(slog.DiscardHandler)
 	w.store, err = store.Open(t.Context(), store.Options{
-		Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now,
-		Log: log,
+		Database: w.database, Kind: store.Sandbox, Now: w.clock.Now, Log: log,
 	})
 	must(err)
 	w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -219,7 +218,7 @@ func (w *world) reopen(t *testing.T) {
 	}
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{
-		Database: filepath.Join(w.dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now,
+		Database: w.database, Kind: store.Sandbox, Now: w.clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

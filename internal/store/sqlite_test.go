@@ -33,6 +33,9 @@ func openSQLite(t testing.TB, path string) *store.Store {
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		path := filepath.Join(t.TempDir(), "odd name?%20#.db")
+		if err := os.Rename(storetest.File(t), path); err != nil {
+			t.Fatal(err)
+		}
 		return storetest.Harness{
 			Open: func(t *testing.T) *store.Store { return openSQLite(t, path) },
 		}

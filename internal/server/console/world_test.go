@@ -32,6 +32,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 	"github.com/signet-sign/signet/pades/tsa"
 )
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	var err error
 	w.store, err = store.Open(
 		t.Context(),
-		store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log},
+		store.Options{Database: storetest.File(t), Kind: store.Sandbox, Log: log},
 	)
 	must(err)
 	docs, err := documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
