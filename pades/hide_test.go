@@ -291,14 +291,35 @@ func TestHiddenImages(t *testing.T) {
 	white := laterBox{look: "1 g 0 0 200 30 re f"}
 	const untold = "untold"
 	for name, tc := range map[string]struct{ entries, blank, picture string }{
-		"gray of one bit":    {"/ColorSpace /DeviceGray /BitsPerComponent 1", "\xff\xff", "\x55\xaa"},
-		"gray of two bits":   {"/ColorSpace /DeviceGray /BitsPerComponent 2", "\xff\xff\xff\xff", "\xcc\xcc\xcc\xcc"},
-		"gray of four bits":  {"/ColorSpace /DeviceGray /BitsPerComponent 4", strings.Repeat("\xff", 8), strings.Repeat("\xf0", 8)},
-		"inks":               {"/ColorSpace /DeviceCMYK /BitsPerComponent 8", strings.Repeat("\x00", 64), strings.Repeat("\x00\x00\x00\xff\x00\x00\x00\x00", 8)},
-		"inks, inverted":     {"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Decode [1 0 1 0 1 0 1 0]", strings.Repeat("\xff", 64), strings.Repeat("\xff\xff\xff\x00\xff\xff\xff\xff", 8)},
-		"indexes of gray":    {"/ColorSpace [/Indexed /DeviceGray 1 <00ff>] /BitsPerComponent 1", "\xff\xff", "\x55\xaa"},
-		"indexes of colours": {"/ColorSpace [/Indexed /DeviceRGB 2 <fffffffffefe000000>] /BitsPerComponent 8", strings.Repeat("\x00\x01", 8), strings.Repeat("\x01\x02", 8)},
-		"indexes of inks":    {"/ColorSpace [/Indexed /DeviceCMYK 1 <00000000000000ff>] /BitsPerComponent 4", strings.Repeat("\x00", 8), strings.Repeat("\x10", 8)},
+		"gray of one bit": {"/ColorSpace /DeviceGray /BitsPerComponent 1", "\xff\xff", "\x55\xaa"},
+		"gray of two bits": {
+			"/ColorSpace /DeviceGray /BitsPerComponent 2",
+			"\xff\xff\xff\xff", "\xcc\xcc\xcc\xcc",
+		},
+		"gray of four bits": {
+			"/ColorSpace /DeviceGray /BitsPerComponent 4",
+			strings.Repeat("\xff", 8), strings.Repeat("\xf0", 8),
+		},
+		"inks": {
+			"/ColorSpace /DeviceCMYK /BitsPerComponent 8",
+			strings.Repeat("\x00", 64), strings.Repeat("\x00\x00\x00\xff\x00\x00\x00\x00", 8),
+		},
+		"inks, inverted": {
+			"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Decode [1 0 1 0 1 0 1 0]",
+			strings.Repeat("\xff", 64), strings.Repeat("\xff\xff\xff\x00\xff\xff\xff\xff", 8),
+		},
+		"indexes of gray": {
+			"/ColorSpace [/Indexed /DeviceGray 1 <00ff>] /BitsPerComponent 1",
+			"\xff\xff", "\x55\xaa",
+		},
+		"indexes of colours": {
+			"/ColorSpace [/Indexed /DeviceRGB 2 <fffffffffefe000000>] /BitsPerComponent 8",
+			strings.Repeat("\x00\x01", 8), strings.Repeat("\x01\x02", 8),
+		},
+		"indexes of inks": {
+			"/ColorSpace [/Indexed /DeviceCMYK 1 <00000000000000ff>] /BitsPerComponent 4",
+			strings.Repeat("\x00", 8), strings.Repeat("\x10", 8),
+		},
 		"indexes of one colour": {
 			"/ColorSpace [/Indexed /DeviceGray 3 <f0f0f0f0>] /BitsPerComponent 2", "\x1b\x1b\x1b\x1b", "",
 		},

@@ -19,11 +19,11 @@ func TestUnrelatedDocuments(t *testing.T) {
 	c := newClinic(t, "")
 	a, err := Open(t.Context(), c.config, time.Now, slog.New(slog.DiscardHandler))
 	c.must(err)
+	const id = "signv3-01959a3c-0000-7000-8000-000000000001"
 	at := time.Now()
+	signed := request.SignedDocument{Document: request.Document{Key: id + "/signed-x"}, At: at}
 	c.must(errors.Join(a.store.Create(t.Context(), &request.Request{
-		ID: "signv3-01959a3c-0000-7000-8000-000000000001", State: request.StateSigned,
-		CreatedAt: at, ExpiresAt: at,
-		Signed: &request.SignedDocument{Document: request.Document{Key: "signv3-01959a3c-0000-7000-8000-000000000001/signed-x"}, At: at},
+		ID: id, State: request.StateSigned, CreatedAt: at, ExpiresAt: at, Signed: &signed,
 	}, request.Effects{}), a.Close()))
 	db, err := sql.Open("sqlite", c.data("signet.db"))
 	c.must(err)

@@ -273,8 +273,9 @@ func TestKill(t *testing.T) {
 		for _, s := range stories {
 			id := s.in.RequestID
 			state := p.state(t, id)
-			for deadline := time.Now().Add(time.Minute); state == "sealing" && time.Now().Before(deadline); state = p.state(t, id) {
+			for end := time.Now().Add(time.Minute); state == "sealing" && time.Now().Before(end); {
 				time.Sleep(10 * time.Millisecond)
+				state = p.state(t, id)
 			}
 			counts[state]++
 			switch {

@@ -197,8 +197,10 @@ var unseen = map[string]string{
 	"outbox.ready_at":        "TestGoldenOperations: jobs that wait",
 	"used_tokens.keep_until": "TestGoldenForgets",
 	"used_tokens.purpose":    "storetest: what a token was used for",
+
 	"requests.data.signed.signatures removed": "0: of uploaded documents only",
 	"requests.data.signed.signatures renamed": "0: of uploaded documents only",
+
 	"meta.key":            "read when the database is opened",
 	"meta.value":          "read when the database is opened",
 	"sqlite outbox.lease": "0 when the database is open",

@@ -514,15 +514,15 @@ func (p *phone) states(t *testing.T, session string) <-chan string {
 	return states
 }
 
-// hears waits for a state. The previous one may be sent again when the trail grows.
+// hears waits ten seconds for a state. The previous one may be sent again when the trail grows.
 func hears(t *testing.T, states <-chan string, want string) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(10 * time.Second)
 	for heard := ""; heard != want; {
 		select {
 		case heard = <-states:
 		case <-deadline:
-			t.Errorf("the phone has not heard %q, but %q", want, heard)
+			t.Errorf("ten seconds passed and the phone has not heard %q, but %q", want, heard)
 			return
 		}
 	}

@@ -41,7 +41,8 @@ func TestNames(t *testing.T) {
 		_, err := policy.Reach(ctx, urlOf(host))
 		return err
 	}
-	for kind, try := range map[string]func(context.Context, string) error{"call": call, "reach": reach} {
+	tries := map[string]func(context.Context, string) error{"call": call, "reach": reach}
+	for kind, try := range tries {
 		host := kind + ".test"
 		var dns *net.DNSError
 		if err := try(t.Context(), host); !errors.As(err, &dns) || !dns.IsNotFound {
@@ -75,7 +76,5 @@ func TestNames(t *testing.T) {
 	var dns *net.DNSError
 	if err := call(t.Context(), "call.test"); !errors.As(err, &dns) {
 		t.Errorf("without a name server: %v", err)
-	} else {
-		t.Log(err)
 	}
 }

@@ -33,7 +33,8 @@ var replaced = map[string]map[string]string{
 		// Documents that are not read with fetch, and what Node.js has instead of a browser.
 		"./src/display/network.js":     `class PDFNetworkStream {}`,
 		"./src/display/node_stream.js": `class PDFNodeStream {}`,
-		"./src/display/node_utils.js":  `class NodeBinaryDataFactory {}
+
+		"./src/display/node_utils.js": `class NodeBinaryDataFactory {}
 			class NodeCanvasFactory {} class NodeFilterFactory {}`,
 	},
 	"pdf_viewer.mjs": {

@@ -78,8 +78,7 @@ func TestSlowUpload(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			begin := time.Now()
-			_ = conn.SetDeadline(begin.Add(2 * time.Minute))
+			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 			fmt.Fprintf(
 				conn,
 				"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n",
@@ -99,9 +98,6 @@ func TestSlowUpload(t *testing.T) {
 			if resp.StatusCode != 400 ||
 				!strings.Contains(string(body), "The upload was interrupted") {
 				t.Errorf("%d %s", resp.StatusCode, body)
-			}
-			if took := time.Since(begin); took > time.Minute {
-				t.Errorf("it took %s", took)
 			}
 			err = filepath.WalkDir(documents, func(path string, d fs.DirEntry, err error) error {
 				if err == nil && !d.IsDir() && !strings.HasPrefix(d.Name(), ".") {
