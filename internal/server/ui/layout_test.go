@@ -139,3 +139,18 @@ func TestOneDevice(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesStayInPlace checks that a phone whose name has characters that turn the direction of
+// writing changes nothing beside it, such as the phone's id.
+func TestNamesStayInPlace(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(1280, 800, false), s.open("console-people-refused"))
+	if !eval[bool](t, ctx, `(() => {
+		const name = document.querySelector(".entry strong"), id = document.querySelector(".entry code");
+		return name.innerText.includes("\u202e") &&
+			name.getBoundingClientRect().right <= id.getBoundingClientRect().left;
+	})()`) {
+		t.Error("the name goes on behind the id")
+	}
+}
