@@ -135,36 +135,12 @@ func blockFont(glyphs ...[4]int16) string {
 
 // blockCFF is a CFF font in which each glyph from 1 on is a rectangle, in units of its matrix.
 func blockCFF(matrix string, glyphs ...[4]int) string {
-	num := func(values ...int) (b string) {
-		for _, v := range values {
-			b += string([]byte{28, byte(v >> 8), byte(v)})
-		}
-		return b
-	}
-	index := func(items ...string) string {
-		b := string([]byte{byte(len(items) >> 8), byte(len(items))})
-		if len(items) == 0 {
-			return b
-		}
-		b += "\x02"
-		at := 1
-		for i := range len(items) + 1 {
-			b += string([]byte{byte(at >> 8), byte(at)})
-			if i < len(items) {
-				at += len(items[i])
-			}
-		}
-		return b + strings.Join(items, "")
-	}
-	shapes := []string{"\x0e"}
+	shapes := []string{"endchar"}
 	for _, g := range glyphs {
-		shapes = append(shapes, num(g[0], g[1])+"\x15"+num(g[2]-g[0])+"\x06"+num(g[3]-g[1])+"\x07"+
-			num(g[0]-g[2])+"\x06\x0e")
+		shapes = append(shapes, fmt.Sprintf("%d %d rmoveto %d hlineto %d vlineto %d hlineto endchar",
+			g[0], g[1], g[2]-g[0], g[3]-g[1], g[0]-g[2]))
 	}
-	head := "\x01\x00\x04\x02" + index("X")
-	top := func(at int) string { return matrix + num(at) + "\x11" + num(0, 0) + "\x12" }
-	before := head + index(top(0)) + index() + index()
-	return head + index(top(len(before))) + index() + index() + index(shapes...)
+	return testCFF{matrix: matrix, chars: shapes}.String()
 }
 
 // One thousandth and one tenth, as the matrix of a CFF font.
@@ -187,6 +163,7 @@ var (
 	))}
 	mappedFont = strings.Replace(wideFont, "/CIDToGIDMap /Identity", fmt.Sprintf("/CIDToGIDMap %d 0 R", hideMost), 1)
 	cffFont    = strings.Replace(simpleFont, "/FontFile2", "/FontFile3", 1)
+	type1Font  = strings.NewReplacer("/FontFile2", "/FontFile", "/TrueType", "/Type1").Replace(simpleFont)
 	cidFont    = strings.NewReplacer("/FontFile2", "/FontFile3", "CIDFontType2", "CIDFontType0").Replace(wideFont)
 	stems      = map[int]string{hideMore: pdftest.Stream("", blockFont(
 		[4]int16{100, 0, 200, 700}, [4]int16{300, 0, 380, 500},
@@ -331,6 +308,26 @@ var laterBoxes = map[string]laterBox{
 			"/Subtype /CIDFontType0C", blockCFF("", [4]int{0, -200, 1000, 900}),
 		)},
 	},
+	"blocks of a Type 1 font": {
+		look: "0 g BT /T 60 Tf 0 0 Td (aaaa) Tj ET", hides: hiddenAmount, resources: type1Font,
+		objects: map[int]string{hideMore: pdftest.Stream("", testType1{chars: []string{
+			"a", "0 600 hsbw -200 vmoveto 1000 hlineto 1100 vlineto -1000 hlineto closepath endchar",
+		}}.String())},
+	},
+	"a glyph of a Type 1 font that readers may draw in different ways": {
+		look: "0 g BT /T 12 Tf 2 2 Td (a) Tj ET", hides: hiddenAmount, resources: type1Font,
+		objects: map[int]string{hideMore: pdftest.Stream("", testType1{chars: []string{
+			"a", "0 600 hsbw 100 0 rmoveto 100 hlineto 700 vlineto -100 hlineto closepath",
+		}}.String())},
+	},
+	"a glyph that calls subroutines without an end": {
+		look: "0 g BT /T 12 Tf 2 2 Td (a) Tj ET", hides: hiddenAmount, resources: cffFont,
+		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", callingCFF.String())},
+	},
+	"a glyph of more parts than fit into memory": {
+		look: "0 g BT /T 12 Tf 2 2 Td <0000> Tj ET", hides: hiddenAmount, resources: wideFont,
+		objects: map[int]string{hideMore: pdftest.Stream("", partsFont())},
+	},
 	"a large CFF font": {
 		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", hides: hiddenAmount, resources: cffFont,
 		objects: map[int]string{hideMore: pdftest.Stream(
@@ -440,6 +437,13 @@ var laterBoxes = map[string]laterBox{
 		objects: map[int]string{hideMore: pdftest.Stream("/Subtype /Type1C", blockCFF(
 			milliMatrix, [4]int{100, 0, 200, 700}, [4]int{300, 0, 380, 500},
 		))},
+	},
+	"letters of a Type 1 font": {
+		look: "0 g BT /T 12 Tf 2 2 Td (ababababab) Tj ET", resources: type1Font,
+		objects: map[int]string{hideMore: pdftest.Stream("", testType1{chars: []string{
+			"a", "0 600 hsbw 100 0 rmoveto 100 hlineto 700 vlineto -100 hlineto closepath endchar",
+			"b", "0 600 hsbw 300 hmoveto 80 hlineto 500 vlineto -80 hlineto closepath endchar",
+		}}.String())},
 	},
 	"letters of a CFF font by numbers": {
 		look: "0 g BT /T 12 Tf 2 2 Td <00010002000100020001> Tj ET", resources: cidFont,

@@ -250,14 +250,7 @@ func (p *painter) construct(op string, n []float64) {
 			a, b, end = to(0), to(2), to(2)
 		}
 		const steps = 6
-		for i := 1; i <= steps; i++ {
-			t := float64(i) / steps
-			u := 1 - t
-			k, l, m, o := u*u*u, 3*u*u*t, 3*u*t*t, t*t*t
-			*sub = append(*sub, point{
-				k*from.x + l*a.x + m*b.x + o*end.x, k*from.y + l*a.y + m*b.y + o*end.y,
-			})
-		}
+		*sub = bend(*sub, a, b, end, steps)
 		p.left -= steps
 	}
 }
@@ -517,14 +510,18 @@ func (p *painter) show(o pdf.Object) {
 
 // outline adds the areas of a glyph.
 func (p *painter) outline(code []byte, at matrix) {
-	first := p.font.shapes == nil
-	path, err := p.font.outline(p.d, code)
-	if err == nil && first {
-		p.left -= p.font.shapes.points / 4
+	left := maxGlyphWork
+	if p.font.shapes != nil {
+		left = p.font.shapes.left
 	}
+	path, err := p.font.outline(p.d, code, p.tests)
 	if err != nil {
 		p.err = err
 		return
+	}
+	const glyphWork = 4 // for what is as much work as an operator
+	if p.left -= max(left-p.font.shapes.left, 0) / glyphWork; *p.tests < 0 {
+		p.left = -1
 	}
 	placed := make([][]point, len(path))
 	for i, sub := range path {

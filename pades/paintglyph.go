@@ -15,24 +15,33 @@ import (
 
 // shapes are the outlines of a font's glyphs, as far as they can be known: exactly those of
 // embedded TrueType fonts whose codes are the numbers of glyphs, or are mapped to them; for other
-// codes of such fonts, and for CFF fonts, the glyph that covers most, because readers differ in
-// which they choose; for text fonts that are not embedded those of a font of ours. Where nothing is
-// known, a glyph covers everything.
+// codes of such fonts, and for CFF and Type 1 fonts, the glyph that covers most, because readers
+// differ in which they choose; for text fonts that are not embedded those of a font of ours. Where
+// nothing is known, a glyph covers everything.
 type shapes struct {
-	font *sfnt.Font
-	buf  sfnt.Buffer
+	font outlines
 	// glyph returns the number of the glyph for a code, or ok is false if it covers its whole box.
-	glyph func(code []byte) (gid sfnt.GlyphIndex, ok bool)
+	glyph func(code []byte) (gid int, ok bool)
 	box   pdf.Rect // of such glyphs, in ems; empty if they may be of any size
-	paths map[sfnt.GlyphIndex][][]point
-	// points of all glyphs that were compared
-	points int
+	paths map[int][][]point
+	left  int // of maxGlyphWork
 }
 
-// outline returns what a glyph covers, in ems.
-func (f *paintFont) outline(d *pdf.Document, code []byte) ([][]point, error) {
+// outlines are a font program.
+type outlines interface {
+	glyphs() int
+	// outline returns an outline in ems. ok is false if it is not known, or if it takes more work
+	// than is left: operators, operands and points.
+	outline(gid int, work *int) (path [][]point, ok bool)
+}
+
+// maxGlyphWork bounds the work for the outlines of a font.
+const maxGlyphWork = 1 << 19
+
+// outline returns what a glyph covers, in ems. Comparisons of glyphs count as tests.
+func (f *paintFont) outline(d *pdf.Document, code []byte, tests *int) ([][]point, error) {
 	if f.shapes == nil {
-		s, err := f.readShapes(d)
+		s, err := f.readShapes(d, tests)
 		if pdf.ReasonOf(err) != "" {
 			s, err = &shapes{}, nil
 		}
@@ -56,7 +65,7 @@ func (f *paintFont) outline(d *pdf.Document, code []byte) ([][]point, error) {
 }
 
 // readShapes finds where the outlines of a font are.
-func (f *paintFont) readShapes(d *pdf.Document) (*shapes, error) {
+func (f *paintFont) readShapes(d *pdf.Document, tests *int) (*shapes, error) {
 	font := f.dict
 	if !font.IsDict() {
 		return f.standIn("Helvetica") // as in readers
@@ -100,24 +109,31 @@ func (f *paintFont) readShapes(d *pdf.Document) (*shapes, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shapes{}
+	s := &shapes{left: maxGlyphWork}
 	if descriptor.Get("FontFile2").IsNull() {
-		if s.font = cffGlyphs(data); s.font != nil {
-			s.chooseDensest()
+		if cff := cffGlyphs(data); cff != nil {
+			s.font = cff
+		} else if type1 := type1Glyphs(data); type1 != nil {
+			s.font = type1
+		} else {
+			return s, nil
 		}
+		s.chooseDensest(tests)
 		return s, nil
 	}
-	if s.font = glyphsOf(data); s.font == nil {
+	truetype := glyphsOf(data)
+	if truetype == nil {
 		return s, nil
 	}
+	s.font = truetype
 	toGID, err := d.Get(font, "CIDToGIDMap")
 	if err != nil {
 		return nil, err
 	}
 	if f.width == 2 && !f.unicode && font.Get("Subtype").Name() == "CIDFontType2" &&
 		(toGID.IsNull() || toGID.Name() == "Identity") {
-		s.glyph = func(code []byte) (sfnt.GlyphIndex, bool) {
-			return sfnt.GlyphIndex(number(code)), len(code) == 2
+		s.glyph = func(code []byte) (int, bool) {
+			return number(code), len(code) == 2
 		}
 		return s, nil
 	}
@@ -126,23 +142,23 @@ func (f *paintFont) readShapes(d *pdf.Document) (*shapes, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.glyph = func(code []byte) (sfnt.GlyphIndex, bool) {
+		s.glyph = func(code []byte) (int, bool) {
 			n := 2 * number(code)
 			if len(code) != 2 || n+2 > len(list) {
 				return 0, false
 			}
-			return sfnt.GlyphIndex(number(list[n : n+2])), true
+			return number(list[n : n+2]), true
 		}
 		return s, nil
 	}
-	s.chooseDensest()
+	s.chooseDensest(tests)
 	return s, nil
 }
 
 // chooseDensest lets the densest glyph stand for all.
-func (s *shapes) chooseDensest() {
-	if gid, ok := s.densest(); ok {
-		s.glyph = func([]byte) (sfnt.GlyphIndex, bool) { return gid, true }
+func (s *shapes) chooseDensest(tests *int) {
+	if gid, ok := s.densest(tests); ok {
+		s.glyph = func([]byte) (int, bool) { return gid, true }
 	}
 }
 
@@ -162,24 +178,34 @@ func (f *paintFont) standIn(name string) (*shapes, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.font = face.font
+	s.font, s.left = &trueType{font: face.font}, maxGlyphWork
 	dense, _ := face.glyph('M')
-	s.glyph = func(code []byte) (sfnt.GlyphIndex, bool) {
+	s.glyph = func(code []byte) (int, bool) {
 		r := []rune(f.decode(code))[0]
 		if r == unicode.ReplacementChar && len(code) == 1 && code[0] > '~' && !f.named[code[0]] {
-			return sfnt.GlyphIndex(dense), true // a letter or sign of the encoding
+			return int(dense), true // a letter or sign of the encoding
 		}
 		if gid, ok := face.glyph(r); ok && r < '\u2190' {
-			return sfnt.GlyphIndex(gid), true
+			return int(gid), true
 		}
 		letter := unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.Z)
-		return sfnt.GlyphIndex(dense), letter
+		return int(dense), letter
 	}
 	return s, nil
 }
 
-// glyphsOf reads the outlines of an embedded TrueType font, nil if it cannot be read.
-func glyphsOf(ttf []byte) *sfnt.Font {
+// trueType is a TrueType font.
+type trueType struct {
+	font       *sfnt.Font
+	buf        sfnt.Buffer
+	loca, glyf []byte      // nil in a font of ours
+	long       bool        // offsets have four bytes
+	sizes      map[int]int // of glyphs
+}
+
+// glyphsOf reads the outlines of an embedded TrueType font, nil if it cannot be read. Tables for
+// text are often absent, and are not used here.
+func glyphsOf(ttf []byte) *trueType {
 	tables := tablesOf(ttf)
 	kept := make(map[string][]byte)
 	for _, name := range []string{"head", "hhea", "hmtx", "maxp", "loca", "glyf"} {
@@ -190,24 +216,21 @@ func glyphsOf(ttf []byte) *sfnt.Font {
 	if len(kept["head"]) < 54 {
 		return nil
 	}
-	return parseGlyphs("\x00\x01\x00\x00", kept)
-}
-
-// parseGlyphs parses a font file that begins with kind and has these tables. Those for text are
-// often absent, and are not used here.
-func parseGlyphs(kind string, tables map[string][]byte) *sfnt.Font {
-	tables["cmap"] = []byte{
+	t := &trueType{loca: kept["loca"], glyf: kept["glyf"], sizes: make(map[int]int)}
+	t.long = binary.BigEndian.Uint16(kept["head"][50:]) != 0
+	kept["cmap"] = []byte{
 		0, 0, 0, 1, 0, 3, 0, 1, 0, 0, 0, 12,
 		0, 4, 0, 24, 0, 0, 0, 2, 0, 2, 0, 0, 0, 0, 255, 255, 0, 0, 255, 255, 0, 1, 0, 0,
 	}
-	tables["post"] = append([]byte{0, 3, 0, 0}, make([]byte, 28)...)
-	file := assemble(tables)
-	copy(file, kind)
+	kept["post"] = append([]byte{0, 3, 0, 0}, make([]byte, 28)...)
+	file := assemble(kept)
+	copy(file, "\x00\x01\x00\x00")
 	font, err := sfnt.Parse(file)
 	if err != nil {
 		return nil
 	}
-	return font
+	t.font = font
+	return t
 }
 
 // tablesOf returns the tables of a TrueType file, nil if it is damaged.
@@ -232,16 +255,32 @@ func tablesOf(ttf []byte) map[string][]byte {
 	return tables
 }
 
-// path returns an outline in ems. Curves become lines.
-func (s *shapes) path(gid sfnt.GlyphIndex) (path [][]point) {
+// path returns an outline in ems. It covers everything if it is not known.
+func (s *shapes) path(gid int) (path [][]point) {
 	if path, ok := s.paths[gid]; ok {
 		return path
 	}
-	const em = 1000
-	segments, err := s.font.LoadGlyph(&s.buf, gid, fixed.I(em), nil)
-	if err != nil {
+	path, ok := s.font.outline(gid, &s.left)
+	if !ok {
 		path = everywhere()
 	}
+	if s.paths == nil {
+		s.paths = make(map[int][][]point)
+	}
+	s.paths[gid] = path
+	return path
+}
+
+func (t *trueType) glyphs() int { return t.font.NumGlyphs() }
+
+func (t *trueType) outline(gid int, work *int) (path [][]point, ok bool) {
+	if t.glyf != nil {
+		if *work -= t.size(gid, 0); *work < 0 {
+			return nil, false
+		}
+	}
+	const em = 1000
+	segments, err := t.font.LoadGlyph(&t.buf, sfnt.GlyphIndex(gid), fixed.I(em), nil)
 	at := func(p fixed.Point26_6) point {
 		return point{float64(p.X) / 64 / em, -float64(p.Y) / 64 / em}
 	}
@@ -259,65 +298,162 @@ func (s *shapes) path(gid sfnt.GlyphIndex) (path [][]point) {
 			continue
 		}
 		a, b, c := (*sub)[len(*sub)-1], at(g.Args[0]), at(g.Args[1])
-		const steps = 4
-		for i := 1; i <= steps; i++ {
-			t := float64(i) / steps
-			u := 1 - t
-			k, l, m := u*u, 2*u*t, t*t
-			*sub = append(*sub, point{k*a.x + l*b.x + m*c.x, k*a.y + l*b.y + m*c.y})
-		}
+		toward := func(p point) point { return point{(p.x + 2*b.x) / 3, (p.y + 2*b.y) / 3} }
+		*sub = bend(*sub, toward(a), toward(c), c, glyphSteps)
 	}
-	if s.paths == nil {
-		s.paths = make(map[sfnt.GlyphIndex][][]point)
-	}
-	s.paths[gid] = path
-	return path
+	return path, err == nil
 }
 
-// maxGlyphs and maxPoints bound the glyphs among which the densest is looked for.
-const maxGlyphs, maxPoints = 2048, 1 << 17
+// glyphSteps is the number of lines that a curve of a glyph becomes.
+const glyphSteps = 4
+
+// size returns the number of points and parts of a glyph, with those of its parts. Parts of parts
+// can be so many that they do not fit into memory; more than maxGlyphWork do not count.
+func (t *trueType) size(gid, depth int) (n int) {
+	if n, ok := t.sizes[gid]; ok {
+		return n
+	}
+	const (
+		tooMany  = maxGlyphWork + 1
+		maxDepth = 8
+	)
+	if depth == maxDepth {
+		return tooMany
+	}
+	t.sizes[gid] = tooMany // if it is a part of itself
+	data := t.data(gid)
+	if len(data) < 12 {
+		n = 1
+	} else if contours := int(int16(binary.BigEndian.Uint16(data))); contours >= 0 {
+		n = 1 + contours
+		if last := 10 + 2*(contours-1); contours > 0 && last+2 <= len(data) {
+			n += glyphSteps * (1 + int(binary.BigEndian.Uint16(data[last:])))
+		}
+	} else {
+		const words, scale, more, scales, square = 1, 8, 32, 64, 128
+		data = data[10:]
+		for flags := more; flags&more != 0 && len(data) >= 4 && n < tooMany; {
+			flags = int(binary.BigEndian.Uint16(data))
+			n += 1 + t.size(int(binary.BigEndian.Uint16(data[2:])), depth+1)
+			size := 6
+			if flags&words != 0 {
+				size += 2
+			}
+			switch {
+			case flags&scale != 0:
+				size += 2
+			case flags&scales != 0:
+				size += 4
+			case flags&square != 0:
+				size += 8
+			}
+			data = data[min(size, len(data)):]
+		}
+	}
+	n = min(n, tooMany)
+	t.sizes[gid] = n
+	return n
+}
+
+// data returns the description of a glyph.
+func (t *trueType) data(gid int) []byte {
+	at := func(i int) int {
+		if t.long {
+			return number(t.loca[4*i : 4*i+4])
+		}
+		return 2 * number(t.loca[2*i:2*i+2])
+	}
+	width := 2
+	if t.long {
+		width = 4
+	}
+	if (gid+2)*width > len(t.loca) {
+		return nil
+	}
+	from, until := at(gid), at(gid+1)
+	if from > until || until > len(t.glyf) {
+		return nil
+	}
+	return t.glyf[from:until]
+}
+
+// bend adds a cubic curve, as lines.
+func bend(sub []point, b, c, d point, steps int) []point {
+	a := sub[len(sub)-1]
+	for i := 1; i <= steps; i++ {
+		t := float64(i) / float64(steps)
+		u := 1 - t
+		k, l, m, n := u*u*u, 3*u*u*t, 3*u*t*t, t*t*t
+		sub = append(sub, point{
+			k*a.x + l*b.x + m*c.x + n*d.x, k*a.y + l*b.y + m*c.y + n*d.y,
+		})
+	}
+	return sub
+}
+
+// maxGlyphs bounds the glyphs among which the densest is looked for.
+const maxGlyphs = 2048
 
 // densest returns the glyph that covers most. ok is false if there are too many, or if one is
 // larger than letters are, or a block.
-func (s *shapes) densest() (gid sfnt.GlyphIndex, ok bool) {
-	n := s.font.NumGlyphs()
+func (s *shapes) densest(tests *int) (gid int, ok bool) {
+	n := s.font.glyphs()
 	if n > maxGlyphs {
+		return 0, false
+	}
+	most := -1
+	for g := range n {
+		covered, letter := density(s.path(g), tests)
+		if !letter || *tests < 0 {
+			return 0, false
+		}
+		if covered > most {
+			most, gid = covered, g
+		}
+	}
+	return gid, true
+}
+
+// density returns how many cells of a grid over a glyph it covers, and whether it may be a letter.
+func density(path [][]point, tests *int) (covered int, letter bool) {
+	if r := boundsOf(path, 0); r.X1 < -1 || r.Y1 < -1 || r.X2 > 2.5 || r.Y2 > 2 {
 		return 0, false
 	}
 	const (
 		cells = 16 // in a square of 1.4 ems
 		block = 4
 	)
-	most := -1
-	for g := range n {
-		a := patch{path: s.path(sfnt.GlyphIndex(g))}
-		for _, sub := range a.path {
-			s.points += len(sub)
-		}
-		if s.points > maxPoints {
-			return 0, false
-		}
-		if r := boundsOf(a.path, 0); r.X1 < -1 || r.Y1 < -1 || r.X2 > 2.5 || r.Y2 > 2 {
-			return 0, false
-		}
-		var runs [cells + 1][cells + 1]int // the side of the largest block that ends here
-		covered := 0
-		for i := 1; i <= cells; i++ {
-			for j := 1; j <= cells; j++ {
-				at := point{-0.2 + 1.4*float64(i)/cells, -0.3 + 1.4*float64(j)/cells}
-				if !a.contains(at) {
+	var runs [cells + 1][cells + 1]int // the side of the largest block that ends here
+	for j := 1; j <= cells; j++ {
+		y := -0.3 + 1.4*float64(j)/cells
+		var winding [cells + 1]int
+		for _, sub := range path {
+			*tests -= 1 + len(sub)/runLength
+			for i, p := range sub {
+				q := sub[(i+1)%len(sub)]
+				if (p.y <= y) == (q.y <= y) {
 					continue
 				}
-				covered++
-				runs[i][j] = 1 + min(runs[i-1][j], runs[i][j-1], runs[i-1][j-1])
-				if runs[i][j] == block {
-					return 0, false
+				x := p.x + (y-p.y)/(q.y-p.y)*(q.x-p.x)
+				turn := 1
+				if p.y > y {
+					turn = -1
+				}
+				for i := 1; i <= cells && -0.2+1.4*float64(i)/cells < x; i++ {
+					winding[i] += turn
 				}
 			}
 		}
-		if covered > most {
-			most, gid = covered, sfnt.GlyphIndex(g)
+		for i := 1; i <= cells; i++ {
+			if winding[i] == 0 {
+				continue
+			}
+			covered++
+			runs[i][j] = 1 + min(runs[i-1][j], runs[i][j-1], runs[i-1][j-1])
+			if runs[i][j] == block {
+				return 0, false
+			}
 		}
 	}
-	return gid, true
+	return covered, true
 }
