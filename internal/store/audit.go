@@ -50,8 +50,8 @@ func (s *Store) Integrate(
 		if err != nil {
 			return err
 		}
-		tx.must(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, tree.N, checkpoint)
-		tx.must(
+		tx.deferOne(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, tree.N, checkpoint)
+		tx.deferOne(
 			`UPDATE meta SET value = $1 WHERE key = 'audit_size' AND value = $2`,
 			strconv.FormatInt(tree.N, 10), strconv.FormatInt(size, 10),
 		)
@@ -84,8 +84,8 @@ func (s *Store) ReplaceCheckpoints(
 		if err != nil {
 			return err
 		}
-		tx.put(`DELETE FROM audit_checkpoints`)
-		tx.must(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, size, checkpoint)
+		tx.deferAny(`DELETE FROM audit_checkpoints`)
+		tx.deferOne(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, size, checkpoint)
 		return nil
 	})
 	if err != nil {
@@ -166,9 +166,9 @@ func (t *tx) grow(
 		for i, h := range more {
 			index := tlog.StoredHashIndex(0, size) + int64(i)
 			known[index] = h
-			t.must(insertHash, index, h.String())
+			t.deferOne(insertHash, index, h.String())
 		}
-		t.must(placeEvent, e.RequestID, e.seq, e.Index, e.Seq)
+		t.deferOne(setLeaf, e.RequestID, e.seq, e.Index, e.Seq)
 		size++
 	}
 	root, err := tlog.TreeHash(size, reader)

@@ -43,7 +43,7 @@ func (s *Store) AddCalls(
 	err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
 		for i := range records {
 			r := &records[i]
-			tx.put(
+			tx.deferAny(
 				`INSERT INTO calls (at, party, authentic, request_id, kind, refused, code, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 				micros(r.At), r.Party, bit(r.Authentic), r.RequestID, string(r.Kind),
@@ -98,7 +98,7 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 		return err
 	}
 	return s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
-		tx.put(`DELETE`+where+` AND id <= $3`, sh.value, bit(sh.authentic), last)
+		tx.deferAny(`DELETE`+where+` AND id <= $3`, sh.value, bit(sh.authentic), last)
 		return nil
 	})
 }

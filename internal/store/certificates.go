@@ -33,8 +33,8 @@ func (s *Store) RecordCertificates(
 			if err != nil {
 				return err
 			}
-			tx.must(
-				followEvent, audit.CertificateTrail+c.Serial, micros(now), audit.EventRecorded,
+			tx.deferOne(
+				appendEvent, audit.CertificateTrail+c.Serial, micros(now), audit.EventRecorded,
 				detail,
 			)
 		}

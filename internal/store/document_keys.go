@@ -20,7 +20,7 @@ const documentKeyColumns = `request_id, name, id, wrapped_by, wrapped, created_a
 func (s *Store) AddDocumentKey(ctx context.Context, k vault.Key) error {
 	id, name, _ := strings.Cut(k.Document, "/")
 	err := s.writers.do(ctx, target{key: k.Document}, func(_ context.Context, tx *tx) error {
-		tx.must(
+		tx.deferOne(
 			`INSERT INTO document_keys (`+documentKeyColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
 			id, name, k.ID, k.WrappedBy, base64.StdEncoding.EncodeToString(k.Wrapped),
 			micros(k.CreatedAt),
@@ -76,7 +76,7 @@ func (s *Store) DeleteDocumentKeys(ctx context.Context, documents ...string) err
 	err := s.writers.do(ctx, target{key: documents[0]}, func(_ context.Context, tx *tx) error {
 		for _, d := range documents {
 			id, name, _ := strings.Cut(d, "/")
-			tx.put(`DELETE FROM document_keys WHERE request_id = $1 AND name = $2`, id, name)
+			tx.deferAny(`DELETE FROM document_keys WHERE request_id = $1 AND name = $2`, id, name)
 		}
 		return nil
 	})
@@ -107,7 +107,7 @@ func (s *Store) RewrapDocumentKeys(ctx context.Context, keys []vault.Key) error 
 	err := s.writers.do(ctx, target{key: keys[0].Document}, func(_ context.Context, tx *tx) error {
 		for _, k := range keys {
 			id, name, _ := strings.Cut(k.Document, "/")
-			tx.put(
+			tx.deferAny(
 				`UPDATE document_keys SET wrapped_by = $4, wrapped = $5
 				WHERE request_id = $1 AND name = $2 AND id = $3`,
 				id, name, k.ID, k.WrappedBy, base64.StdEncoding.EncodeToString(k.Wrapped),

@@ -71,13 +71,13 @@ func (s *Store) EraseRequests(
 			}
 			leaves = append(leaves, trail...)
 			n++
-			tx.must(`DELETE FROM requests WHERE id = $1 AND version = $2`, id, stored.version)
+			tx.deferOne(`DELETE FROM requests WHERE id = $1 AND version = $2`, id, stored.version)
 			tx.eraseTrail(id)
-			tx.put(`DELETE FROM outbox WHERE request_id = $1`, id)
-			tx.put(`DELETE FROM calls WHERE request_id = $1`, id)
+			tx.deferAny(`DELETE FROM outbox WHERE request_id = $1`, id)
+			tx.deferAny(`DELETE FROM calls WHERE request_id = $1`, id)
 			var e request.Effects
 			e.Enqueue(request.JobPurge, now)
-			if err := tx.leave(id, r.ClientID, 0, e); err != nil {
+			if err := tx.deferEffects(id, r.ClientID, 0, e); err != nil {
 				return err
 			}
 		}
@@ -122,7 +122,7 @@ func (t *tx) leavesOf(ctx context.Context, trail string) (leaves []int64, pendin
 // eraseTrail defers the deletion of the events of a trail. One that another change of the same
 // transaction adds is not in the log yet, and stays.
 func (t *tx) eraseTrail(trail string) {
-	t.put(`DELETE FROM events WHERE request_id = $1 AND leaf IS NOT NULL`, trail)
+	t.deferAny(`DELETE FROM events WHERE request_id = $1 AND leaf IS NOT NULL`, trail)
 }
 
 // noteErasure defers the event that names erased leaves. Erasures of all nodes have one trail,
@@ -138,7 +138,7 @@ func (s *Store) noteErasure(ctx context.Context, tx *tx, now time.Time, leaves [
 	if err != nil {
 		return err
 	}
-	tx.must(followEvent, audit.ErasureTrail, micros(now), audit.KindErasure, detail)
+	tx.deferOne(appendEvent, audit.ErasureTrail, micros(now), audit.KindErasure, detail)
 	return nil
 }
 
@@ -165,8 +165,8 @@ func (s *Store) ErasePhone(
 		}
 		erased = true
 		tx.eraseTrail(trail)
-		tx.put(`DELETE FROM phones WHERE id = $1`, p.ID)
-		tx.put(`DELETE FROM phone_events WHERE uin = $1 AND phone_id = $2`, p.UIN, p.ID)
+		tx.deferAny(`DELETE FROM phones WHERE id = $1`, p.ID)
+		tx.deferAny(`DELETE FROM phone_events WHERE uin = $1 AND phone_id = $2`, p.UIN, p.ID)
 		return s.noteErasure(ctx, tx, now, leaves)
 	})
 	return erased, err
@@ -187,7 +187,7 @@ func (s *Store) EraseChanges(
 				var id int64
 				var clientID string
 				err := rows.Scan(&id, &clientID)
-				tx.put(`DELETE FROM party_changes WHERE id = $1`, id)
+				tx.deferAny(`DELETE FROM party_changes WHERE id = $1`, id)
 				parties[clientID] = true
 				n++
 				return err
@@ -237,7 +237,7 @@ func (t *tx) eraseTexts(
 				return errPending
 			}
 			leaves = append(leaves, leaf.Int64)
-			t.must(
+			t.deferOne(
 				`UPDATE events SET kind = $3, detail = '' WHERE request_id = $1 AND seq = $2`,
 				trail, seq, audit.KindErased,
 			)

@@ -189,12 +189,12 @@ func (s *monthErasure) drop(ctx context.Context, m month) error {
 		target := target{key: audit.ErasureTrail}
 		err = s.writers.do(ctx, target, func(_ context.Context, tx *tx) error {
 			among := fmt.Sprintf(s.dialect.among, "TEXT")
-			tx.put(`DELETE FROM outbox WHERE request_id `+among, string(list))
-			tx.put(`DELETE FROM calls WHERE request_id `+among, string(list))
+			tx.deferAny(`DELETE FROM outbox WHERE request_id `+among, string(list))
+			tx.deferAny(`DELETE FROM calls WHERE request_id `+among, string(list))
 			for _, r := range page {
 				var e request.Effects
 				e.Enqueue(request.JobPurge, s.now)
-				if err := tx.leave(r.ID, r.ClientID, 0, e); err != nil {
+				if err := tx.deferEffects(r.ID, r.ClientID, 0, e); err != nil {
 					return err
 				}
 			}

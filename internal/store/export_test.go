@@ -103,8 +103,8 @@ var PgStatements = map[string]string{
 	pgLock:                "text[]",
 	pgMany[updateRequest]: "text[], bigint[], text[], bigint[], bigint[], text[]",
 	pgMany[settleJob]:     "bigint[], text[], bigint[], text[], bigint[], text[], text[]",
-	pgMany[placeEvent]:    "text[], bigint[], bigint[], bigint[]",
-	followEvent:           "text, bigint, text, text",
+	pgMany[setLeaf]:       "text[], bigint[], bigint[], bigint[]",
+	appendEvent:           "text, bigint, text, text",
 	RequestsOf[1]:         "text, text",
 
 	fmt.Sprintf(dueRequests, 64): "bigint",

@@ -99,13 +99,13 @@ func (s *Store) ForgetRequest(
 			return err
 		}
 		// the payload of a renewal is a number
-		tx.put(
+		tx.deferAny(
 			`UPDATE outbox SET last_error = '', payload = CASE kind WHEN 'renew' THEN payload ELSE '' END
 				WHERE request_id = $1`,
 			id,
 		)
-		tx.put(`DELETE FROM calls WHERE request_id = $1`, id)
-		return tx.leave(id, r.ClientID, tx.update(id, before, after), e)
+		tx.deferAny(`DELETE FROM calls WHERE request_id = $1`, id)
+		return tx.deferEffects(id, r.ClientID, tx.update(id, before, after), e)
 	})
 }
 
@@ -137,18 +137,18 @@ func (s *Store) ForgetPhones(
 				return err
 			}
 			leaves = append(leaves, erased...)
-			tx.must(
+			tx.deferOne(
 				`UPDATE phones SET uin = $2, name = $3, certificate = $4, revoked_at = $5,
 					credential = '' WHERE id = $1`,
 				p.ID, p.UIN, p.Name, base64.StdEncoding.EncodeToString(p.Certificate),
 				micros(p.RevokedAt),
 			)
-			tx.must(
-				followEvent, audit.PhoneTrail+p.ID, micros(now), string(request.EventForgotten),
+			tx.deferOne(
+				appendEvent, audit.PhoneTrail+p.ID, micros(now), string(request.EventForgotten),
 				leaf,
 			)
 		}
-		tx.put(`DELETE FROM phone_events WHERE uin = $1`, uin)
+		tx.deferAny(`DELETE FROM phone_events WHERE uin = $1`, uin)
 		n = len(phones)
 		return s.noteErasure(ctx, tx, now, leaves)
 	})
@@ -161,7 +161,7 @@ func (s *Store) ForgetPhones(
 // ForgetProposals implements retention.People.
 func (s *Store) ForgetProposals(ctx context.Context, uin string) error {
 	err := s.changePerson(ctx, uin, func(_ context.Context, tx *tx) error {
-		tx.put(`DELETE FROM person_proposals WHERE uin = $1`, uin)
+		tx.deferAny(`DELETE FROM person_proposals WHERE uin = $1`, uin)
 		return nil
 	})
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *Store) ForgetCallsOf(
 	err = s.eachCallOf(ctx, reveals, func(ids []int64) error {
 		err := s.writers.do(ctx, target{}, func(_ context.Context, tx *tx) error {
 			for _, id := range ids {
-				tx.put(`DELETE FROM calls WHERE id = $1`, id)
+				tx.deferAny(`DELETE FROM calls WHERE id = $1`, id)
 			}
 			return nil
 		})

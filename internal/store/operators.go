@@ -14,7 +14,7 @@ const operatorSessionColumns = `id, subject, name, role, begun_at, seen_at, addr
 // AddOperatorSession implements operator.Store.
 func (s *Store) AddOperatorSession(ctx context.Context, o operator.Session) error {
 	err := s.writers.do(ctx, target{key: "session " + o.ID}, func(_ context.Context, tx *tx) error {
-		tx.must(
+		tx.deferOne(
 			`INSERT INTO operator_sessions (`+operatorSessionColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			o.ID, text(o.Subject), text(o.Name), o.Role, micros(o.Begun), micros(o.Seen),
@@ -61,7 +61,7 @@ func (s *Store) operatorSessions(
 // SeeOperatorSession implements operator.Store.
 func (s *Store) SeeOperatorSession(ctx context.Context, id string, seen time.Time) error {
 	err := s.writers.do(ctx, target{key: "session " + id}, func(_ context.Context, tx *tx) error {
-		tx.put(`UPDATE operator_sessions SET seen_at = $2 WHERE id = $1`, id, micros(seen))
+		tx.deferAny(`UPDATE operator_sessions SET seen_at = $2 WHERE id = $1`, id, micros(seen))
 		return nil
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Store) EndOperatorSessions(ctx context.Context, ids ...string) error {
 	err := s.writers.do(
 		ctx, target{key: "session " + ids[0]}, func(_ context.Context, tx *tx) error {
 			for _, id := range ids {
-				tx.put(`DELETE FROM operator_sessions WHERE id = $1`, id)
+				tx.deferAny(`DELETE FROM operator_sessions WHERE id = $1`, id)
 			}
 			return nil
 		},

@@ -188,11 +188,11 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 				continue
 			}
 			if st.Drop {
-				tx.put(`DELETE FROM outbox WHERE id = $1`, st.Job.ID)
+				tx.deferAny(`DELETE FROM outbox WHERE id = $1`, st.Job.ID)
 				continue
 			}
 			e := request.Effects{Events: st.Events}
-			if err := tx.leave(st.Job.RequestID, st.Job.ClientID, 0, e); err != nil {
+			if err := tx.deferEffects(st.Job.RequestID, st.Job.ClientID, 0, e); err != nil {
 				return err
 			}
 			tx.told.jobs = tx.told.jobs ||

@@ -148,7 +148,7 @@ func (s *Store) RemoveParty(
 		if err := tx.dropProposal(ctx, clientID); err != nil {
 			return err
 		}
-		tx.put(`DELETE FROM receivers WHERE client_id = $1`, clientID)
+		tx.deferAny(`DELETE FROM receivers WHERE client_id = $1`, clientID)
 		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
 		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
@@ -200,11 +200,11 @@ func (t *tx) recordChange(c party.Change) error {
 		return err
 	}
 	t.told.requests = append(t.told.requests, partiesTopic)
-	t.put(
+	t.deferAny(
 		`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
 		c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits,
 	)
-	t.must(followEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
+	t.deferOne(appendEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
 	return nil
 }
 

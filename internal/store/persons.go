@@ -16,12 +16,12 @@ var _ person.Store = (*Store)(nil)
 // ProposeForPerson implements person.Store.
 func (s *Store) ProposeForPerson(ctx context.Context, p person.Proposal, before time.Time) error {
 	err := s.changePerson(ctx, p.UIN, func(_ context.Context, tx *tx) error {
-		tx.put(
+		tx.deferAny(
 			`DELETE FROM person_proposals WHERE at < $1 AND claimed_until = 0
 				OR uin = $2 AND act = $3 AND phone_id = $4`,
 			micros(before), p.UIN, string(p.Kind), text(p.PhoneID),
 		)
-		tx.must(
+		tx.deferOne(
 			`INSERT INTO person_proposals (id, uin, act, phone_id, reason, operator, subject, at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			p.ID, p.UIN, string(p.Kind), text(p.PhoneID), text(p.Reason), text(p.By.Name),
@@ -94,7 +94,7 @@ func (s *Store) decideProposal(ctx context.Context, id, query string, args ...an
 // UnclaimProposal implements person.Store.
 func (s *Store) UnclaimProposal(ctx context.Context, id string, until time.Time) error {
 	err := s.writers.do(ctx, target{key: "proposal " + id}, func(_ context.Context, tx *tx) error {
-		tx.put(
+		tx.deferAny(
 			`UPDATE person_proposals SET claimed_until = 0 WHERE id = $1 AND claimed_until = $2`,
 			text(id), micros(until),
 		)

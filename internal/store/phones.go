@@ -89,8 +89,8 @@ func (s *Store) changePhones(
 			if err != nil {
 				return err
 			}
-			tx.put(insertPhoneEvent, uin, e.PhoneID, micros(e.At), string(e.Kind), detail)
-			tx.must(followEvent, audit.PhoneTrail+e.PhoneID, micros(e.At), string(e.Kind), leaf)
+			tx.deferAny(insertPhoneEvent, uin, e.PhoneID, micros(e.At), string(e.Kind), detail)
+			tx.deferOne(appendEvent, audit.PhoneTrail+e.PhoneID, micros(e.At), string(e.Kind), leaf)
 		}
 		return nil
 	})

@@ -342,7 +342,7 @@ var pgMany = map[string]string{
 		SELECT * FROM ` + pgRows("text", "bigint", "bigint", "text", "text") + ` RETURNING request_id`,
 	insertHash: `INSERT INTO audit_hashes (id, hash)
 		SELECT * FROM ` + pgRows("bigint", "text") + ` RETURNING id`,
-	placeEvent: `UPDATE events AS e SET leaf = n.leaf, nth = n.nth
+	setLeaf: `UPDATE events AS e SET leaf = n.leaf, nth = n.nth
 		FROM ` + pgRows("text", "bigint", "bigint", "bigint") + ` AS n (id, seq, leaf, nth)
 		WHERE e.request_id = n.id AND e.seq = n.seq AND e.leaf IS NULL RETURNING e.request_id`,
 	insertJob: `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at,

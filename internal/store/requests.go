@@ -34,7 +34,7 @@ func (s *Store) Create(ctx context.Context, r *request.Request, e request.Effect
 			return err
 		}
 		tx.insert(copied, fresh)
-		return tx.leave(copied.ID, copied.ClientID, 1, e)
+		return tx.deferEffects(copied.ID, copied.ClientID, 1, e)
 	})
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (s *Store) Update(
 		if err := tx.spend(ctx, e.Ticket); err != nil {
 			return err
 		}
-		return tx.leave(id, r.ClientID, tx.update(id, before, after), e)
+		return tx.deferEffects(id, r.ClientID, tx.update(id, before, after), e)
 	})
 }
 

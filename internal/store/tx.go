@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 
 	"github.com/signet-sign/signet/internal/request"
@@ -42,10 +41,10 @@ const (
 	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6
 		WHERE id = $1 AND version = $2`
 	insertEvent = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
-	followEvent = `INSERT INTO events (request_id, seq, at, kind, detail)
+	appendEvent = `INSERT INTO events (request_id, seq, at, kind, detail)
 		VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`
 	insertHash = `INSERT INTO audit_hashes (id, hash) VALUES ($1, $2)`
-	placeEvent = `UPDATE events SET leaf = $3, nth = $4
+	setLeaf    = `UPDATE events SET leaf = $3, nth = $4
 		WHERE request_id = $1 AND seq = $2 AND leaf IS NULL`
 	insertJob = `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at,
 			lease, payload, last_error)
@@ -78,7 +77,7 @@ func (t *tx) load(id string) (row, error) {
 func (t *tx) insert(r *request.Request, new row) {
 	new.version = 1
 	t.rows = map[string]row{r.ID: new}
-	t.must(
+	t.deferOne(
 		insertRequest, r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due,
 		new.data,
 	)
@@ -88,7 +87,7 @@ func (t *tx) insert(r *request.Request, new row) {
 func (t *tx) update(id string, old, new row) (version int64) {
 	new.version = old.version + 1
 	t.rows = map[string]row{id: new}
-	t.must(updateRequest, id, old.version, new.state, new.version, new.due, new.data)
+	t.deferOne(updateRequest, id, old.version, new.state, new.version, new.due, new.data)
 	return new.version
 }
 
@@ -96,28 +95,28 @@ func (t *tx) update(id string, old, new row) (version int64) {
 // The higher bits are the version.
 const lineBits = 16
 
-// leave defers the writes of the effects of a change to a request, and adds its notification.
-// version is the request's new version, or 0 if its row does not change.
+// deferEffects defers the writes of the effects of a change to a request, and adds its
+// notification. version is the request's new version, or 0 if its row does not change.
 //
 // Lines of the trail have ascending numbers with gaps: those of a change begin with the request's
 // new version, which saves a query; others follow the last line.
-func (t *tx) leave(id, clientID string, version int64, e request.Effects) error {
+func (t *tx) deferEffects(id, clientID string, version int64, e request.Effects) error {
 	for i, e := range e.Events {
 		detail, err := encodeDetail(e.Detail)
 		if err != nil {
 			return err
 		}
 		if version != 0 {
-			t.must(
+			t.deferOne(
 				insertEvent, id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail,
 			)
 			continue
 		}
-		t.must(followEvent, id, micros(e.At), string(e.Kind), detail)
+		t.deferOne(appendEvent, id, micros(e.At), string(e.Kind), detail)
 	}
 	for _, j := range e.Jobs {
 		t.told.jobs = t.told.jobs || j.Kind.Wakes()
-		t.must(
+		t.deferOne(
 			insertJob, id, clientID, string(j.Kind), string(j.Status), int64(j.Attempts),
 			micros(j.DueAt), text(j.Payload), text(j.LastError),
 		)
@@ -126,13 +125,13 @@ func (t *tx) leave(id, clientID string, version int64, e request.Effects) error 
 	return nil
 }
 
-// must defers a write that must change one row.
-func (t *tx) must(query string, args ...any) {
+// deferOne defers a write that must change one row.
+func (t *tx) deferOne(query string, args ...any) {
 	t.later = append(t.later, statement{query, args, 1})
 }
 
-// put defers a write of any number of rows.
-func (t *tx) put(query string, args ...any) {
+// deferAny defers a write of any number of rows.
+func (t *tx) deferAny(query string, args ...any) {
 	t.later = append(t.later, statement{query, args, anyNumber})
 }
 
@@ -182,101 +181,3 @@ func (s *Store) lock(ctx context.Context, tx *tx, text string) error {
 	ignore := func(*sql.Rows) error { return nil }
 	return tx.read(ctx, s.dialect.lockText, []any{text}, ignore)
 }
-
-// conn is a writer's connection, with its prepared statements.
-type conn struct {
-	*sql.Conn
-	stmts       map[string]*sql.Stmt
-	transaction string // PostgreSQL's id of the transaction
-	lost        bool   // the connection broke during a commit
-	pooled      bool   // no statement is prepared
-}
-
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
-	c, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{Conn: c, stmts: map[string]*sql.Stmt{}}, nil
-}
-
-// stmt is a query to run: a prepared *sql.Stmt, or one that is not prepared.
-type stmt interface {
-	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, args ...any) *sql.Row
-}
-
-// unprepared is a query that is sent as a whole each time.
-type unprepared struct {
-	on interface {
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	}
-	query string
-}
-
-func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
-	return u.on.ExecContext(ctx, u.query, args...)
-}
-
-func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
-	return u.on.QueryContext(ctx, u.query, args...)
-}
-
-func (u unprepared) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
-	return u.on.QueryRowContext(ctx, u.query, args...)
-}
-
-func (c *conn) stmt(ctx context.Context, query string) (stmt, error) {
-	if c.pooled {
-		return unprepared{c.Conn, query}, nil
-	}
-	if stmt := c.stmts[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := c.PrepareContext(ctx, query)
-	if err == nil {
-		c.stmts[query] = stmt
-	}
-	return stmt, err
-}
-
-func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	stmt, err := c.stmt(ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// rows calls scan for every row of a query.
-func (c *conn) rows(
-	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
-) error {
-	stmt, err := c.stmt(ctx, query)
-	if err != nil {
-		return err
-	}
-	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	return each(rows, scan)
-}
-
-func (c *conn) close() error {
-	var errs []error
-	for _, stmt := range c.stmts {
-		errs = append(errs, stmt.Close())
-	}
-	return errors.Join(append(errs, c.Close())...)
-}
-
-// discard closes the connection to the server instead of returning it to the pool.
-func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,31 +31,7 @@ type writer struct {
 	failed *atomic.Bool // writers.failed
 
 	conn  *conn     // nil before the first transaction and after a failure
-	batch []*change // changes in progress
-}
-
-// database runs transactions on SQLite or PostgreSQL. ctx bounds the whole transaction.
-type database interface {
-	connect(ctx context.Context) (*conn, error)
-
-	// limit returns the context of one transaction.
-	limit() (context.Context, context.CancelFunc)
-
-	// begin starts a transaction, locks the requests with these ids, and reads them.
-	begin(ctx context.Context, c *conn, ids []string) (map[string]row, error)
-
-	// write executes statements in order and returns the numbers of rows that they wrote.
-	write(ctx context.Context, c *conn, statements []statement) (counts []int64, err error)
-
-	// announce returns the statements that notify other nodes when the change is committed.
-	announce(n notification) []statement
-
-	// commit commits. An error means that nothing was committed, unless it is an ErrUncertain.
-	commit(ctx context.Context, c *conn) error
-
-	// transient reports whether the transaction may succeed if it is retried, and whether the
-	// connection is lost.
-	transient(err error) (again, lost bool)
+	batch []*change // changes in progress; nil after the last
 }
 
 const (
@@ -71,10 +46,10 @@ const (
 	maxRetryWait = 250 * time.Millisecond
 )
 
-// spoiled is an error after which the whole transaction has to be rolled back.
-type spoiled struct{ error }
+// batchError is an error for which the whole transaction has to be rolled back.
+type batchError struct{ error }
 
-func (s spoiled) Unwrap() error { return s.error }
+func (e batchError) Unwrap() error { return e.error }
 
 // errConflict is the error of a write whose row has another version than the one that was read. The
 // locks prevent that.
@@ -82,9 +57,8 @@ var errConflict = errors.New("the row is not of the version that was read")
 
 // run runs changes until the queue is closed.
 func (w *writer) run() {
-	ended := false
 	defer func() {
-		if ended {
+		if w.batch == nil {
 			close(w.ended)
 			return
 		}
@@ -94,51 +68,56 @@ func (w *writer) run() {
 		answer(w.batch, errors.New("store: a change ended its goroutine; nothing was written"))
 		go w.run()
 	}()
-	var last int // number of changes in the last batch
-	var answered time.Time
-	for w.next(last, answered.Add(batchWait)) {
-		w.settle(w.batch)
-		last, answered = len(w.batch), time.Now()
+	var last int        // number of changes in the last batch
+	var until time.Time // end of the wait for their callers
+	for w.next(last, until) {
+		w.runBatch(w.batch)
+		now := time.Now()
+		last, until = len(w.batch), now.Add(batchWait)
 		if last >= busyBatch {
-			w.shared.Store(answered.UnixNano())
+			w.shared.Store(now.UnixNano())
 		}
 	}
-	ended = true
 }
 
-// next takes the queued changes as the next batch. If the last batch had several, it waits until
-// the given time for as many again. It returns false when the queue is closed and empty.
+// next makes the queued changes the batch. If the last batch had several, it waits until the given
+// time for as many again. When the queue is closed and empty, it returns false and leaves no batch.
 func (w *writer) next(last int, until time.Time) bool {
 	w.batch = nil
-	var timer, timeout <-chan time.Time // a nil timeout waits for a change without limit
-	for len(w.batch) < maxBatch {
-		if n := len(w.batch); n > 0 && len(w.queue) == 0 {
-			if last < 2 || n >= last {
-				break
-			}
-			if timer == nil {
-				timer = time.After(time.Until(until))
-			}
-			timeout = timer
+	for len(w.batch) == 0 {
+		c, open := <-w.queue
+		if !open {
+			return false
 		}
+		w.take(c)
+	}
+	var timeout <-chan time.Time
+	if last > 1 {
+		timeout = time.After(time.Until(until))
+	}
+	for len(w.batch) < maxBatch && (len(w.queue) > 0 || len(w.batch) < last) {
 		select {
 		case c, open := <-w.queue:
 			if !open {
-				return len(w.batch) > 0
+				return true
 			}
-			if c.taken.CompareAndSwap(false, true) {
-				w.batch = append(w.batch, c)
-			}
+			w.take(c)
 		case <-timeout:
-			return true
+			last = 0 // takes what is queued, and waits no longer
 		}
-		timeout = nil
 	}
 	return true
 }
 
-// settle runs a batch and answers it.
-func (w *writer) settle(batch []*change) {
+// take adds a change to the batch, unless its caller has withdrawn it.
+func (w *writer) take(c *change) {
+	if c.taken.CompareAndSwap(false, true) {
+		w.batch = append(w.batch, c)
+	}
+}
+
+// runBatch runs a batch and answers its callers.
+func (w *writer) runBatch(batch []*change) {
 	err := w.transact(batch)
 	for start, wait := time.Now(), time.Millisecond; err != nil; wait = min(2*wait, maxRetryWait) {
 		again, lost := w.db.transient(err)
@@ -151,15 +130,15 @@ func (w *writer) settle(batch []*change) {
 		time.Sleep(wait)
 		err = w.transact(batch)
 	}
-	if s := (spoiled{}); errors.As(err, &s) {
+	if e := (batchError{}); errors.As(err, &e) {
 		if len(batch) > 1 {
 			// Each change runs in its own transaction, so that only the one with the error fails.
 			for _, c := range batch {
-				w.settle([]*change{c})
+				w.runBatch([]*change{c})
 			}
 			return
 		}
-		err = s.error
+		err = e.error
 	}
 	// Watchers find out the outcome by reading.
 	if err == nil || errors.Is(err, ErrUncertain) {
@@ -221,7 +200,7 @@ func (w *writer) transact(batch []*change) (err error) {
 		c.told = notification{}
 		if c.err = c.run(ctx, tx); c.err != nil {
 			if tx.touched { // which cannot be undone alone
-				return spoiled{c.err}
+				return batchError{c.err}
 			}
 			continue
 		}
@@ -232,11 +211,11 @@ func (w *writer) transact(batch []*change) (err error) {
 	statements = append(statements, w.db.announce(total(batch))...)
 	counts, err := w.db.write(ctx, w.conn, statements)
 	if err != nil {
-		return spoiled{fmt.Errorf("store: writing: %w", err)}
+		return batchError{fmt.Errorf("store: writing: %w", err)}
 	}
 	for i, n := range counts {
 		if want := statements[i].rows; want != anyNumber && n != want {
-			return spoiled{fmt.Errorf("store: writing: %w", errConflict)}
+			return batchError{fmt.Errorf("store: writing: %w", errConflict)}
 		}
 	}
 	w.fault(FaultWritten)
