@@ -69,7 +69,7 @@ func (a *App) misbehave(sender *webhook.Sender) {
 
 // sealed returns the relying party and the request that a timestamp is for.
 func sealed(ctx context.Context) (clientID, requestID string) {
-	r := request.Sealed(ctx)
+	r := request.Timestamped(ctx)
 	if r == nil {
 		return "", ""
 	}

@@ -114,7 +114,7 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 	case "cancel":
 		err = n.Cancel(ctx, "shop", r.RequestID)
 	case "result":
-		_, err = n.Result(ctx, r.RequestID, r.ExchangeCode)
+		_, err = n.Result(ctx, r.RequestID, r.ExchangeCode, n.Now())
 	case "clock":
 		n.clock(time.Duration(in.step) * time.Second)
 	}

@@ -42,7 +42,7 @@ func (s *Service) Challenge(
 	if err != nil {
 		return nil, err
 	}
-	if err := s.scan(r, sessionID, phone); err != nil {
+	if err := s.checkPhone(r, sessionID, phone); err != nil {
 		return nil, err
 	}
 	if _, err := s.chain(r, cert); err != nil {
@@ -77,7 +77,7 @@ func (s *Service) PreparedDocument(
 	if err != nil {
 		return nil, err
 	}
-	if err := s.scan(r, sessionID, phone); err != nil {
+	if err := s.checkPhone(r, sessionID, phone); err != nil {
 		return nil, err
 	}
 	if r.Session.Prepared == nil {
@@ -113,8 +113,8 @@ var (
 	errSilent   = api.ErrUnavailable.Because("injected fault: phones do not answer")
 )
 
-// scan checks that phone may take part in r's session.
-func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
+// checkPhone checks that a phone may take part in r's session.
+func (s *Service) checkPhone(r *Request, sessionID string, phone signer.Phone) error {
 	if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActApprove); err != nil {
 		return err
 	}
@@ -135,15 +135,15 @@ func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
 
 func (s *Service) silent(sessionID string) bool { return s.Silent != nil && s.Silent(sessionID) }
 
-// sealing is the time for sealing a document while a timestamp authority answers. A phone whose
-// certificate ends earlier gets no new session.
-const sealing = 5 * time.Minute
+// sealMargin is the time for sealing a document after the end of its session, while a timestamp
+// authority answers. A phone whose certificate ends earlier may not sign in the session.
+const sealMargin = 5 * time.Minute
 
 // chain returns the certificates from the phone's to the root. It checks that the phone's will
 // still be valid when the signature gets its timestamp, and that none above it was revoked.
 // Otherwise the release gate would refuse the signature after the signer has seen it accepted.
 func (s *Service) chain(r *Request, cert *x509.Certificate) ([]*x509.Certificate, error) {
-	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
+	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealMargin)) {
 		return nil, api.ErrPhoneNotEnrolled.Because(
 			"the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339),
 		)
@@ -207,7 +207,7 @@ func (s *Service) prepare(
 	}
 	var prepared *Request
 	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
-		if err := s.scan(r, sessionID, phone); err != nil {
+		if err := s.checkPhone(r, sessionID, phone); err != nil {
 			return e, err
 		}
 		if r.Session.Prepared == nil {
@@ -274,7 +274,7 @@ func (s *Service) Approve(
 			bytes.Equal(a.Signature, der) {
 			return e, nil
 		}
-		if err := s.scan(r, sessionID, phone); err != nil {
+		if err := s.checkPhone(r, sessionID, phone); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
 				e.record(now, EventApproveRefused, Detail{Phone: phone.ID, State: string(r.State)})

@@ -52,13 +52,13 @@ func TestAge(t *testing.T) {
 
 	signed := w.in(t, request.StateSigned)
 	age(signed.RequestID, 61*time.Minute)
-	if _, err := w.Result(t.Context(), signed.RequestID, signed.ExchangeCode); !errors.Is(
+	if _, err := w.Result(t.Context(), signed.RequestID, signed.ExchangeCode, w.Now()); !errors.Is(
 		err, api.ErrSignedAccessExpired,
 	) {
 		t.Errorf("61 minutes after it was signed: %v", err)
 	}
 	age(signed.RequestID, -2*time.Minute)
-	if _, err := w.Result(t.Context(), signed.RequestID, signed.ExchangeCode); err != nil {
+	if _, err := w.Result(t.Context(), signed.RequestID, signed.ExchangeCode, w.Now()); err != nil {
 		t.Errorf("59 minutes after it was signed: %v", err)
 	}
 	if err := w.Age(t.Context(), "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", 0); !errors.Is(

@@ -437,7 +437,7 @@ func (w *world) operations(scope scope) []*operation {
 			return s.Cancel(ctx, party, id)
 		}},
 		{name: "result", do: func(w *world, _ *Job, _ heldAnswer) error {
-			_, err := s.Result(ctx, id, "code")
+			_, err := s.Result(ctx, id, "code", s.Now())
 			w.run.out.url = err == nil
 			return err
 		}},

@@ -119,7 +119,7 @@ func (s *Service) receive(
 	return &doc, in.Findings, nil
 }
 
-// newKey returns a key that no document of the request has. prefix begins the name in it.
+// newKey returns a key that no document of the request has. The name in it begins with prefix.
 func (s *Service) newKey(id, prefix string) (string, error) {
 	name, err := s.secret()
 	return id + "/" + prefix + name, err

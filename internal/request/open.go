@@ -15,7 +15,7 @@ func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Reques
 	if r, err := s.Get(ctx, id); err != nil {
 		return nil, err
 	} else if r.Signer != nil && r.Signer.UIN == p.UIN {
-		return r, r.may(ActOpen)
+		return r, r.refusal(ActOpen)
 	}
 	var opened *Request
 	err := s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
@@ -45,7 +45,7 @@ func (s *Service) Document(
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.may(ActOpen); err != nil {
+	if err := r.refusal(ActOpen); err != nil {
 		return nil, nil, err
 	}
 	b, err := s.Documents.Open(ctx, r.Document.Key)
@@ -70,8 +70,8 @@ func (s *Service) SignedDocument(
 // Available reports whether the signed document may still be fetched.
 func (s *Service) Available(r *Request) bool { return r.resultAt(s.NowOf(r.ID)) == nil }
 
-// may returns the refusal of an action by the table, or nil.
-func (r *Request) may(action Action) error {
+// refusal returns the refusal of an action by the table, or nil.
+func (r *Request) refusal(action Action) error {
 	if c := table[action][r.State]; c.refuse != nil {
 		return c.refuse
 	}
@@ -87,5 +87,5 @@ func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
 		}
 		return c, api.ErrNoAccess
 	}
-	return c, r.may(action)
+	return c, r.refusal(action)
 }

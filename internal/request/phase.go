@@ -15,8 +15,8 @@ const (
 // SealPhases returns the steps of Seal.
 func SealPhases() []SealPhase { return []SealPhase{PhaseStamp, PhaseProve, PhaseCheck} }
 
-// phases are the steps of the documents that this process seals now, by request. They are for the
-// page that waits: the store does not have them, and other processes do not know them.
+// phases are the steps of the documents that this process seals now, by request. The page that
+// waits shows them. The store does not have them, and other processes do not know them.
 type phases struct {
 	mu  sync.Mutex
 	now map[string]SealPhase
@@ -24,20 +24,20 @@ type phases struct {
 
 // SealPhase returns what this process does with an approved document now, or "".
 func (s *Service) SealPhase(id string) SealPhase {
-	s.sealing.mu.Lock()
-	defer s.sealing.mu.Unlock()
-	return s.sealing.now[id]
+	s.phases.mu.Lock()
+	defer s.phases.mu.Unlock()
+	return s.phases.now[id]
 }
 
 // enter records the step of a document, and tells those that watch the request; "" ends it.
 func (s *Service) enter(id string, phase SealPhase) {
-	s.sealing.mu.Lock()
+	s.phases.mu.Lock()
 	if phase == "" {
-		delete(s.sealing.now, id)
+		delete(s.phases.now, id)
 	} else {
-		s.sealing.now[id] = phase
+		s.phases.now[id] = phase
 	}
-	s.sealing.mu.Unlock()
+	s.phases.mu.Unlock()
 	if phase != "" { // the end is a change of the request
 		s.Watcher.Signal(id)
 	}

@@ -180,10 +180,10 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 			err = s.Documents.Delete(ctx, strays...)
 		case slices.ContainsFunc(strays, IsSigned):
 			signed++
-			s.stray(StrayKept, len(strays))
+			s.countStrays(StrayKept, len(strays))
 		case allowed == 0 || initiatedAt(id).Before(created):
 			kept++
-			s.stray(StrayKept, len(strays))
+			s.countStrays(StrayKept, len(strays))
 		default:
 			allowed--
 			err = s.trash(ctx, strays)
@@ -242,7 +242,7 @@ func (s *Service) trash(ctx context.Context, keys []string) error {
 	}
 	err := s.Documents.Discard(ctx, keys...)
 	if err == nil {
-		s.stray(StrayDiscarded, len(keys))
+		s.countStrays(StrayDiscarded, len(keys))
 	}
 	return err
 }
@@ -258,13 +258,13 @@ func (s *Service) emptyTrash(ctx context.Context) error {
 		)
 	}
 	if err = errors.Join(err, s.Documents.DeleteDiscarded(ctx, keys...)); err == nil {
-		s.stray(StrayDeleted, len(keys))
+		s.countStrays(StrayDeleted, len(keys))
 	}
 	return err
 }
 
-// stray counts stray documents.
-func (s *Service) stray(outcome string, n int) {
+// countStrays counts stray documents by their outcome.
+func (s *Service) countStrays(outcome string, n int) {
 	if s.Strays != nil {
 		s.Strays(outcome, n)
 	}

@@ -175,7 +175,7 @@ func TestPurgesWaitForCallers(t *testing.T) {
 			w.add("a", StateCancelled, dawn, "a/original")
 			ctx, cancel := context.WithCancel(t.Context())
 			start := time.Now()
-			go worker.purges(ctx)
+			go worker.runPurges(ctx)
 			time.Sleep(2 * maxPurgeDelay)
 			cancel()
 			synctest.Wait()

@@ -105,8 +105,8 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	defer turn.end()
 	update, err := pades.Renew(ctx, old, old.Size(), pades.RenewOptions{
 		ExtendOptions: pades.ExtendOptions{
-			Evidence: asking{s.Revocation, turn, nil}, Known: s.Known,
-			Timestamper: stamping{s.Timestamper, turn, r}, FieldName: id + "-timestamp",
+			Evidence: turnlessEvidence{s.Revocation, turn, nil}, Known: s.Known,
+			Timestamper: turnlessTimestamper{s.Timestamper, turn, r}, FieldName: id + "-timestamp",
 			Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 		},
 		Verify: s.trust(), Before: s.RenewBefore, Others: true,

@@ -210,7 +210,7 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e E
 	return e
 }
 
-// signedPrefix begins the name in the key of every signed document.
+// signedPrefix is the beginning of the name in the key of every signed document.
 const signedPrefix = "signed-"
 
 // Keys returns the keys of the stored documents that r still needs; all others of the request may

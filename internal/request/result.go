@@ -10,14 +10,8 @@ import (
 
 // Result answers the relying party that asks for the signed document (docs/contract.md, 5). The
 // caller has authenticated the party. The exchange code proves that the party initiated the
-// request. Each call returns a new URL.
-func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Result, error) {
-	return s.ResultSince(ctx, id, exchangeCode, s.now())
-}
-
-// ResultSince is Result for a call that may be a repetition, with the URL of the first one, which
-// was at a time.
-func (s *Service) ResultSince(
+// request. A repeated call gets the URL of the first one, which was at the time first.
+func (s *Service) Result(
 	ctx context.Context, id, exchangeCode string, first time.Time,
 ) (*api.Result, error) {
 	r, err := s.Get(ctx, id)
@@ -39,7 +33,7 @@ func (s *Service) ResultSince(
 
 // resultAt returns nil if the signed document may be fetched at now.
 func (r *Request) resultAt(now time.Time) error {
-	if err := r.may(ActResult); err != nil {
+	if err := r.refusal(ActResult); err != nil {
 		return err
 	}
 	if now.After(r.Signed.At.Add(api.ResultLifetime * time.Second)) {

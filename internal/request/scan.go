@@ -47,7 +47,7 @@ func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := r.may(ActApprove); err != nil {
+	if err := r.refusal(ActApprove); err != nil {
 		return nil, err
 	}
 	newest := s.step(s.sharedNow()) + codesAhead
@@ -66,7 +66,7 @@ func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return r, r.may(ActApprove)
+	return r, r.refusal(ActApprove)
 }
 
 // sharedNow returns the time of the clock that all nodes share, as far as this node knows it.

@@ -120,7 +120,7 @@ var ErrNotSealing = &api.Error{
 // attempt or is stalled. A stalled one gets a new time limit. by names the operator in the trail.
 func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
-		if err := r.may(ActSealAgain); err != nil {
+		if err := r.refusal(ActSealAgain); err != nil {
 			return e, err
 		}
 		r.State = table[ActSealAgain][r.State].to
@@ -136,7 +136,7 @@ func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 // again if the request has not expired. by names the operator in the trail.
 func (s *Service) Abort(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
-		if err := r.may(ActAbort); err != nil {
+		if err := r.refusal(ActAbort); err != nil {
 			return e, err
 		}
 		e.record(now, EventSealAborted, Detail{By: by})
@@ -216,12 +216,12 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	}
 	o := pades.SealOptions{
 		Chain:       append([]*x509.Certificate{cert}, above...),
-		Timestamper: stamping{s.Timestamper, turn, r}, Known: s.Known,
+		Timestamper: turnlessTimestamper{s.Timestamper, turn, r}, Known: s.Known,
 		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp",
 		Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}
 	if s.Level > pades.LevelT {
-		o.Evidence = asking{s.Revocation, turn, func() { s.enter(r.ID, PhaseProve) }}
+		o.Evidence = turnlessEvidence{s.Revocation, turn, func() { s.enter(r.ID, PhaseProve) }}
 	}
 	appended, _, err := pades.Seal(ctx, original, p, r.Approval.Signature, o)
 	turn.end()

@@ -95,7 +95,7 @@ func TestHourOfAccess(t *testing.T) {
 	if err := w.worker.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode)
+	got, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode, w.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +103,11 @@ func TestHourOfAccess(t *testing.T) {
 		t.Fatalf("signed_at is %s, now is %s", at, w.clock.Now())
 	}
 	w.clock.advance(time.Hour)
-	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode); err != nil {
+	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode, w.Now()); err != nil {
 		t.Errorf("an hour after signed_at: %v", err)
 	}
 	w.clock.advance(time.Microsecond)
-	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode); !errors.Is(
+	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode, w.Now()); !errors.Is(
 		err, api.ErrSignedAccessExpired,
 	) {
 		t.Errorf("later: %v", err)

@@ -26,7 +26,7 @@ type Service struct {
 	parsing   *turns      // bounds what documents that are being parsed take together
 	memo      *pades.Memo // certificates that the gate has seen before
 	downloads *downloads  // repeated uses of download links, until they are written down
-	sealing   *phases
+	phases    *phases
 }
 
 // Config is the configuration of a Service. All fields are required unless they say otherwise.
@@ -135,7 +135,7 @@ func New(c Config) *Service {
 	return &Service{
 		Config: c, parsing: newTurns(), memo: new(pades.Memo),
 		downloads: &downloads{again: map[download]int{}},
-		sealing:   &phases{now: map[string]SealPhase{}},
+		phases:    &phases{now: map[string]SealPhase{}},
 	}
 }
 

@@ -144,7 +144,7 @@ func TestEveryCell(t *testing.T) {
 		{
 			"result",
 			func(ctx context.Context, r *api.Initiated) error {
-				_, err := w.Result(ctx, r.RequestID, r.ExchangeCode)
+				_, err := w.Result(ctx, r.RequestID, r.ExchangeCode, w.Now())
 				return err
 			},
 			[8]want{

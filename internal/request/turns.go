@@ -140,47 +140,48 @@ func (t *turn) without(ctx context.Context, call func() error) error {
 	return err
 }
 
-// stamping is a Timestamper that holds no slot during its calls, which may take long.
-type stamping struct {
+// turnlessTimestamper holds no slot during its calls, which may take long.
+type turnlessTimestamper struct {
 	pades.Timestamper
 	turn    *turn
 	request *Request
 }
 
-func (s stamping) Timestamp(ctx context.Context, imprint []byte) (token []byte, err error) {
+func (s turnlessTimestamper) Timestamp(
+	ctx context.Context, imprint []byte,
+) (token []byte, err error) {
 	err = s.turn.without(ctx, func() error {
-		token, err = s.Timestamper.Timestamp(context.WithValue(ctx, sealed{}, s.request), imprint)
+		token, err = s.Timestamper.Timestamp(context.WithValue(ctx, stamped{}, s.request), imprint)
 		return err
 	})
 	return token, err
 }
 
-// sealed is the key of the request in the context of its timestamps.
-type sealed struct{}
+// stamped is the key of the request in the context of its timestamps.
+type stamped struct{}
 
-// Sealed returns the request whose document a [Timestamper] is asked for, or nil.
-func Sealed(ctx context.Context) *Request {
-	r, _ := ctx.Value(sealed{}).(*Request)
+// Timestamped returns the request whose document a [Timestamper] is asked to stamp, or nil.
+func Timestamped(ctx context.Context) *Request {
+	r, _ := ctx.Value(stamped{}).(*Request)
 	return r
 }
 
-// TokenSize makes stamping a pades.TokenSizer.
-func (s stamping) TokenSize() int {
+// TokenSize implements pades.TokenSizer.
+func (s turnlessTimestamper) TokenSize() int {
 	if sizer, ok := s.Timestamper.(pades.TokenSizer); ok {
 		return sizer.TokenSize()
 	}
 	return 0
 }
 
-// asking is an EvidenceSource that holds no slot during its calls, and calls begin before each,
-// unless it is nil.
-type asking struct {
+// turnlessEvidence holds no slot during its calls, and calls begin before each, unless it is nil.
+type turnlessEvidence struct {
 	pades.EvidenceSource
 	turn  *turn
 	begin func()
 }
 
-func (u asking) Evidence(
+func (u turnlessEvidence) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
 	if u.begin != nil {

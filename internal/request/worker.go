@@ -20,24 +20,24 @@ type Worker struct {
 	Grace time.Duration
 
 	service  *Service
-	handlers map[JobKind]lane
+	handlers map[JobKind]handler
 	log      *slog.Logger
 
 	mu      sync.Mutex                 // held during a pass
 	running map[int64]Job              // jobs running in this process, as last claimed
-	lanes   map[JobKind]map[string]int // numbers of running jobs by client id
+	counts  map[JobKind]map[string]int // numbers of running jobs by client id
 	done    chan struct{}              // a job has ended
 
 	purging sync.Mutex // one batch at a time
 }
 
-// lane is a handler and how many of its jobs may run at the same time, so that slow webhooks never
-// delay sealing, and those of one relying party, so that a receiver that does not answer never
-// delays the webhooks of others.
-type lane struct {
-	handle   Handler
-	width    int
-	perParty int
+// handler runs the jobs of one kind. The bounds for each kind keep slow webhooks from delaying
+// seals, and the bounds for each relying party keep its receiver from delaying the webhooks of
+// others.
+type handler struct {
+	run      Handler
+	most     int // jobs at the same time
+	perParty int // of them, for one relying party
 }
 
 // lease is how long a claim of a job holds, far longer than any handler takes. If the process dies,
@@ -67,30 +67,30 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 	return &Worker{
 		service: s,
 		log:     s.Log,
-		handlers: map[JobKind]lane{
+		handlers: map[JobKind]handler{
 			JobSeal:    {s.Seal, 4, 3},
 			JobWebhook: {deliver, 64, 32},
 			JobRenew:   {s.Renew, 1, 1}, // it is not urgent
 		},
 		running: map[int64]Job{},
-		lanes:   map[JobKind]map[string]int{JobSeal: {}, JobWebhook: {}, JobRenew: {}},
+		counts:  map[JobKind]map[string]int{JobSeal: {}, JobWebhook: {}, JobRenew: {}},
 		done:    make(chan struct{}, 1),
 	}
 }
 
 // Run works until ctx ends, and then waits for running jobs.
 func (w *Worker) Run(ctx context.Context) error {
-	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	jobsCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(w.Grace, cancel) })()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	var deleting sync.WaitGroup
-	deleting.Go(func() { w.purges(ctx) })
-	deleting.Go(func() { w.strays(ctx) })
+	deleting.Go(func() { w.runPurges(ctx) })
+	deleting.Go(func() { w.sweepStrays(ctx) })
 	defer deleting.Wait()
 	for ctx.Err() == nil {
-		if _, err := w.pass(ctx, jobs); err != nil && ctx.Err() == nil {
+		if _, err := w.pass(ctx, jobsCtx); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
 		}
 		select {
@@ -112,9 +112,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	return w.service.countDownloads(last, time.Time{})
 }
 
-// strays looks for stray documents when it starts and then every hour, until ctx ends. It looks at
-// every stored document, which takes long, so no job waits for it.
-func (w *Worker) strays(ctx context.Context) {
+// sweepStrays looks for stray documents when it starts and then every hour, until ctx ends. It
+// looks at every stored document, which takes long, so no job waits for it.
+func (w *Worker) sweepStrays(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
@@ -129,8 +129,8 @@ func (w *Worker) strays(ctx context.Context) {
 	}
 }
 
-// purges deletes documents until ctx ends.
-func (w *Worker) purges(ctx context.Context) {
+// runPurges deletes documents until ctx ends.
+func (w *Worker) runPurges(ctx context.Context) {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
 	last := time.Now()
@@ -172,9 +172,9 @@ func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	return len(jobs), nil
 }
 
-// Still drains, and calls change while no job is running, so that none of them begins before and
-// ends after a change of the clock. It returns the error of change.
-func (w *Worker) Still(ctx context.Context, change func() error) error {
+// WhileIdle drains, and calls change while no job is running, so that none of them begins before
+// and ends after a change of the clock. It returns the error of change.
+func (w *Worker) WhileIdle(ctx context.Context, change func() error) error {
 	for {
 		if err := w.Drain(ctx); err != nil {
 			return err
@@ -208,10 +208,10 @@ func (w *Worker) Drain(ctx context.Context) error {
 	}
 }
 
-// pass applies changes by time and starts the jobs that are due, with the context jobs. It returns
-// the number of changes and jobs, with those that were running before: what these leave to do, the
-// pass may have missed.
-func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
+// pass applies changes by time and starts the jobs that are due, with the context jobsCtx. It
+// returns the number of changes and jobs. Jobs that were running before count too, because the pass
+// may have missed the work that they add.
+func (w *Worker) pass(ctx, jobsCtx context.Context) (found int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	found = len(w.running)
@@ -238,9 +238,9 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 		found++
 	}
 	err = errors.Join(err, w.service.countDownloads(ctx, now))
-	for kind, lane := range w.handlers {
-		running := w.lanes[kind]
-		q := Quota{Jobs: lane.width, PerParty: lane.perParty, Running: running}
+	for kind, h := range w.handlers {
+		running := w.counts[kind]
+		q := Quota{Jobs: h.most, PerParty: h.perParty, Running: running}
 		for _, n := range running {
 			q.Jobs -= n
 		}
@@ -257,7 +257,7 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 			}
 			running[job.ClientID]++
 			found++
-			go w.do(jobs, lane.handle, job)
+			go w.do(jobsCtx, h.run, job)
 		}
 	}
 	return found, err
@@ -275,9 +275,9 @@ func (w *Worker) atOnce() int {
 // do runs a job. The job may be claimed again while it runs, because a clock was moved beyond its
 // lease; then the outcome is recorded under the new claim. If it is claimed again after its outcome
 // was recorded, it runs again.
-func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
+func (w *Worker) do(ctx context.Context, run Handler, job Job) {
 	for {
-		events := handle(ctx, &job)
+		events := run(ctx, &job)
 		w.mu.Lock()
 		job.Lease = w.running[job.ID].Lease
 		w.mu.Unlock()
@@ -292,7 +292,7 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		latest := w.running[job.ID]
 		if latest.Lease.Equal(job.Lease) || ctx.Err() != nil {
 			delete(w.running, job.ID)
-			running := w.lanes[job.Kind]
+			running := w.counts[job.Kind]
 			if running[job.ClientID]--; running[job.ClientID] == 0 {
 				delete(running, job.ClientID)
 			}

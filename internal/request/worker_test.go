@@ -68,8 +68,8 @@ func TestRetryAtOnce(t *testing.T) {
 	if attempts != 3 || o.job.Attempts != 3 || o.job.Status != JobDone || o.lost != 0 {
 		t.Errorf("%d attempts, %d records lost, the job is %+v", attempts, o.lost, o.job)
 	}
-	if o.worker.busy() || len(o.worker.lanes[JobWebhook]) != 0 {
-		t.Errorf("still under way: %v, %v", o.worker.running, o.worker.lanes)
+	if o.worker.busy() || len(o.worker.counts[JobWebhook]) != 0 {
+		t.Errorf("still under way: %v, %v", o.worker.running, o.worker.counts)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestStill(t *testing.T) {
 		if n, err := o.worker.pass(t.Context(), t.Context()); n != 1 || err != nil {
 			t.Errorf("a pass beside a running job found %d (%v), want the job", n, err)
 		}
-		err := o.worker.Still(t.Context(), func() error {
+		err := o.worker.WhileIdle(t.Context(), func() error {
 			if o.job.Status != JobDone {
 				t.Errorf("the clock is moved while a job is %s", o.job.Status)
 			}

@@ -201,7 +201,7 @@ func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	err := c.Worker.Still(r.Context(), func() error { return c.change(r.Context(), in) })
+	err := c.Worker.WhileIdle(r.Context(), func() error { return c.change(r.Context(), in) })
 	// A change that failed may have moved some of a party's clocks.
 	if failed := c.Clocks.save(); err == nil {
 		err = failed

@@ -213,7 +213,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	c.check = calllog.CheckState
-	answer, err := a.Requests.ResultSince(r.Context(), id, claims.ExchangeCode, claims.FirstUsed)
+	answer, err := a.Requests.Result(r.Context(), id, claims.ExchangeCode, claims.FirstUsed)
 	if err != nil {
 		return err
 	}
