@@ -227,14 +227,12 @@ func (j *judge) handled(ctx context.Context, id string) (n int, known bool, err 
 	return n, true, nil
 }
 
-// comeBack is a browser that the portal sends to the redirect URL with a status. It returns that of
-// the page.
-func (j *judge) comeBack(
-	ctx context.Context, id, outcome string,
-) (status int, err error) {
+// comeBack is a browser that the portal sends to the redirect URL with an outcome. The
+// error says why it shows no page.
+func (j *judge) comeBack(ctx context.Context, id, outcome string) error {
 	back, err := url.Parse(j.RedirectURL)
 	if err != nil || back.Host == "" {
-		return 0, errors.New("the party has no redirect URL")
+		return errors.New("the party has no redirect URL")
 	}
 	q := back.Query()
 	q.Set(api.ParamRequestID, id)
@@ -242,16 +240,16 @@ func (j *judge) comeBack(
 	back.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, back.String(), http.NoBody)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	req.Header.Set("Accept", "text/html")
 	resp, err := j.http.Do(req)
 	if err != nil {
-		return 0, errors.New("no page is at the redirect URL")
+		return errors.New("no page is at the redirect URL")
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode >= 400 {
-		return 0, fmt.Errorf("the page at the redirect URL answers %d", resp.StatusCode)
+		return fmt.Errorf("the page at the redirect URL answers %d", resp.StatusCode)
 	}
-	return resp.StatusCode, nil
+	return nil
 }

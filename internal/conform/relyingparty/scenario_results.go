@@ -58,7 +58,7 @@ func webhookAndResult(ctx context.Context, j *judge) ([]finding, error) {
 	if err := j.signUnder(ctx, id, fault.Rule{Kind: fault.WebhookLost, Count: 1}); err != nil {
 		return nil, err
 	}
-	if _, err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
+	if err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
 		return nil, err
 	}
 	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Download) })
@@ -124,7 +124,7 @@ func resultFailing(ctx context.Context, j *judge) ([]finding, error) {
 	}
 	var r request
 	for n := range 2 {
-		if _, err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
+		if err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
 			return nil, err
 		}
 		r, err = j.await(ctx, id, j.Patience, func(r request) bool {
@@ -162,7 +162,7 @@ func (j *judge) returnEarly(ctx context.Context, status string, asks bool) ([]fi
 	if err != nil {
 		return nil, err
 	}
-	if _, err := j.comeBack(ctx, id, status); err != nil {
+	if err := j.comeBack(ctx, id, status); err != nil {
 		return nil, err
 	}
 	patience := j.Patience
@@ -179,7 +179,7 @@ func (j *judge) returnEarly(ctx context.Context, status string, asks bool) ([]fi
 	if err := j.sign(ctx, id); err != nil {
 		return nil, err
 	}
-	if _, err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
+	if err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
 		return nil, err
 	}
 	return j.fetches(ctx, id, "the document was signed after the first return")
@@ -227,6 +227,6 @@ func downloadAgain(ctx context.Context, j *judge) ([]finding, error) {
 	case !tried(r):
 		return []finding{cannotTell("no download came within %s", j.Patience)}, nil
 	}
-	_, _ = j.comeBack(ctx, id, api.StatusSuccess) // which a party without a page does without
+	_ = j.comeBack(ctx, id, api.StatusSuccess) // which a party without a page does without
 	return j.fetches(ctx, id, "the first download was refused")
 }

@@ -154,7 +154,7 @@ func webhookLost(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, away := j.comeBack(ctx, id, api.StatusSuccess)
+	away := j.comeBack(ctx, id, api.StatusSuccess)
 	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Result) })
 	switch {
 	case err != nil:
@@ -198,7 +198,7 @@ func redirectForged(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
+	if err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
 		return nil, err
 	}
 	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Result) })

@@ -60,7 +60,7 @@ const marked = "Nothing was saved. Correct the marked fields."
 
 // register saves a new party.
 func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
-	f, p, err := c.readForm(w, r, "")
+	f, p, err := c.readForm(r, "")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
 // save changes a party.
 func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
-	f, p, err := c.readForm(w, r, id)
+	f, p, err := c.readForm(r, id)
 	if err != nil {
 		return c.partyRefused(w, r, id, err)
 	}
@@ -151,7 +151,7 @@ func (c *Console) warned(
 // conflict answers an operator who submits changes to a version that another operator has changed.
 // The form shows both operators' values, to be saved again.
 func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) error {
-	f, _, err := c.readForm(w, r, id)
+	f, _, err := c.readForm(r, id)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 	if formVersion(r) != 0 {
 		id = r.PostFormValue("client_id")
 	}
-	f, p, err := c.readForm(w, r, id)
+	f, p, err := c.readForm(r, id)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 // readForm reads the form of the party id, or of a new party if id is empty. p is the party that it
 // describes, with the queries that the form masked.
 func (c *Console) readForm(
-	w http.ResponseWriter, r *http.Request, id string,
+	r *http.Request, id string,
 ) (f *partyForm, p party.Party, err error) {
 	f = &partyForm{errors: map[party.Field]string{}}
 	if id != "" {
