@@ -72,7 +72,7 @@ var imports = map[string]string{
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/console":  "api internal/audit internal/ca internal/operator internal/party internal/person internal/retention internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit internal/signer",
-	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
+	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer internal/server/limit",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// judges, which are clients

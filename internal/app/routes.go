@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
@@ -77,6 +79,23 @@ func (a *App) server(h http.Handler, secure *tls.Config, grace time.Duration) *s
 			Trusted: a.Config.proxies(),
 		},
 	}
+}
+
+// How many requests of one client address a listener works on at the same time, for each
+// processor, and how long a turn lasts at most. Relying parties call from one address: fewer turns
+// would let fewer changes share a flush of the database.
+const (
+	turnsPerProcessor = 32
+	longestTurn       = 250 * time.Millisecond
+)
+
+// inTurn wraps the handler of a listener, so that no client makes the others wait.
+func (a *App) inTurn(h http.Handler) http.Handler {
+	turns := &limit.Turns{
+		Each:    turnsPerProcessor * runtime.GOMAXPROCS(0),
+		Waiting: a.Config.ConnectionsPerAddress, Longest: longestTurn,
+	}
+	return turns.Handler(h, httpx.JSON{Log: a.log}.Refuse)
 }
 
 // front wraps the handler of a listener. It finds the client's address, writes

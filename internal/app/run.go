@@ -46,8 +46,8 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	public := answerProbes(
-		a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)), a.security.Secret, time.Now,
-		time.After,
+		a.front(obs.Observe(a.inTurn(a.public()), a.log, a.metrics, a.tracer)), a.security.Secret,
+		time.Now, time.After,
 	)
 	finish(func() error { return a.server(public, a.tls, grace).Serve(taking, a.listener) })
 	if a.localListener != nil {
@@ -72,7 +72,7 @@ func (a *App) Run(ctx context.Context) error {
 		if a.Config.ControlTLS {
 			secure = a.tls
 		}
-		h := a.front(a.kit.ErrorPages(server.Protect(a.controlHandler)))
+		h := a.front(a.inTurn(a.kit.ErrorPages(server.Protect(a.controlHandler))))
 		control := a.server(h, secure, time.Second)
 		g.Go(func() error { return control.Serve(rest, a.controlListener) })
 	}

@@ -85,7 +85,7 @@ func main() {
 	flag.IntVar(&o.pages, "pages", 1_000, "open pages that wait for an event")
 	flag.IntVar(&o.uploads, "uploads", 40, "uploads of nearly 10 MB that are held at once")
 	flag.StringVar(
-		&o.only, "only", "", "one measure: cancel, initiate, exact, events, uploads or start",
+		&o.only, "only", "", "one measure: cancel, initiate, exact, events, crowd, uploads or start",
 	)
 	flag.StringVar(
 		&o.profile, "pprof", "",

@@ -39,6 +39,7 @@ func (b *bench) all(ctx context.Context) error {
 		{"initiate", b.initiate},
 		{"exact", b.exactly},
 		{"events", b.events},
+		{"crowd", b.crowded},
 		{"uploads", b.held},
 		{"start", b.start},
 	} {

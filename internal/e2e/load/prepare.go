@@ -60,7 +60,7 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 	if b.settings.Dir, err = b.folder("signet"); err != nil {
 		return nil, errors.Join(err, b.reference.stop())
 	}
-	used := o.exact + o.pages // and those of the cancel runs
+	used := o.exact + o.pages + 5*crowdCalls // and those of the cancel runs
 	if o.only == "" || o.only == "cancel" {
 		used += int(o.seconds.Seconds() * float64(o.rounds) * 9000) // more than it can cancel
 	}

@@ -56,6 +56,9 @@ type settings struct {
 }
 
 func serve(kind string) error {
+	if kind == crowdKind {
+		return crowd()
+	}
 	var s settings
 	if err := json.Unmarshal([]byte(os.Getenv(serveSettings)), &s); err != nil {
 		return err

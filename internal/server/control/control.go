@@ -257,7 +257,7 @@ type RequestView struct {
 }
 
 func (c *API) show(w http.ResponseWriter, r *http.Request) error {
-	if err := c.await(r, r.PathValue("request_id")); err != nil {
+	if err := c.await(w, r, r.PathValue("request_id")); err != nil {
 		return notFound(err)
 	}
 	req, err := c.Requests.Get(r.Context(), r.PathValue("request_id"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 )
 
 // Received is a webhook that the control listener received for a relying party without a server of
@@ -70,7 +71,7 @@ func (c *API) received(w http.ResponseWriter, r *http.Request) error {
 			return api.ErrClientSide(`"wait" must be a number of webhooks`)
 		}
 	}
-	ctx, cancel, err := waiting(r)
+	ctx, cancel, err := waiting(w, r)
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (c *API) clearReceived(w http.ResponseWriter, r *http.Request) error {
 
 // waiting returns the context of a call that waits, which ends after the parameter timeout: 30 s
 // unless it says something else, and at most 4 min.
-func waiting(r *http.Request) (context.Context, context.CancelFunc, error) {
+func waiting(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc, error) {
 	const usual, most = 30 * time.Second, 4 * time.Minute
 	timeout := usual
 	if text := r.URL.Query().Get("timeout"); text != "" {
@@ -115,6 +116,7 @@ func waiting(r *http.Request) (context.Context, context.CancelFunc, error) {
 			return nil, nil, api.ErrClientSide(`"timeout" must be a duration of at most 4m`)
 		}
 	}
+	limit.EndTurn(w)
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	return ctx, cancel, nil
 }

@@ -117,7 +117,7 @@ var errNoState = api.ErrClientSide(
 
 // await returns when the request is in one of the states that the parameter wait lists, or after
 // the timeout, whatever its state is then. Without the parameter it returns at once.
-func (c *API) await(r *http.Request, id string) error {
+func (c *API) await(w http.ResponseWriter, r *http.Request, id string) error {
 	text := r.URL.Query().Get("wait")
 	if text == "" {
 		return nil
@@ -129,7 +129,7 @@ func (c *API) await(r *http.Request, id string) error {
 		}
 		states = append(states, request.State(name))
 	}
-	ctx, cancel, err := waiting(r)
+	ctx, cancel, err := waiting(w, r)
 	if err != nil {
 		return err
 	}

@@ -196,6 +196,7 @@ func (a *API) drainBody(w http.ResponseWriter, r *http.Request, authentic bool) 
 		}
 		defer a.unauthenticated.Add(-1)
 	}
+	limit.EndTurn(w)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
 	_, _ = io.CopyN(io.Discard, r.Body, most)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -168,6 +169,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if r.ContentLength >= a.Requests.MaxDocument {
 		return request.ErrTooLarge
 	}
+	limit.EndTurn(w) // the body takes its time, and what parses it has turns of its own
 	// Once the body is read the call is whole, and goes on as in withoutBody. Until then a client
 	// that has gone ends it, because reading the body fails.
 	ctx := context.WithoutCancel(r.Context())
