@@ -83,7 +83,7 @@ func TestApproveCrashChild(t *testing.T) {
 func TestApproveCrashSQLite(t *testing.T) {
 	testApproveCrash(t, filepath.Join(t.TempDir(), "a.db"))
 }
-func TestApproveCrashPostgres(t *testing.T) { testApproveCrash(t, cluster.Database(t)) }
+func TestApproveCrashPostgres(t *testing.T) { testApproveCrash(t, cluster.Migrated(t)) }
 
 // testApproveCrash checks that an approved act is done or its proposal is there, wherever its
 // process was killed, and that the proposal completes an act that has begun.
@@ -208,7 +208,7 @@ func testApproveCrash(t *testing.T, database string) {
 func TestApproversSQLite(t *testing.T) {
 	testApprovers(t, openSQLite(t, filepath.Join(t.TempDir(), "a.db")))
 }
-func TestApproversPostgres(t *testing.T) { testApprovers(t, openPostgres(t, cluster.Database(t))) }
+func TestApproversPostgres(t *testing.T) { testApprovers(t, openPostgres(t, cluster.Migrated(t))) }
 
 // testApprovers checks that of operators who approve and reject one proposal at one time exactly one
 // succeeds, and that the act is done if that one approved.

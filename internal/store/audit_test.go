@@ -77,7 +77,7 @@ func TestAuditSQLite(t *testing.T) {
 }
 
 func TestAuditPostgres(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	testAudit(t, openPostgres(t, url), openPostgres(t, url), openPostgres(t, url))
 }
 

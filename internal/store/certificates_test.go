@@ -18,7 +18,7 @@ func TestCertificatesSQLite(t *testing.T) {
 }
 
 func TestCertificatesPostgres(t *testing.T) {
-	testCertificates(t, openPostgres(t, cluster.Database(t)))
+	testCertificates(t, openPostgres(t, cluster.Migrated(t)))
 }
 
 // testCertificates checks that each certificate is in the register once and has its events in the

@@ -131,7 +131,7 @@ func TestSQLiteDisk(t *testing.T) {
 // TestPostgresReadOnly has the server refuse changes, as a standby does, and as some operators have
 // it do while its disk is nearly full.
 func TestPostgresReadOnly(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	s := openPostgres(t, url)
 	config, err := pgx.ParseConfig(url)
 	if err != nil {

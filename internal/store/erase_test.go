@@ -63,7 +63,7 @@ func ninety(s *store.Store) *retention.Sweeper {
 func TestErasureSQLite(t *testing.T) {
 	testErasure(t, "sqlite", filepath.Join(t.TempDir(), "a.db"))
 }
-func TestErasurePostgres(t *testing.T) { testErasure(t, "pgx", cluster.Database(t)) }
+func TestErasurePostgres(t *testing.T) { testErasure(t, "pgx", cluster.Migrated(t)) }
 
 // testErasure checks that the audit log is valid after a sweep, with the checkpoints from before,
 // and an event that is missing without an erasure is found.
@@ -162,7 +162,7 @@ func TestEraseCrashChild(t *testing.T) {
 func TestEraseCrashSQLite(t *testing.T) {
 	testEraseCrash(t, filepath.Join(t.TempDir(), "a.db"))
 }
-func TestEraseCrashPostgres(t *testing.T) { testEraseCrash(t, cluster.Database(t)) }
+func TestEraseCrashPostgres(t *testing.T) { testEraseCrash(t, cluster.Migrated(t)) }
 
 // testEraseCrash checks that after a crash in the middle of a sweep each request is there as a
 // whole or not at all, then with the job for its documents, and the audit log is valid.
@@ -251,7 +251,7 @@ func TestOtherTrailsSQLite(t *testing.T) {
 }
 
 func TestOtherTrailsPostgres(t *testing.T) {
-	testOtherTrails(t, openPostgres(t, cluster.Database(t)))
+	testOtherTrails(t, openPostgres(t, cluster.Migrated(t)))
 }
 
 // testOtherTrails checks that enrolments and removals of phones and changes of relying parties are

@@ -83,7 +83,7 @@ func TestFindPersonSQLite(t *testing.T) {
 
 // TestFindPersonPostgres is TestFindPersonSQLite on PostgreSQL, with the plan of the count.
 func TestFindPersonPostgres(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	s := openPostgres(t, url)
 	f := newFound(t, s, func(statement string) { ask(t, url, statement) })
 	ask(t, url, `ANALYZE calls`)

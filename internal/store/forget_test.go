@@ -166,7 +166,7 @@ func TestForgetSQLite(t *testing.T) {
 }
 
 func TestForgetPostgres(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	testForget(t, url, func() string {
 		out, err := exec.CommandContext(t.Context(), "pg_dump", "--dbname", url).Output()
 		if err != nil {
@@ -305,7 +305,7 @@ func testForget(t *testing.T, database string, stored func() string) {
 func TestRequestsOf(t *testing.T) {
 	for name, s := range map[string]*store.Store{
 		"SQLite":     openSQLite(t, filepath.Join(t.TempDir(), "a.db")),
-		"PostgreSQL": openPostgres(t, cluster.Database(t)),
+		"PostgreSQL": openPostgres(t, cluster.Migrated(t)),
 	} {
 		ann := signer.Person{UIN: "S8979373D", Name: `Ann "uin":"S8116474F"`}
 		ben := signer.Person{UIN: "S8116474F", Name: "Ben"}
@@ -438,7 +438,7 @@ func TestForgetInUse(t *testing.T) {
 }
 
 func TestOverwritePostgres(t *testing.T) {
-	if err := openPostgres(t, cluster.Database(t)).Overwrite(t.Context()); err != nil {
+	if err := openPostgres(t, cluster.Migrated(t)).Overwrite(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -484,7 +484,7 @@ func TestForgetInProgress(t *testing.T) {
 }
 
 func TestCompactPostgres(t *testing.T) {
-	if err := openPostgres(t, cluster.Database(t)).Compact(t.Context()); err != nil {
+	if err := openPostgres(t, cluster.Migrated(t)).Compact(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

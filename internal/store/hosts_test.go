@@ -11,7 +11,7 @@ import (
 // TestPostgresHosts opens a database whose URL names several hosts, of which the first does not
 // answer, and asks for the one that takes writes.
 func TestPostgresHosts(t *testing.T) {
-	u, err := url.Parse(cluster.Database(t))
+	u, err := url.Parse(cluster.Migrated(t))
 	if err != nil {
 		t.Fatal(err)
 	}

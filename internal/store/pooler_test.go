@@ -28,11 +28,10 @@ func openPooled(t testing.TB, pooler, session string) *store.Store {
 
 // TestPooler runs the suite of all stores through PgBouncer.
 func TestPooler(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	pooler := cluster.Pooler(t, url)
-	openPostgres(t, url) // makes the tables
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		truncate(t, url)
+		empty(t, url)
 		return storetest.Harness{
 			Open:   func(t *testing.T) *store.Store { return openPooled(t, pooler, url) },
 			Shared: true,
@@ -43,7 +42,7 @@ func TestPooler(t *testing.T) {
 // TestPoolerNodes changes requests on two nodes through PgBouncer, whose few connections serve all
 // their writers and readers in turn. Each node hears of the other's changes.
 func TestPoolerNodes(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	pooler := cluster.Pooler(t, url)
 	nodes := []*store.Store{openPooled(t, pooler, url), openPooled(t, pooler, url)}
 	var all sync.WaitGroup
@@ -75,7 +74,7 @@ func TestPoolerNodes(t *testing.T) {
 // TestPoolerNeedsSession checks that without the second URL a pooler is refused with a reason,
 // instead of losing what other nodes tell.
 func TestPoolerNeedsSession(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	s, err := store.Open(t.Context(), store.Options{
 		Database: cluster.Pooler(t, url), Kind: store.Sandbox,
 	})
@@ -89,7 +88,7 @@ func TestPoolerNeedsSession(t *testing.T) {
 
 // BenchmarkPooler measures a change and a read without a pooler and through one.
 func BenchmarkPooler(b *testing.B) {
-	url := cluster.Database(b)
+	url := cluster.Migrated(b)
 	pooler := cluster.Pooler(b, url)
 	n := 0
 	for _, bench := range []struct {

@@ -23,7 +23,7 @@ import (
 // refused, but what was acknowledged is there, once, and watchers on another node hear of what came
 // after. Reads never notice, unless the server itself is away for longer than they wait.
 func TestPostgresRestart(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	for i := range 4 {
 		r := plainRequest(i)
@@ -196,7 +196,7 @@ func (u *tunnel) lose() {
 // TestPostgresSilence checks that connections over which nothing comes any more are given up,
 // before the transaction and in the middle of it, and the change is made once.
 func TestPostgresSilence(t *testing.T) {
-	u, url := openTunnel(t, cluster.Database(t))
+	u, url := openTunnel(t, cluster.Migrated(t))
 	var point atomic.Value
 	point.Store("")
 	s, err := store.Open(t.Context(), store.Options{
@@ -243,7 +243,7 @@ func TestPostgresIdle(t *testing.T) {
 	const timeout = time.Second
 	s, err := store.Open(
 		t.Context(),
-		store.Options{Database: cluster.Database(t), Kind: store.Sandbox, ServerTimeout: timeout},
+		store.Options{Database: cluster.Migrated(t), Kind: store.Sandbox, ServerTimeout: timeout},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +263,7 @@ func TestPostgresIdle(t *testing.T) {
 // for a moment only.
 func TestPostgresStandstill(t *testing.T) {
 	// on TCP it reads why it was thrown out; on a socket of the machine it may not come so far
-	_, url := openTunnel(t, cluster.Database(t))
+	_, url := openTunnel(t, cluster.Migrated(t))
 	still, goOn := make(chan struct{}), make(chan struct{})
 	var stop atomic.Bool
 	a, err := store.Open(t.Context(), store.Options{
@@ -376,7 +376,7 @@ func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
 // TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit:
 // they are made again.
 func TestPostgresCommitCutOff(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	s, cut := openCut(t, url)
 	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
@@ -399,7 +399,7 @@ func TestPostgresCommitCutOff(t *testing.T) {
 // TestPostgresMissedNotifications checks that watchers learn of what another node changed while
 // this node did not listen.
 func TestPostgresMissedNotifications(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	id := plainRequest(0).ID
 	if err := a.Create(t.Context(), plainRequest(0), request.Effects{}); err != nil {
@@ -449,7 +449,7 @@ func TestPostgresMissedNotifications(t *testing.T) {
 // TestPostgresForgotten checks that if the server no longer knows the outcome of a commit, the
 // outcome stays unknown, the change is not retried, and watchers of the request are signalled.
 func TestPostgresForgotten(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	ask(
 		t, url,
 		`CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';

@@ -69,7 +69,7 @@ func TestSQLiteWritesOverNothing(t *testing.T) {
 }
 
 func TestPostgresWritesOverNothing(t *testing.T) {
-	testWritesOverNothing(t, openPostgres(t, cluster.Database(t)))
+	testWritesOverNothing(t, openPostgres(t, cluster.Migrated(t)))
 }
 
 // testWritesOverNothing checks that behind the locks there is a second guard. A write names the
@@ -122,7 +122,7 @@ func TestSQLiteRefusesAWrite(t *testing.T) {
 }
 
 func TestPostgresRefusesAWrite(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	s := openPostgres(t, url)
 	ask(
 		t, url,
@@ -208,7 +208,7 @@ func testRefusesAWrite(t *testing.T, s *store.Store) {
 // another before it decides, instead of finding out afterwards that it has decided upon what is no
 // more.
 func TestPostgresNodesTakeTurns(t *testing.T) {
-	url := cluster.Database(t)
+	url := cluster.Migrated(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	id := plainRequest(0).ID
 	if err := a.Create(t.Context(), plainRequest(0), request.Effects{}); err != nil {
@@ -246,7 +246,7 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 // TestPostgresTwoAtOnce checks that a change is made durable while another one is being decided,
 // but no change of the same request is.
 func TestPostgresTwoAtOnce(t *testing.T) {
-	s := openPostgres(t, cluster.Database(t))
+	s := openPostgres(t, cluster.Migrated(t))
 	other := 1
 	for s.Writer(plainRequest(other).ID) == s.Writer(plainRequest(0).ID) {
 		other++
@@ -295,7 +295,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 // TestPostgresTrailOrder checks that lines that are written with one statement stand in the order
 // of their changes, whether they are numbered by a request's version or follow what is there.
 func TestPostgresTrailOrder(t *testing.T) {
-	s := openPostgres(t, cluster.Database(t))
+	s := openPostgres(t, cluster.Migrated(t))
 	if err := s.Create(t.Context(), plainRequest(2), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,9 @@ type Cluster struct {
 	Durable bool // flush to disk, as a real server does, for measurements; set before the first use
 	TLS     *TLS // not nil: set before the first use, which fills it
 
+	// Migrate makes the tables of [Cluster.Migrated] in an empty database.
+	Migrate func(url string) error
+
 	mu     sync.Mutex
 	bin    string // folder of the server's programs
 	dir    string // data and socket; empty before the first use
@@ -34,6 +37,7 @@ type Cluster struct {
 	server *exec.Cmd
 	leash  io.Closer // closing it stops the server, and so does the end of this process
 	count  int       // number of databases
+	tables bool      // Migrate has filled the database of that name
 }
 
 // errMissing says how to install PostgreSQL.
@@ -45,6 +49,38 @@ func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.database(t, "template1")
+}
+
+// Migrated is [Cluster.Database], but the database has the tables that Migrate makes. They are made
+// once and copied.
+func (c *Cluster) Migrated(t testing.TB) string {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.tables {
+		c.run(t)
+		c.make(t, "migrated", "template1")
+		if err := c.Migrate(c.url("migrated")); err != nil {
+			t.Fatalf("making the tables: %v", err)
+		}
+		c.tables = true
+	}
+	return c.database(t, "migrated")
+}
+
+func (c *Cluster) database(t testing.TB, template string) string {
+	t.Helper()
+	c.run(t)
+	c.count++
+	name := fmt.Sprintf("test%d", c.count)
+	c.make(t, name, template)
+	return c.url(name)
+}
+
+// run starts the server, if it was not started.
+func (c *Cluster) run(t testing.TB) {
+	t.Helper()
 	if c.dir == "" && c.err == nil {
 		c.err = c.create()
 	}
@@ -54,19 +90,21 @@ func (c *Cluster) Database(t testing.TB) string {
 	case c.err != nil:
 		t.Fatalf("starting PostgreSQL: %v", c.err)
 	}
-	c.count++
-	name := fmt.Sprintf("test%d", c.count)
+}
+
+// make creates a database.
+func (c *Cluster) make(t testing.TB, name, template string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, c.url("postgres"))
 	if err != nil {
 		t.Fatalf("connecting to PostgreSQL: %v", err)
 	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		t.Fatalf("making a database: %v", err)
 	}
-	return c.url(name)
 }
 
 // Restart stops the server, breaking all connections, and starts it again.
