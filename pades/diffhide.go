@@ -310,7 +310,10 @@ func (o *layer) hidesImage(a *patch) bool {
 				continue
 			}
 			if !a.image.read {
-				*o.tests -= a.image.size / 4
+				*o.tests -= a.image.size
+				if s := a.image.known(); s != nil && (s.photo == nil || !s.progressive) {
+					*o.tests += 3 * a.image.size / 4 // only what is progressive takes as long
+				}
 				a.image.read = true
 			}
 			*o.tests -= 2 * solid * 2 * solid

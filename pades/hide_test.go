@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -336,6 +337,39 @@ func TestHiddenImages(t *testing.T) {
 			"/ColorSpace [/Separation /X /DeviceGray << /FunctionType 2 /Domain [0 1] /N 1 >>] /BitsPerComponent 1",
 			untold, "\xff\xff",
 		},
+		"JPEG of gray, progressive": {
+			"/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /DCTDecode",
+			squaresJPEG(0xc2, 1, "\xff\xff"), squaresJPEG(0xc2, 1, "\xff\x00"),
+		},
+		"JPEG of colours, progressive": {
+			"/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode",
+			squaresJPEG(0xc2, 1, "\xff\xff", "\x80\x80", "\x80\x80"),
+			squaresJPEG(0xc2, 1, "\xff\x00", "\x80\x80", "\x80\x80"),
+		},
+		"JPEG with more scans than are looked at": {
+			"/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /DCTDecode",
+			untold, squaresJPEG(0xc2, maxScans+1, "\xff\xff"),
+		},
+		"JPEG of inks": {
+			"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Filter /DCTDecode",
+			squaresJPEG(0xc0, 1, "\x00\x00", "\x00\x00", "\x00\x00", "\x00\x00"),
+			squaresJPEG(0xc0, 1, "\x00\x00", "\x00\x00", "\x00\x00", "\xff\x00"),
+		},
+		// Black ink over other inks shows nothing, and other inks without black do.
+		"JPEG of inks below black": {
+			"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Filter /DCTDecode",
+			squaresJPEG(0xc0, 1, "\x00\xff", "\x00\xff", "\x00\xff", "\xff\xff"),
+			squaresJPEG(0xc0, 1, "\x00\xff", "\x00\xff", "\x00\xff", "\x00\x00"),
+		},
+		"JPEG of inverted inks below black": {
+			"/ColorSpace /DeviceCMYK /BitsPerComponent 8 /Decode [1 0 1 0 1 0 1 0] /Filter /DCTDecode",
+			squaresJPEG(0xc0, 1, "\x00\xff", "\x00\xff", "\x00\xff", "\x00\x00"),
+			squaresJPEG(0xc0, 1, "\x00\xff", "\x00\xff", "\x00\xff", "\xff\xff"),
+		},
+		"JPEG of inks as colours": {
+			"/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode",
+			untold, squaresJPEG(0xc0, 1, "\xff\xff", "\xff\xff", "\xff\xff", "\xff\xff"),
+		},
 		"JPEG 2000": {"/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /JPXDecode", untold, "\x00"},
 	} {
 		for _, data := range []string{tc.blank, tc.picture} {
@@ -346,11 +380,11 @@ func TestHiddenImages(t *testing.T) {
 			if data == tc.blank {
 				want = ""
 			}
-			t.Run(fmt.Sprintf("%s, %x", name, data), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %.40x", name, data), func(t *testing.T) {
 				doc := hideDocument(
 					pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", "q 200 0 0 30 60 690 cm /Im2 Do Q")),
 					pdftest.Object(hideRaster, pdftest.Stream(
-						"/Type /XObject /Subtype /Image /Width 8 /Height 2 "+tc.entries, data,
+						"/Type /XObject /Subtype /Image "+imageSize(tc.entries)+tc.entries, data,
 					)),
 				)
 				signed := w.signedWith(t, doc, "first", "", "")
@@ -358,6 +392,77 @@ func TestHiddenImages(t *testing.T) {
 			})
 		}
 	}
+}
+
+// imageSize is the size of the images of squaresJPEG, and of the others.
+func imageSize(entries string) string {
+	if strings.Contains(entries, "/DCTDecode") {
+		return "/Width 16 /Height 8 "
+	}
+	return "/Width 8 /Height 2 "
+}
+
+// squaresJPEG is a JPEG image of squares, by their samples in each component. kind is c0 for a
+// baseline image, c2 for a progressive one; scans is how often a scan of the latter is repeated.
+func squaresJPEG(kind byte, scans int, samples ...string) string {
+	part := func(marker byte, data ...byte) string {
+		return string([]byte{0xff, marker, 0, byte(len(data) + 2)}) + string(data)
+	}
+	n := byte(len(samples))
+	b := "\xff\xd8" + part(0xdb, append([]byte{0}, bytes.Repeat([]byte{8}, 64)...)...)
+	if n == 4 { // as Adobe's programs mark inks
+		b += part(0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")...)
+	}
+	frame := []byte{8, 0, 8, 0, byte(8 * len(samples[0])), n}
+	scan := []byte{n}
+	for c := range n {
+		frame = append(frame, c+1, 0x11, 0)
+		scan = append(scan, c+1, 0)
+	}
+	last := byte(63)
+	if kind == 0xc2 {
+		last = 0
+	}
+	b += part(kind, frame...)
+	lengths := make([]byte, 16)
+	lengths[3] = 12 // a number of bits has a code of four bits
+	b += part(0xc4, slices.Concat([]byte{0}, lengths, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})...)
+	b += part(0xc4, slices.Concat([]byte{0x10, 1}, make([]byte, 15), []byte{0})...)
+	var bits strings.Builder
+	was := make([]int, n)
+	for i := range samples[0] {
+		for c := range samples {
+			v := int(samples[c][i]) - 128
+			by := v - was[c]
+			was[c] = v
+			size, low := 0, by
+			for a := max(by, -by); a > 0; a /= 2 {
+				size++
+			}
+			if by < 0 {
+				low += 1<<size - 1
+			}
+			fmt.Fprintf(&bits, "%04b", size)
+			if size > 0 {
+				fmt.Fprintf(&bits, "%0*b", size, low)
+			}
+			if last > 0 {
+				bits.WriteByte('0') // nothing else is in the square
+			}
+		}
+	}
+	text := bits.String() + strings.Repeat("1", 7-(bits.Len()+7)%8)
+	data := ""
+	for ; text != ""; text = text[8:] {
+		v, err := strconv.ParseUint(text[:8], 2, 8)
+		if err != nil {
+			panic(err)
+		}
+		if data += string([]byte{byte(v)}); v == 0xff {
+			data += "\x00"
+		}
+	}
+	return b + strings.Repeat(part(0xda, append(scan, 0, last, 0)...)+data, scans) + "\xff\xd9"
 }
 
 // TestHiddenTakesBoundedWork draws more than is looked at, and nests forms in a loop.

@@ -40,10 +40,19 @@ func (i *bitmap) shade(x, y float64) (v float64, ok bool) {
 	if i.stencil || alpha == 0 {
 		return 1 - alpha, true
 	}
-	if i.samples == nil || i.samples() == nil {
+	s := i.known()
+	if s == nil {
 		return 0, false
 	}
-	return 1 - alpha + alpha*i.samples().gray(x, y), true
+	return 1 - alpha + alpha*s.gray(x, y), true
+}
+
+// known returns the samples, nil if they are not known.
+func (i *bitmap) known() *imageSamples {
+	if i.samples == nil {
+		return nil
+	}
+	return i.samples()
 }
 
 // bitmapOf reads an image. One whose masks cannot be read is opaque.
@@ -61,7 +70,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	}
 	i.size = pixelsOf(d, o)
 	i.samples = sync.OnceValue(func() *imageSamples {
-		s, err := samplesOf(d, o)
+		s, err := samplesOf(d, o, true)
 		if err != nil {
 			return nil
 		}
@@ -69,7 +78,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 	})
 	if mask := get("SMask"); mask.Kind() == pdf.Stream {
 		i.masked = pixelsOf(d, mask)
-		m, err := samplesOf(d, mask)
+		m, err := samplesOf(d, mask, false)
 		if m != nil && m.components == 1 && m.palette == nil {
 			i.mask = m.gray
 		}
@@ -80,7 +89,7 @@ func bitmapOf(d *pdf.Document, o pdf.Object) (*bitmap, error) {
 		return i, i.readStencil(d, mask)
 	case pdf.Array: // of colours that are not painted
 		ranges := mask.Elements()
-		i.masked = i.size
+		i.masked = 4 * i.size // as much work as a progressive JPEG is
 		s := i.samples()
 		if s == nil || s.data == nil || len(ranges) != 2*s.components {
 			break
@@ -113,7 +122,7 @@ func pixelsOf(d *pdf.Document, o pdf.Object) int {
 // readStencil reads a mask of one bit.
 func (i *bitmap) readStencil(d *pdf.Document, mask pdf.Object) error {
 	i.masked = pixelsOf(d, mask)
-	s, err := samplesOf(d, mask)
+	s, err := samplesOf(d, mask, false)
 	if s != nil && s.bits == 1 && s.components == 1 && s.palette == nil {
 		i.mask = func(x, y float64) float64 { return 1 - s.gray(x, y) }
 	}
@@ -127,14 +136,16 @@ type imageSamples struct {
 	palette                         []colour // of indexes, which the samples are then
 	data                            []byte
 	photo                           image.Image // instead of data
+	progressive                     bool        // may be a progressive JPEG; once decoded, is one
 }
 
 // maxPixels bounds the size of an image.
 const maxPixels = 1 << 24
 
 // samplesOf decodes an image of up to 8 bits, in gray, in red, green and blue, in four inks, or in
-// indexes of these; nil if it has others or cannot be decoded.
-func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
+// indexes of these; nil if it has others or cannot be decoded. progressive allows a JPEG of that
+// kind.
+func samplesOf(d *pdf.Document, o pdf.Object, progressive bool) (*imageSamples, error) {
 	var n [3]int64
 	for i, key := range []string{"Width", "Height", "BitsPerComponent"} {
 		v, err := d.Get(o, key)
@@ -143,7 +154,10 @@ func samplesOf(d *pdf.Document, o pdf.Object) (*imageSamples, error) {
 		}
 		n[i], _ = v.Int()
 	}
-	s := &imageSamples{width: int(n[0]), height: int(n[1]), bits: int(n[2]), components: 1}
+	s := &imageSamples{
+		width: int(n[0]), height: int(n[1]), bits: int(n[2]), components: 1,
+		progressive: progressive,
+	}
 	if o.Get("ImageMask").Bool() {
 		s.bits = 1
 	} else if err := s.readColours(d, o); err != nil || s.components == 0 {
@@ -287,15 +301,24 @@ func (s *imageSamples) coded(
 
 var errUnknownData = errors.New("the data of an image cannot be decoded")
 
+// maxProgressive bounds the pixels of a progressive JPEG, which takes four times the memory, and
+// maxScans its scans, each of which passes over all of them.
+const maxProgressive, maxScans = maxPixels / 8, 32
+
 func (s *imageSamples) readJPEG(data []byte, _ pdf.Object) (*imageSamples, error) {
-	progressive := bytes.Contains(data, []byte{0xff, 0xc2}) // takes four times the memory
 	size, err := jpeg.DecodeConfig(bytes.NewReader(data))
-	if err != nil || progressive || s.bits != 8 || s.components == 4 || s.palette != nil ||
+	if err != nil || s.bits != 8 || s.palette != nil ||
 		size.Width != s.width || size.Height != s.height {
 		return nil, nil
 	}
+	allowed := s.progressive
+	s.progressive = bytes.Contains(data, []byte{0xff, 0xc2})
+	if s.progressive && (!allowed || s.width*s.height > maxProgressive ||
+		bytes.Count(data, []byte{0xff, 0xda}) > maxScans) {
+		return nil, nil
+	}
 	s.photo, err = jpeg.Decode(bytes.NewReader(data))
-	if err != nil {
+	if _, inks := s.photo.(*image.CMYK); err != nil || inks != (s.components == 4) {
 		return nil, nil
 	}
 	return s, nil
@@ -350,6 +373,16 @@ func (s *imageSamples) gray(x, y float64) (v float64) {
 	switch {
 	case s.photo != nil:
 		i, j := s.pixel(x, y)
+		if inks, ok := s.photo.(*image.CMYK); ok {
+			var values [4]float64
+			for c, v := range inks.Pix[inks.PixOffset(i, j):][:4] {
+				values[c] = float64(v) / 255
+				if !s.inverted { // the decoder has inverted it already, as Adobe's programs do
+					values[c] = 1 - values[c]
+				}
+			}
+			return colourOf(values[:]).lightness()
+		}
 		r, g, b, _ := s.photo.At(i, j).RGBA()
 		v = float64(r+g+b) / 3 / 0xffff
 		if s.inverted {
