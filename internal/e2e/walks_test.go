@@ -39,18 +39,16 @@ func TestNothingPrivateIsKept(t *testing.T) {
 		t.Fatal("the console shows no call")
 	}
 	own.client.Transport = nil // the calls are not as documented
+	values := strings.NewReplacer(
+		"{$}", "", "/demo/requests/{id}", demo, "/calls/{id}", "/calls/"+call[1],
+		"{request_id}", in.RequestID, "{client_id}", s.party.Registration().ClientID,
+		"{id}", in.RequestID,
+	)
 	kept, private := 0, map[string]bool{}
 	visit := func(state string) {
 		t.Helper()
 		for _, route := range routes(t) {
-			path := strings.ReplaceAll(route, "{$}", "")
-			for placeholder, value := range map[string]string{
-				"/demo/requests/{id}": demo, "/calls/{id}": "/calls/" + call[1],
-				"{request_id}": in.RequestID, "{client_id}": s.party.Registration().ClientID,
-				"{id}": in.RequestID,
-			} {
-				path = strings.ReplaceAll(path, placeholder, value)
-			}
+			path := values.Replace(route)
 			for _, base := range []string{s.url, s.control} {
 				r, err := http.NewRequestWithContext(t.Context(), "GET", base+path, nil)
 				if err != nil {
