@@ -52,15 +52,14 @@ func (c *keyCache) get(ctx context.Context) (*keySet, error) {
 	c.mu.Lock()
 	set, now := c.set, c.now()
 	age, pause := now.Sub(c.fetched), now.Sub(c.tried)
-	c.mu.Unlock()
-	switch {
-	case set == nil:
-		return c.fetch(ctx)
-	case age < keysLifetime, age < keysGrace && pause < refetchPause:
+	if set != nil && (age < keysLifetime || age < keysGrace && pause < refetchPause) {
+		c.mu.Unlock()
 		return set, nil
 	}
-	fresh, err := c.fetch(ctx)
-	if err != nil && age < keysGrace {
+	flight := c.fetch(ctx)
+	c.mu.Unlock()
+	fresh, err := c.wait(ctx, flight)
+	if err != nil && set != nil && age < keysGrace {
 		return set, nil
 	}
 	return fresh, err
@@ -70,27 +69,32 @@ func (c *keyCache) get(ctx context.Context) (*keySet, error) {
 // fetch was too recent.
 func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
 	c.mu.Lock()
-	set, pause := c.set, c.now().Sub(c.tried)
-	c.mu.Unlock()
-	switch {
-	case set != failed:
+	if set := c.set; set != failed {
+		c.mu.Unlock()
 		return set, nil
-	case pause < refetchPause:
+	}
+	if c.now().Sub(c.tried) < refetchPause {
+		c.mu.Unlock()
 		return nil, nil
 	}
-	return c.fetch(ctx)
+	flight := c.fetch(ctx)
+	c.mu.Unlock()
+	return c.wait(ctx, flight)
 }
 
-// fetch waits for the running fetch, or starts one.
-func (c *keyCache) fetch(ctx context.Context) (*keySet, error) {
-	c.mu.Lock()
+// fetch returns the running fetch, or starts one. The caller holds c.mu since it found that the
+// keys are old, so that a fetch that ends meanwhile is not repeated.
+func (c *keyCache) fetch(ctx context.Context) (flight chan struct{}) {
 	if c.flight == nil {
 		c.flight = make(chan struct{})
 		c.tried = c.now()
 		go c.fly(context.WithoutCancel(ctx), c.flight)
 	}
-	flight := c.flight
-	c.mu.Unlock()
+	return c.flight
+}
+
+// wait waits for a fetch, and returns the keys.
+func (c *keyCache) wait(ctx context.Context, flight chan struct{}) (*keySet, error) {
 	select {
 	case <-flight:
 	case <-ctx.Done():
