@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,11 +44,11 @@ type site struct {
 	changed  chan struct{}
 	noStream bool
 	noPoll   bool
-	hang     chan struct{} // while open, states and codes get no answer
-	slow     time.Duration // between the parts of a document
-	cut      chan struct{} // closed to end the streams that are open
-	heard    int           // states told since the last page, by stream or poll
-	posts    []string      // "path body"
+	hang     chan struct{}   // while open, states and codes get no answer
+	tenths   []chan struct{} // a tenth of a document comes when its channel is closed; nil: all at once
+	cut      chan struct{}   // closed to end the streams that are open
+	heard    int             // states told since the last page, by stream or poll
+	posts    []string        // "path body"
 	key      *ecdsa.PublicKey
 	lose     int // approvals whose answer gets lost
 	pdf      []byte
@@ -222,14 +221,32 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// inTenths lets documents come in tenths, up to the one that the test asks for.
+func (s *site) inTenths() (come func(upTo int)) {
+	s.tenths = make([]chan struct{}, 10)
+	for i := range s.tenths {
+		s.tenths[i] = make(chan struct{})
+	}
+	next := 0
+	return func(upTo int) {
+		for ; next < upTo; next++ {
+			close(s.tenths[next])
+		}
+	}
+}
+
 func (s *site) document(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/pdf")
-	if s.slow > 0 {
+	if s.tenths != nil {
 		w.Header().Set("Content-Length", strconv.Itoa(len(s.pdf)))
-		for part := range slices.Chunk(s.pdf, len(s.pdf)/10) {
-			_, _ = w.Write(part)
+		for i, come := range s.tenths {
+			select {
+			case <-come:
+			case <-r.Context().Done():
+				return
+			}
+			_, _ = w.Write(s.pdf[len(s.pdf)*i/10 : len(s.pdf)*(i+1)/10])
 			w.(http.Flusher).Flush()
-			time.Sleep(s.slow)
 		}
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
@@ -410,18 +409,17 @@ func drag(x0, y0, x1, y1 float64) step {
 // TestDownloadInPerCent shows how much of a document has come while it is being fetched.
 func TestDownloadInPerCent(t *testing.T) {
 	s := newSite(t)
-	s.pdf, s.slow = testPDF(400), 150*time.Millisecond
+	s.pdf = testPDF(400)
+	come := s.inTenths()
 	ctx := openBrowser(t)
+	do(t, ctx, window(390, 844, false), s.open("document"))
 	const part = `parseInt(document.querySelector("[data-viewer-part]")?.textContent)`
-	do(
-		t,
-		ctx,
-		window(390, 844, false),
-		s.open("document"),
-		eventually(part+` >= 10`),
-		eventually(part+` >= 50 && `+part+` < 100`),
-		eventually(`document.querySelector(".sheet.drawn") !== null`),
-	)
+	come(3)
+	do(t, ctx, eventually(part+` >= 10 && `+part+` < 50`))
+	come(7)
+	do(t, ctx, eventually(part+` >= 50 && `+part+` < 100`))
+	come(10)
+	do(t, ctx, eventually(`document.querySelector(".sheet.drawn") !== null`))
 }
 
 // TestViewerReady checks that the viewer is marked ready when the pages in view are drawn and the
@@ -429,12 +427,13 @@ func TestDownloadInPerCent(t *testing.T) {
 // busy until then.
 func TestViewerReady(t *testing.T) {
 	s := newSite(t)
-	s.slow = 300 * time.Millisecond
+	come := s.inTenths()
 	ctx := openBrowser(t)
 	do(
 		t, ctx, window(390, 844, false), s.open("document"),
 		eventually(`document.querySelector("[data-viewer][aria-busy=true]:not([data-viewer-ready])") !== null`),
 	)
+	come(10)
 	// The mark and what it says are read in one step, so that nothing can be drawn in between.
 	const settled = `(() => {
 		const viewer = document.querySelector("[data-viewer]");
