@@ -83,7 +83,7 @@ func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
 }
 
 // fetch returns the running fetch, or starts one. The caller holds c.mu since it found that the
-// keys are old, so that a fetch that ends meanwhile is not repeated.
+// keys are old: without it, a fetch could end in between and be made again.
 func (c *keyCache) fetch(ctx context.Context) (flight chan struct{}) {
 	if c.flight == nil {
 		c.flight = make(chan struct{})
