@@ -43,11 +43,33 @@ func (g *glyphReader) result(err error) ([]opentype.Segment, error) {
 	return segments, err
 }
 
+// draws reports whether an operator of charstrings draws, with that number of operands.
+func draws(op byte, operands int) bool {
+	switch op {
+	case 4, 21, 22: // those that move; their callers have counted
+		return true
+	case 5:
+		return operands >= 2 && operands%2 == 0
+	case 6, 7:
+		return operands >= 1
+	case 8:
+		return operands >= 6 && operands%6 == 0
+	case 24:
+		return operands%6 == 2
+	case 25:
+		return operands%2 == 0
+	case 26, 27, 30, 31:
+		return operands >= 4 && operands%4 <= 1
+	}
+	return false
+}
+
 // operator carries out an operator that draws, which has n operands. It returns false for others.
 func (g *glyphReader) operator(m *charstring.Machine, op byte, n int) (known bool, err error) {
 	if op == 21 || op == 22 || op == 4 {
 		g.moved = true
-	} else if !g.moved {
+	}
+	if !g.moved || !draws(op, n) {
 		return false, nil
 	}
 	switch op {
@@ -58,40 +80,28 @@ func (g *glyphReader) operator(m *charstring.Machine, op byte, n int) (known boo
 	case 22:
 		err = g.Hmoveto(m)
 	case 5:
-		known = n >= 2 && n%2 == 0
 		g.Rlineto(m)
 	case 6:
-		known = n >= 1
 		g.Hlineto(m)
 	case 7:
-		known = n >= 1
 		g.Vlineto(m)
 	case 8:
-		known = n >= 6 && n%6 == 0
 		g.Rrcurveto(m)
 	case 24:
-		known = n%6 == 2
 		err = g.Rcurveline(m)
 	case 25:
-		known = n%2 == 0
 		err = g.Rlinecurve(m)
 	case 26:
-		known = n >= 4 && n%4 <= 1
 		g.Vvcurveto(m)
 	case 27:
-		known = n >= 4 && n%4 <= 1
 		g.Hhcurveto(m)
 	case 30:
-		known = n >= 4 && n%4 <= 1
 		g.Vhcurveto(m)
 	case 31:
-		known = n >= 4 && n%4 <= 1
 		g.Hvcurveto(m)
-	default:
-		return false, nil
 	}
 	m.ArgStack.Clear()
-	return known || op == 4 || op == 21 || op == 22, err
+	return true, err
 }
 
 // call carries out callsubr, callgsubr and return.

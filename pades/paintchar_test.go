@@ -160,7 +160,8 @@ func (f testType1) String() string {
 		b := code(list[i+1])
 		private += fmt.Sprintf("/%s %d RD %s ND\n", list[i], len(b), b)
 	}
-	private += f.more + "end\nend\nreadonly put\nnoaccess put\ndup /FontName get exch definefont pop\nmark currentfile closefile\n"
+	private += f.more + "end\nend\nreadonly put\nnoaccess put\n" +
+		"dup /FontName get exch definefont pop\nmark currentfile closefile\n"
 	matrix := f.matrix
 	if matrix == "" {
 		matrix = "0.001 0 0 0.001 0 0"
@@ -282,17 +283,29 @@ func TestCFFOutlines(t *testing.T) {
 			base + "1 20 3 40 5 60 7 80 9 10 11 flex1" + end,
 			base + "1 20 3 40 5 60 7 80 9 10 -25 11 rrcurveto" + end,
 		},
-		"a width":                 {"55 " + base + end, base + end},
-		"a width before hints":    {"55 10 20 hstem 1 2 vstem " + base + end, base + end},
-		"hints and a mask":        {"10 20 hstemhm 1 2 hintmask x80 " + base + end, base + end},
-		"a hint of older fonts":   {base + "dotsection" + end, base + end},
-		"a global subroutine":     {base + "-107 callgsubr endchar", base + end},
-		"a local subroutine":      {base + "-107 callsubr endchar", base + end},
-		"an end in a subroutine":  {base + "-106 callsubr", base + "100 hlineto 300 hlineto endchar"},
-		"curves":                  {base + "1 2 3 4 hhcurveto 5 6 7 8 vvcurveto" + end, base + "1 0 2 3 4 0 rrcurveto 0 5 6 7 0 8 rrcurveto" + end},
-		"curves and a line":       {base + "1 2 3 4 5 6 7 8 rcurveline 7 8 1 2 3 4 5 6 rlinecurve" + end, base + "1 2 3 4 5 6 rrcurveto 7 8 rlineto 7 8 rlineto 1 2 3 4 5 6 rrcurveto" + end},
-		"an accent":               {"5 6 65 193 endchar", base + "300 0 rlineto -385 -174 rmoveto 30 hlineto 40 vlineto endchar"},
-		"an accent after a width": {"99 5 6 65 193 endchar", base + "300 0 rlineto -385 -174 rmoveto 30 hlineto 40 vlineto endchar"},
+		"a width":                {"55 " + base + end, base + end},
+		"a width before hints":   {"55 10 20 hstem 1 2 vstem " + base + end, base + end},
+		"hints and a mask":       {"10 20 hstemhm 1 2 hintmask x80 " + base + end, base + end},
+		"a hint of older fonts":  {base + "dotsection" + end, base + end},
+		"a global subroutine":    {base + "-107 callgsubr endchar", base + end},
+		"a local subroutine":     {base + "-107 callsubr endchar", base + end},
+		"an end in a subroutine": {base + "-106 callsubr", base + "100 hlineto 300 hlineto endchar"},
+		"curves": {
+			base + "1 2 3 4 hhcurveto 5 6 7 8 vvcurveto" + end,
+			base + "1 0 2 3 4 0 rrcurveto 0 5 6 7 0 8 rrcurveto" + end,
+		},
+		"curves and a line": {
+			base + "1 2 3 4 5 6 7 8 rcurveline 7 8 1 2 3 4 5 6 rlinecurve" + end,
+			base + "1 2 3 4 5 6 rrcurveto 7 8 rlineto 7 8 rlineto 1 2 3 4 5 6 rrcurveto" + end,
+		},
+		"an accent": {
+			"5 6 65 193 endchar",
+			base + "300 0 rlineto -385 -174 rmoveto 30 hlineto 40 vlineto endchar",
+		},
+		"an accent after a width": {
+			"99 5 6 65 193 endchar",
+			base + "300 0 rlineto -385 -174 rmoveto 30 hlineto 40 vlineto endchar",
+		},
 
 		"no end":                        {base + "300 hlineto", ""},
 		"a line from nowhere":           {"300 hlineto endchar", ""},
@@ -344,16 +357,26 @@ func TestType1Outlines(t *testing.T) {
 		" 70 hmoveto 2 callsubr 30 hmoveto 2 callsubr 15 0 rmoveto 2 callsubr 5 -5 rmoveto 2 callsubr" +
 		" 50 250 200 0 callsubr"
 	for name, tc := range map[string]struct{ got, want string }{
-		"a flex":                {base + flex + end, base + "10 0 20 5 70 0 rrcurveto 30 0 15 0 5 -5 rrcurveto" + end},
-		"other hints":           {base + "5 4 callsubr 10 -20 rlineto" + end, plain},
-		"a subroutine":          {base + "6 callsubr" + end, plain},
-		"hints":                 {base + "1 2 hstem 3 4 vstem dotsection 10 -20 rlineto" + end, plain},
-		"a quotient":            {"2000 100 div 600 hsbw 80 200 rmoveto 100 10 div -20 rlineto" + end, plain},
-		"a bearing of two":      {"20 200 600 0 sbw 80 hmoveto 10 -20 rlineto" + end, plain},
-		"curves":                {base + "1 2 3 4 hvcurveto 5 6 7 8 vhcurveto" + end, base + "1 0 2 3 0 4 rrcurveto 0 5 6 7 8 0 rrcurveto" + end},
-		"no closepath":          {base + "10 -20 rlineto 300 hlineto endchar", plain},
-		"a second part":         {base + "9 hlineto 9 vlineto closepath 1 1 rmoveto" + end, "0 600 hsbw 100 200 rmoveto 9 hlineto 9 vlineto -9 -9 rlineto closepath 10 10 rmoveto" + end},
-		"an accent":             {"20 600 hsbw 5 100 200 65 193 seac", "0 600 hsbw 100 200 rmoveto 10 -20 rlineto 300 hlineto closepath -287 24 rmoveto 30 hlineto 40 vlineto closepath endchar"},
+		"a flex":           {base + flex + end, base + "10 0 20 5 70 0 rrcurveto 30 0 15 0 5 -5 rrcurveto" + end},
+		"other hints":      {base + "5 4 callsubr 10 -20 rlineto" + end, plain},
+		"a subroutine":     {base + "6 callsubr" + end, plain},
+		"hints":            {base + "1 2 hstem 3 4 vstem dotsection 10 -20 rlineto" + end, plain},
+		"a quotient":       {"2000 100 div 600 hsbw 80 200 rmoveto 100 10 div -20 rlineto" + end, plain},
+		"a bearing of two": {"20 200 600 0 sbw 80 hmoveto 10 -20 rlineto" + end, plain},
+		"curves": {
+			base + "1 2 3 4 hvcurveto 5 6 7 8 vhcurveto" + end,
+			base + "1 0 2 3 0 4 rrcurveto 0 5 6 7 8 0 rrcurveto" + end,
+		},
+		"no closepath": {base + "10 -20 rlineto 300 hlineto endchar", plain},
+		"a second part": {
+			base + "9 hlineto 9 vlineto closepath 1 1 rmoveto" + end,
+			"0 600 hsbw 100 200 rmoveto 9 hlineto 9 vlineto -9 -9 rlineto closepath 10 10 rmoveto" + end,
+		},
+		"an accent": {
+			"20 600 hsbw 5 100 200 65 193 seac",
+			"0 600 hsbw 100 200 rmoveto 10 -20 rlineto 300 hlineto closepath " +
+				"-287 24 rmoveto 30 hlineto 40 vlineto closepath endchar",
+		},
 		"no end":                {base + "10 -20 rlineto 300 hlineto closepath", ""},
 		"no bearing":            {"80 200 rmoveto" + end, ""},
 		"a line from nowhere":   {"20 600 hsbw 300 hlineto endchar", ""},
@@ -437,7 +460,9 @@ func TestType1Programs(t *testing.T) {
 // TestOutlinesAreThoseOfReaders compares the outlines of fonts with what poppler draws.
 func TestOutlinesAreThoseOfReaders(t *testing.T) {
 	program(t, "pdftoppm", "poppler-utils")
-	slanted := strings.Replace(milliMatrix, "\x1e\xa0\x01\xff\x8b\x8b\x1e", "\x1e\xa0\x01\xff\x8b\x1e\xa0\x00\x03\xff\x1e", 1)
+	slanted := strings.Replace(
+		milliMatrix, "\x1e\xa0\x01\xff\x8b\x8b\x1e", "\x1e\xa0\x01\xff\x8b\x1e\xa0\x00\x03\xff\x1e", 1,
+	)
 	type1 := testType1{
 		subrs: []string{
 			"3 0 callothersubr pop pop setcurrentpoint return", "0 1 callothersubr return", "0 2 callothersubr return",

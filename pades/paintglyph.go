@@ -330,24 +330,12 @@ func (t *trueType) size(gid, depth int) (n int) {
 			n += glyphSteps * (1 + int(binary.BigEndian.Uint16(data[last:])))
 		}
 	} else {
-		const words, scale, more, scales, square = 1, 8, 32, 64, 128
 		data = data[10:]
-		for flags := more; flags&more != 0 && len(data) >= 4 && n < tooMany; {
-			flags = int(binary.BigEndian.Uint16(data))
+		for more := true; more && len(data) >= 4 && n < tooMany; {
+			flags := binary.BigEndian.Uint16(data)
+			more = flags&moreComponents != 0
 			n += 1 + t.size(int(binary.BigEndian.Uint16(data[2:])), depth+1)
-			size := 6
-			if flags&words != 0 {
-				size += 2
-			}
-			switch {
-			case flags&scale != 0:
-				size += 2
-			case flags&scales != 0:
-				size += 4
-			case flags&square != 0:
-				size += 8
-			}
-			data = data[min(size, len(data)):]
+			data = data[min(componentSize(flags), len(data)):]
 		}
 	}
 	n = min(n, tooMany)

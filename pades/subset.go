@@ -67,6 +67,23 @@ const (
 	haveInstruction = 0x0100
 )
 
+// componentSize returns the number of bytes of a component, by its flags.
+func componentSize(flags uint16) int {
+	size := 6
+	if flags&argsAreWords != 0 {
+		size += 2
+	}
+	switch {
+	case flags&haveScale != 0:
+		size += 2
+	case flags&haveXYScale != 0:
+		size += 4
+	case flags&haveTwoByTwo != 0:
+		size += 8
+	}
+	return size
+}
+
 // font returns the subset as a TrueType file, and the widths of all its glyphs in thousandths of an
 // em. It omits hinting, which viewers do not need at these sizes and which is half of a font.
 func (s *subset) font() (ttf []byte, widths []float64, err error) {
@@ -212,18 +229,7 @@ func (s *subset) strip(gid uint16, old *[]uint16) ([]byte, error) {
 			return nil, errOutline
 		}
 		flags, part := binary.BigEndian.Uint16(g[at:]), binary.BigEndian.Uint16(g[at+2:])
-		size := 6
-		if flags&argsAreWords != 0 {
-			size += 2
-		}
-		switch {
-		case flags&haveScale != 0:
-			size += 2
-		case flags&haveXYScale != 0:
-			size += 4
-		case flags&haveTwoByTwo != 0:
-			size += 8
-		}
+		size := componentSize(flags)
 		if len(g) < at+size {
 			return nil, errOutline
 		}
