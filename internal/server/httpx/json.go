@@ -37,14 +37,9 @@ func (j JSON) Handle(h func(w http.ResponseWriter, r *http.Request) error) http.
 func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *api.Error
 	if !errors.As(err, &refusal) {
-		if r.Context().Err() != nil {
-			// The caller has closed the connection, or only its direction and still reads. Without
-			// an answer the HTTP server sends 200, which says that the call succeeded.
+		refusal = api.ErrServerSide
+		if Fault(w, r, j.Log, "request failed", err) == http.StatusServiceUnavailable {
 			refusal = api.ErrUnavailable
-			w.Header().Set("Retry-After", "1")
-		} else {
-			Fault(w, r, j.Log, "request failed", err)
-			refusal, _ = Refusal(err)
 		}
 	} else {
 		j.Log.DebugContext(r.Context(), "request refused", "route", r.Pattern, "err", err)

@@ -108,8 +108,7 @@ type view struct {
 }
 
 // Render writes the page with its headers. If a template fails, Render returns the error before it
-// writes anything, so that the caller can answer with an error page. It also returns errors of the
-// connection.
+// writes anything, so that the caller can answer with an error page.
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
 	m := page.Meta()
 	lang := k.language(w, r)
@@ -177,8 +176,8 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err = w.Write(sent)
-	return err
+	_, _ = w.Write(sent) // fails if the client has gone, which is no fault
+	return nil
 }
 
 // compressible reports whether a page may be compressed. A page that shows what its URL's query or

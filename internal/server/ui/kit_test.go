@@ -1,6 +1,9 @@
 package ui_test
 
 import (
+	"bytes"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -58,6 +61,23 @@ var (
 	anyTag     = regexp.MustCompile(`<(/?)([a-z][a-z0-9]*)\b[^>]*?(/?)>`)
 	dataAttr   = regexp.MustCompile(`\sdata-[a-z-]+="[^"]*"`)
 )
+
+// lost is a connection whose client has gone.
+type lost struct{ http.ResponseWriter }
+
+func (lost) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestClientGone checks that a client which goes away before it has the page writes no line of the
+// log.
+func TestClientGone(t *testing.T) {
+	k, s := newKit(t), Gallery()[0]
+	var log bytes.Buffer
+	w, r := lost{httptest.NewRecorder()}, httptest.NewRequest("GET", "/gallery/"+s.Name, nil)
+	k.Show(w, r, slog.New(slog.NewTextHandler(&log, nil)), s.Status, s.Page)
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
+	}
+}
 
 // TestGalleryPages holds every page to what the policy and assistive technology
 // need: unique ids, references that resolve, labelled fields, balanced tags, no
