@@ -187,9 +187,7 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 
 // readForm reads the form of the party id, or of a new party if id is empty. p is the party that it
 // describes, with the queries that the form masked.
-func (c *Console) readForm(
-	r *http.Request, id string,
-) (f *partyForm, p party.Party, err error) {
+func (c *Console) readForm(r *http.Request, id string) (f *partyForm, p party.Party, err error) {
 	f = &partyForm{errors: map[party.Field]string{}}
 	if id != "" {
 		saved, err := c.editable(r.Context(), id)

@@ -27,13 +27,18 @@ func TestPlainText(t *testing.T) {
 		"":                                "",
 		"the receiver answered 503":       "the receiver answered 503",
 		"cancel: claim exp: 3600 s after": "cancel: claim exp: 3600 s after",
+
 		"dial tcp 127.0.0.1:1: connect: connection refused": "The server refuses the connection. Check that it runs and that the port is right.",
 		"context deadline exceeded":                         noAnswer,
-		`timestamp: Post "https://tsa.example/?key=1": dial tcp: lookup tsa.example on 127.0.0.53:53: no such host`: "timestamp: " +
+		`timestamp: Post "https://tsa.example/?key=1": dial tcp: ` +
+			"lookup tsa.example on 127.0.0.53:53: no such host": "timestamp: " +
 			"The host name is not known. Check how it is spelled.",
-		"dial tcp: lookup rp.example on 10.0.0.2:53: read udp 10.0.0.1:4->10.0.0.2:53: read: connection refused":                  noNames,
-		"dial tcp: lookup rp.example: i/o timeout":                                                                                noNames,
-		"net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)":                noAnswer,
+		"dial tcp: lookup rp.example on 10.0.0.2:53: read udp 10.0.0.1:4->10.0.0.2:53: " +
+			"read: connection refused": noNames,
+		"dial tcp: lookup rp.example: i/o timeout": noNames,
+		"net/http: request canceled while waiting for connection " +
+			"(Client.Timeout exceeded while awaiting headers)": noAnswer,
+
 		`keys: Get "https://rp.example/jwks": tls: failed to verify certificate: x509: certificate signed by unknown authority`:   "keys: The server's certificate is from an authority that this machine does not trust.",
 		`opening document: Get "https://s3.example/b?X-Amz-Signature=s": EOF`:                                                     "opening document: The server closed the connection before it answered. Look into its log.",
 		"failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: dial tcp 10.0.0.7:5432: i/o timeout": "failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: The server did not answer in time. Check the address and the firewall between.",
