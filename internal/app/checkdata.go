@@ -361,10 +361,7 @@ func checkClock(ctx context.Context, s *subject) Finding {
 	if err := s.clock.check(ctx); err != nil || offset.Abs() < clockWarn {
 		return faulty(err, remedy, "")
 	}
-	return warning(
-		remedy, "the clock of this node is ahead of the database's by %s",
-		offset.Round(time.Millisecond),
-	)
+	return warning(remedy, "the clock of this node is %s the database's", apart(offset))
 }
 
 // clockOff is from when on the clock of another machine differs: its answers show whole seconds,

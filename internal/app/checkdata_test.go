@@ -238,9 +238,17 @@ func TestDiagnosePostgres(t *testing.T) {
 		}
 	}
 	c.config.Database = database
-	for ahead, level := range map[time.Duration]Level{2 * time.Second: Warning, -6 * time.Second: Fault} {
-		c.now = func() time.Time { return time.Now().Add(ahead) }
-		c.expect(c.diagnose(), level, "clock", "ahead of the database's by", "chrony")
+	for _, test := range []struct {
+		ahead time.Duration
+		level Level
+		text  string
+	}{
+		{2 * time.Second, Warning, "ahead of the database's"},
+		{-2 * time.Second, Warning, "behind the database's"},
+		{-6 * time.Second, Fault, "behind the database's"},
+	} {
+		c.now = func() time.Time { return time.Now().Add(test.ahead) }
+		c.expect(c.diagnose(), test.level, "clock", test.text, "chrony")
 	}
 }
 

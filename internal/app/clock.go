@@ -129,12 +129,21 @@ func (c *clock) check(context.Context) error {
 	defer c.mu.Unlock()
 	if ahead := c.last + c.jump(t); ahead.Abs() >= clockRefuse {
 		return fmt.Errorf(
-			"the clock of this node is ahead of the database's by %s, and %s are too much: "+
+			"the clock of this node is %s the database's, and %s are too much: "+
 				"synchronise it, as by chrony",
-			ahead.Round(time.Millisecond), clockRefuse,
+			apart(ahead), clockRefuse,
 		)
 	}
 	return nil
+}
+
+// apart says where a clock is that is ahead of another one, or behind it if ahead is negative.
+func apart(ahead time.Duration) string {
+	word := "ahead of"
+	if ahead < 0 {
+		word = "behind"
+	}
+	return fmt.Sprint(ahead.Abs().Round(time.Millisecond), " ", word)
 }
 
 // run measures until ctx ends. A measurement that fails keeps the one before: the database is away,

@@ -42,7 +42,11 @@ func TestClock(t *testing.T) {
 				t.Context(), config, now, slog.New(slog.NewTextHandler(&log, nil)),
 			)
 			if !test.starts {
-				if err == nil || !strings.Contains(err.Error(), "ahead of the database's by") {
+				want := "ahead of the database's"
+				if test.ahead < 0 {
+					want = "behind the database's"
+				}
+				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("the node starts: %v", err)
 				}
 				return

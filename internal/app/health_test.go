@@ -152,7 +152,7 @@ func TestReadiness(t *testing.T) {
 		{"keys", "is it mounted?", authorityAway, authorityBack},
 		// A measurement is wrong by up to half a round trip: half a second on each side is room for
 		// it.
-		{"clock", "ahead of the database's by 6", skew(6500 * time.Millisecond), skew(0)},
+		{"clock", "the clock of this node is 6", skew(6500 * time.Millisecond), skew(0)},
 		{
 			"migrations", "this program needs",
 			execute(`UPDATE goose_db_version SET is_applied = false WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`),
