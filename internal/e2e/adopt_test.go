@@ -92,7 +92,7 @@ func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
 	listen := freeAddr(t)
 	run := func(live func(s *sandbox)) {
 		t.Helper()
-		s := startService(t, dir, "", time.Now(), func(c *app.Config) {
+		s := startService(t, dir, "", time.Now, func(c *app.Config) {
 			c.Listen, c.PublicURL = listen, "http://"+listen
 			c.Parties = app.PartyList{{
 				ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,

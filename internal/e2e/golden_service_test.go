@@ -43,12 +43,15 @@ type service struct {
 	clock *control.Clock
 }
 
+// stopped returns a clock that stands still.
+func stopped(at time.Time) func() time.Time { return func() time.Time { return at } }
+
 // startService runs the service without a relying party in its configuration.
 func startService(
-	t *testing.T, data, database string, at time.Time, edit func(*app.Config),
+	t *testing.T, data, database string, now func() time.Time, edit func(*app.Config),
 ) *service {
 	t.Helper()
-	s := &service{clock: &control.Clock{Base: func() time.Time { return at }}}
+	s := &service{clock: &control.Clock{Base: now}}
 	log := slog.New(
 		slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}),
 	)
@@ -137,7 +140,7 @@ func (s *service) page(t *testing.T, id string) string {
 // servePhase runs the service and calls live while it runs.
 func (w *goldenWriter) servePhase(edit func(*app.Config), live func(s *service)) {
 	w.Helper()
-	s := startService(w.T, w.dir, w.database, w.now, edit)
+	s := startService(w.T, w.dir, w.database, stopped(w.now), edit)
 	w.s = s.of(w.shop)
 	if w.phone != nil {
 		w.phone.s = w.s
@@ -323,7 +326,7 @@ func (w *goldenWriter) dump() {
 // is in the database; the URL of its keys does not answer.
 func startGolden(t *testing.T, c *goldenCopy, at time.Time) (*service, *sandbox) {
 	t.Helper()
-	s := startService(t, c.data, c.database, at, nil)
+	s := startService(t, c.data, c.database, stopped(at), nil)
 	shop := partytest.Start(t)
 	shop.ClientID = c.Shop
 	key, err := x509.ParsePKCS8PrivateKey(c.ShopKey.Key)
