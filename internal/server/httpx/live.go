@@ -72,24 +72,54 @@ func (l Live) MarshalJSON() ([]byte, error) {
 // heartbeat is the interval of comments that keep proxies from closing an idle stream.
 const heartbeat = 15 * time.Second
 
-// unread is how long a client may take to read what a stream has sent. It is longer than heartbeat,
-// because in HTTP/2 the time also ends a stream that sends nothing.
-const unread = 4 * heartbeat
+// A client has a minute, as the sum of the times that it makes writes wait, to read each mebibyte.
+// The minute is longer than heartbeat, because in HTTP/2 a deadline also ends a stream that sends
+// nothing.
+const (
+	slowest  = 1 << 20 // bytes
+	mayTake  = 4 * heartbeat
+	lifetime = time.Hour // of an event stream
+)
 
 // WhileRead returns a writer of a response that may take longer than the server's write timeout, as
-// long as the client reads what was written: a client that reads nothing for a minute loses it.
+// long as the client reads it: one that takes longer than a minute for a mebibyte loses it. Each
+// Write is of much less than that. The time between writes does not count.
 func WhileRead(w http.ResponseWriter) io.Writer {
-	return whileRead{w, http.NewResponseController(w)}
+	return &whileRead{w: w, rc: http.NewResponseController(w)}
 }
 
 type whileRead struct {
-	w  io.Writer
-	rc *http.ResponseController
+	w       io.Writer
+	rc      *http.ResponseController
+	written int           // bytes of the present mebibyte
+	waited  time.Duration // to write them
 }
 
-func (r whileRead) Write(p []byte) (int, error) {
-	_ = r.rc.SetWriteDeadline(time.Now().Add(unread))
-	return r.w.Write(p)
+// Write implements io.Writer.
+func (r *whileRead) Write(p []byte) (n int, err error) {
+	if r.written >= slowest {
+		r.written, r.waited = 0, 0
+	}
+	err = r.wait(func() (err error) {
+		n, err = r.w.Write(p)
+		return err
+	})
+	r.written += n
+	return n, err
+}
+
+// FlushError sends what is buffered.
+func (r *whileRead) FlushError() error { return r.wait(r.rc.Flush) }
+
+// wait calls f, which may wait for the client, in the time that is left.
+func (r *whileRead) wait(f func() error) error {
+	began := time.Now()
+	_ = r.rc.SetWriteDeadline(began.Add(mayTake - r.waited))
+	err := f()
+	now := time.Now()
+	r.waited += now.Sub(began)
+	_ = r.rc.SetWriteDeadline(now.Add(mayTake)) // for the end of the answer
+	return err
 }
 
 // Streams serves live states as server-sent events.
@@ -103,8 +133,9 @@ type Streams struct {
 	Open *limit.Counts
 }
 
-// Serve sends the state, and again after every change, until the browser disconnects or the server
-// stops.
+// Serve sends the state, and again after every change, until the browser disconnects, the server
+// stops or an hour is over. A browser then connects again, which checks its login again and ends
+// what a client holds that does not read.
 func (s Streams) Serve(
 	w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error),
 ) error {
@@ -120,10 +151,10 @@ func (s Streams) Serve(
 	if err != nil {
 		return err
 	}
-	out, rc := WhileRead(w), http.NewResponseController(w)
+	out := &whileRead{w: w, rc: http.NewResponseController(w)}
 	send := func(text string) bool {
 		_, err := io.WriteString(out, text)
-		return err == nil && rc.Flush() == nil
+		return err == nil && out.FlushError() == nil
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -136,6 +167,8 @@ func (s Streams) Serve(
 
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	over := time.NewTimer(lifetime)
+	defer over.Stop()
 	for {
 		body, err := json.Marshal(state)
 		if err != nil {
@@ -149,6 +182,8 @@ func (s Streams) Serve(
 			case <-r.Context().Done():
 				return nil
 			case <-s.Stopping:
+				return nil
+			case <-over.C:
 				return nil
 			case <-beat.C:
 				if !send(": still here\n\n") {
