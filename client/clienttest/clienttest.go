@@ -1,10 +1,10 @@
 // Package clienttest makes webhooks for the tests of a relying party, without a service: genuine
 // ones, and those that a receiver has to refuse.
 //
-//	signer := clienttest.Start(t)
-//	c, err := client.New(client.Config{KeysURL: signer.KeysURL, ...})
-//	handler.ServeHTTP(w, signer.Webhook(clienttest.Claims("signv3-1", time.Now())))
-//	handler.ServeHTTP(w, signer.Forged(clienttest.Claims("signv3-1", time.Now()))) // refuse it
+//	service := clienttest.Start(t)
+//	c, err := client.New(client.Config{KeysURL: service.KeysURL, ...})
+//	handler.ServeHTTP(w, service.Webhook(clienttest.Claims("signv3-1", time.Now())))
+//	handler.ServeHTTP(w, service.Forged(clienttest.Claims("signv3-1", time.Now()))) // refuse it
 //
 // It does not call the receiver; package signettest runs a whole service.
 package clienttest
@@ -24,8 +24,8 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// Signer signs webhooks in a service's place.
-type Signer struct {
+// Service stands in for the service: it publishes keys, and signs webhooks with them.
+type Service struct {
 	// KeysURL is where its JWKS is, for client.Config.
 	KeysURL string
 
@@ -33,10 +33,10 @@ type Signer struct {
 	key, forgerKey client.Key
 }
 
-// Start makes a signer whose JWKS is served until the test ends.
-func Start(t testing.TB) *Signer {
+// Start makes a service whose JWKS is served until the test ends.
+func Start(t testing.TB) *Service {
 	t.Helper()
-	s := &Signer{t: t}
+	s := &Service{t: t}
 	var err error
 	if s.key, err = client.GenerateKey(); err != nil {
 		t.Fatal(err)
@@ -65,22 +65,24 @@ func Claims(requestID string, now time.Time) api.WebhookClaims {
 }
 
 // Webhook is a genuine webhook with these claims.
-func (s *Signer) Webhook(claims api.WebhookClaims) *http.Request { return s.request(s.key, claims) }
+func (s *Service) Webhook(claims api.WebhookClaims) *http.Request {
+	return s.request(s.key, claims)
+}
 
 // Forged is signed with a key that the service does not have, under the kid of one that it has.
-func (s *Signer) Forged(claims api.WebhookClaims) *http.Request {
+func (s *Service) Forged(claims api.WebhookClaims) *http.Request {
 	return s.request(s.forgerKey, claims)
 }
 
 // Expired is signed as a genuine webhook is, with iat and exp an hour before those of the claims.
-func (s *Signer) Expired(claims api.WebhookClaims) *http.Request {
+func (s *Service) Expired(claims api.WebhookClaims) *http.Request {
 	claims.Iat -= 3600
 	claims.Exp -= 3600
 	return s.request(s.key, claims)
 }
 
 // Unsigned has the algorithm "none" (RFC 7515, appendix A.5).
-func (s *Signer) Unsigned(claims api.WebhookClaims) *http.Request {
+func (s *Service) Unsigned(claims api.WebhookClaims) *http.Request {
 	s.t.Helper()
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -89,7 +91,7 @@ func (s *Signer) Unsigned(claims api.WebhookClaims) *http.Request {
 	return s.post(base64URL([]byte(`{"alg":"none"}`)) + "." + base64URL(payload) + ".")
 }
 
-func (s *Signer) request(key client.Key, claims api.WebhookClaims) *http.Request {
+func (s *Service) request(key client.Key, claims api.WebhookClaims) *http.Request {
 	s.t.Helper()
 	signer, err := jose.NewSigner(
 		jose.SigningKey{
@@ -115,7 +117,7 @@ func (s *Signer) request(key client.Key, claims api.WebhookClaims) *http.Request
 	return s.post(token)
 }
 
-func (s *Signer) post(token string) *http.Request {
+func (s *Service) post(token string) *http.Request {
 	s.t.Helper()
 	body, err := json.Marshal(api.Webhook{Token: token})
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 func ExampleStart() {
 	var t *testing.T // of the test
 
-	signer := clienttest.Start(t)
+	service := clienttest.Start(t)
 	key, err := client.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	shop, err := client.New(client.Config{
 		BaseURL: "http://127.0.0.1:1/api/v3", ClientID: "shop", Key: key.Signer, KeyID: key.ID,
-		KeysURL: signer.KeysURL,
+		KeysURL: service.KeysURL,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,10 +33,10 @@ func ExampleStart() {
 		return nil
 	})
 	receiver.ServeHTTP(
-		httptest.NewRecorder(), signer.Webhook(clienttest.Claims("signv3-1", time.Now())),
+		httptest.NewRecorder(), service.Webhook(clienttest.Claims("signv3-1", time.Now())),
 	)
 	receiver.ServeHTTP(
-		httptest.NewRecorder(), signer.Forged(clienttest.Claims("signv3-2", time.Now())),
+		httptest.NewRecorder(), service.Forged(clienttest.Claims("signv3-2", time.Now())),
 	)
 	if taken != "signv3-1" {
 		t.Errorf("taken: %q", taken)
