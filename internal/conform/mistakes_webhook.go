@@ -9,24 +9,30 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
 )
 
-// webhookMistakes are about webhooks and keys, in the order of their rules.
+// webhookMistakes are about the rules of webhooks and of the keys that verify them: 7 and 8.2.1.
 func webhookMistakes() []Mistake {
 	hooks := func(name, rule string, change func(*webhook)) Mistake {
 		return Mistake{name, rule, nil, spoilWebhook(change)}
 	}
 	return []Mistake{
-		sendsFor("sends-a-webhook-for-a-cancel", "6.3.2", func(e *exchange) bool {
-			return e.call == "cancel" && e.status == http.StatusOK
-		}),
+		hooks("never-sends-webhooks", "7.1.1", func(w *webhook) { w.drop = true }),
 		sendsFor("sends-a-webhook-for-a-rejection", "7.1.1", func(e *exchange) bool {
 			return e.call == "act" && e.step() == "reject"
 		}),
 		sendsFor("sends-a-webhook-for-an-opening", "7.1.1", func(e *exchange) bool {
 			return e.call == "act" && e.step() == "open"
 		}),
+		{"puts-by-put", "7.1.1", nil, delivers(func(d *delivery) {
+			d.r.Method = http.MethodPut
+			d.pass()
+		})},
+		hooks("writes-Token", "7.1.2", func(w *webhook) { w.member = "Token" }),
 		{"sends-form-data", "7.1.2", nil, delivers(func(d *delivery) {
 			d.r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			d.pass()
@@ -35,10 +41,7 @@ func webhookMistakes() []Mistake {
 			d.r.Header.Set("Authorization", "Bearer secret")
 			d.pass()
 		})},
-		{"puts-by-put", "7.1.1", nil, delivers(func(d *delivery) {
-			d.r.Method = http.MethodPut
-			d.pass()
-		})},
+		{"sends-accepted-webhooks-again", "7.1.3", nil, sendsTwice},
 		{"takes-only-200-for-an-answer", "7.1.3", nil, delivers(func(d *delivery) {
 			if status := d.send(); status != http.StatusOK {
 				status = http.StatusInternalServerError
@@ -79,6 +82,7 @@ func webhookMistakes() []Mistake {
 			d.send()
 			d.answer(status)
 		})},
+		hooks("tries-once", "7.1.4", func(w *webhook) { w.drop = w.attempt > 0 }),
 		{"doubles-the-pauses", "7.1.4", nil, delivers(func(d *delivery) {
 			if d.attempt < 2 {
 				d.answer(d.send())
@@ -108,10 +112,15 @@ func webhookMistakes() []Mistake {
 			stopsAfter(http.StatusTemporaryRedirect),
 		},
 		{"does-not-try-again-after-no-answer", "7.1.4", nil, stopsAfter(0)},
+		{"follows-redirects", "7.1.5", nil, followsRedirects},
 		hooks("renews-the-token-of-each-attempt", "7.1.5", func(w *webhook) {
 			w.sign = w.attempt > 0
 		}),
-		sendsEarly(), servesLinksOfWebhooks(),
+		sendsEarly(),
+		hooks("signs-with-another-key", "7.2.1", func(w *webhook) { w.sign = true }),
+		hooks("adds-a-claim", "7.2.2", func(w *webhook) {
+			w.claims["status"], w.sign = json.RawMessage(`"signed"`), true
+		}),
 		hooks("names-no-signer", "7.2.2", func(w *webhook) {
 			w.claims["signer_info"], w.sign = json.RawMessage("{}"), true
 		}),
@@ -124,6 +133,12 @@ func webhookMistakes() []Mistake {
 		hooks("calls-the-type-signed_doc", "7.2.2", func(w *webhook) {
 			w.claims["request_type"], w.sign = json.RawMessage(`"signed_doc"`), true
 		}),
+		hooks("sends-milliseconds", "7.2.3", func(w *webhook) {
+			for _, name := range []string{"iat", "exp"} {
+				w.claims[name] = append(bytes.Clone(w.claims[name]), "000"...)
+			}
+			w.sign = true
+		}),
 		hooks("sends-tokens-for-ten-minutes", "7.2.3", func(w *webhook) {
 			w.claims["exp"] = json.RawMessage("9" + string(w.claims["exp"][1:]))
 			w.sign = true
@@ -134,6 +149,19 @@ func webhookMistakes() []Mistake {
 			)
 			w.sign = true
 		}),
+		answers("publishes-keys-without-use", "8.2.1", func(e *exchange) {
+			e.body = bytes.ReplaceAll(e.body, []byte(`"use":"sig",`), nil)
+		}),
+		answers("publishes-one-kid-twice", "8.2.1", func(e *exchange) {
+			if at := bytes.Index(e.body, []byte(`{"use"`)); e.call == "" && at > 0 {
+				end := bytes.LastIndexByte(e.body, ']')
+				first := e.body[at : at+bytes.IndexByte(e.body[at:], '}')+1]
+				e.body = bytes.Join([][]byte{
+					e.body[:end], append([]byte(","), first...),
+					e.body[end:],
+				}, nil)
+			}
+		}),
 		answers("publishes-keys-on-p-384", "8.2.1", func(e *exchange) {
 			e.body = bytes.ReplaceAll(e.body, []byte(`"P-256"`), []byte(`"P-384"`))
 		}),
@@ -142,15 +170,74 @@ func webhookMistakes() []Mistake {
 				e.header.Set("Content-Type", "text/plain")
 			}
 		}),
-		answers("lets-both-win", "11.2", func(e *exchange) {
-			switch {
-			case e.code() == api.CodeActiveSession:
-				e.succeed()
-			case e.call == "act" && e.step() == "proceed":
-				e.status, e.body = http.StatusOK, []byte("{}")
-			}
-		}),
 	}
+}
+
+// webhook is a webhook that a mistake changes before the receiver sees it.
+type webhook struct {
+	claims  map[string]json.RawMessage
+	member  string // of the body that holds the token
+	attempt int    // how many came before with this token
+	drop    bool   // it never arrives
+	sign    bool   // with a key that the server does not publish
+}
+
+// spoilWebhook changes each webhook.
+func spoilWebhook(change func(*webhook)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		var mu sync.Mutex
+		attempts := map[string]int{}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var in api.Webhook
+			if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			hook := &webhook{claims: claimsOf(in.Token), member: "token"}
+			mu.Lock()
+			hook.attempt = attempts[in.Token]
+			attempts[in.Token]++
+			mu.Unlock()
+			change(hook)
+			if hook.drop {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			if hook.sign {
+				signed, err := resigned(in.Token, hook.claims)
+				if err != nil {
+					http.Error(w, err.Error(), http.StatusInternalServerError)
+					return
+				}
+				in.Token = signed
+			}
+			body, _ := json.Marshal(map[string]string{hook.member: in.Token})
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// resigned signs claims with a new key under the kid of a token.
+func resigned(compact string, claims map[string]json.RawMessage) (string, error) {
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return "", err
+	}
+	key, err := client.GenerateKey()
+	if err != nil {
+		return "", err
+	}
+	key.ID = jws.Signatures[0].Protected.KeyID
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	c := call{
+		key: key, jose: map[jose.HeaderKey]any{jose.HeaderType: "JWT"},
+		payload: func([]byte) []byte { return payload },
+	}
+	return c.compact()
 }
 
 // delivery is an attempt of a webhook on its way to the receiver.
@@ -264,26 +351,6 @@ func sendsFor(name, rule string, when func(*exchange) bool) Mistake {
 	}
 }
 
-// servesLinksOfWebhooks serves the link of a webhook again when it is over.
-func servesLinksOfWebhooks() Mistake {
-	var mu sync.Mutex
-	given := map[string]bool{}
-	return Mistake{
-		"serves-links-of-webhooks-for-ever", "5.4.2", spoil(func(e *exchange) {
-			mu.Lock()
-			defer mu.Unlock()
-			if e.status == http.StatusForbidden && given[e.request.URL.String()] {
-				e.status, e.body = http.StatusOK, []byte("%PDF-")
-			}
-		}), delivers(func(d *delivery) {
-			mu.Lock()
-			given[text(claimsOf(d.hook.Token)["signed_doc_url"])] = true
-			mu.Unlock()
-			d.pass()
-		}),
-	}
-}
-
 // sendsEarly sends the webhook before the document is sealed: the result comes later.
 func sendsEarly() Mistake {
 	var mu sync.Mutex
@@ -309,3 +376,45 @@ func sendsEarly() Mistake {
 		}),
 	}
 }
+
+// sendsTwice sends each webhook a second time.
+func sendsTwice(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		for _, to := range []http.ResponseWriter{w, &unsent{header: http.Header{}}} {
+			r.Body = io.NopCloser(bytes.NewReader(text))
+			next.ServeHTTP(to, r)
+		}
+	})
+}
+
+// followsRedirects follows the redirects that the receiver answers with.
+func followsRedirects(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		answer := &unsent{header: http.Header{}}
+		next.ServeHTTP(answer, r)
+		if to := answer.header.Get("Location"); to != "" {
+			r.URL.Path, r.Body = to, io.NopCloser(bytes.NewReader(text))
+			next.ServeHTTP(answer, r)
+		}
+		w.WriteHeader(answer.status)
+	})
+}
+
+// unsent is an answer that the server does not see.
+type unsent struct {
+	header http.Header
+	status int
+}
+
+func (u *unsent) Header() http.Header         { return u.header }
+func (u *unsent) WriteHeader(status int)      { u.status = status }
+func (u *unsent) Write(p []byte) (int, error) { return len(p), nil }
