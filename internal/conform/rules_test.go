@@ -1,8 +1,10 @@
 package conform
 
 import (
+	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -44,5 +46,36 @@ func TestRules(t *testing.T) {
 		if !seen[m.Rule] {
 			t.Errorf("%s: there is no rule %s", m.Name, m.Rule)
 		}
+	}
+}
+
+// TestDocCounts holds the numbers in docs/conformance.md against the rules and the mistakes.
+func TestDocCounts(t *testing.T) {
+	text, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, scores, _ := strings.Cut(string(text), "\n## Scores\n")
+	scores, _, _ = strings.Cut(scores, "\n## ")
+	rows := regexp.MustCompile(`(?m)^\| .* \| (\d+) \| (\d+) \| (\d+) \|$`).
+		FindAllStringSubmatch(scores, -1)
+	if len(rows) != 2 {
+		t.Errorf("%d scores", len(rows))
+	}
+	for _, row := range rows {
+		sum := 0
+		for _, n := range row[1:] {
+			count, _ := strconv.Atoi(n)
+			sum += count
+		}
+		if sum != len(rules()) {
+			t.Errorf("%s is about %d rules, and there are %d", row[0], sum, len(rules()))
+		}
+	}
+	if all := fmt.Sprintf("| %d | 0 | 0 |", len(rules())); !strings.Contains(scores, all) {
+		t.Errorf("the score of the sandbox is not %s", all)
+	}
+	if all := fmt.Sprintf("prints all %d:", len(Mistakes())); !strings.Contains(string(text), all) {
+		t.Errorf("docs/conformance.md does not say %q", all)
 	}
 }
