@@ -30,7 +30,8 @@ var imports = map[string]string{
 
 	// engines: bytes, keys and time in, bytes out
 	"pades/cms":           "",
-	"internal/keydir":     "",
+	"internal/disk":       "",
+	"internal/keydir":     "internal/disk",
 	"pades/pdf":           "",
 	"internal/ca":         "internal/keydir",
 	"internal/kms":        "internal/keydir",
@@ -86,7 +87,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.
@@ -176,14 +177,40 @@ var servers = []string{
 
 // TestServers checks that no listener is served without the limits of package server.
 func TestServers(t *testing.T) {
-	serves := regexp.MustCompile(`http\.(Server\{|ListenAndServe|Serve\(|ServeTLS\()`)
-	var got []string
+	got := matching(t, regexp.MustCompile(`http\.(Server\{|ListenAndServe|Serve\(|ServeTLS\()`))
+	if !slices.Equal(got, servers) {
+		t.Errorf("files with servers of their own: %q, want %q", got, servers)
+	}
+}
+
+// writers are the files that write files otherwise than with package disk: locks, the database, an
+// example that imports public packages only, and what is no part of the program.
+var writers = []string{
+	"examples/go/shop.go", "internal/disk/disk.go", "internal/e2e/load/servers.go",
+	"internal/pkcs11/softhsm/softhsm.go", "internal/server/phone/generate.go",
+	"internal/store/lock_unix.go", "internal/store/lock_windows.go",
+	"internal/store/pgtest/pgtest.go", "internal/store/pgtest/pooler.go",
+	"internal/store/pgtest/secure.go", "internal/store/sqlite.go",
+	"internal/store/storetest/open.go", "internal/vectors/generate/main.go", "tools/bundle/main.go",
+}
+
+// TestWriters checks that no file appears under its name before it is complete.
+func TestWriters(t *testing.T) {
+	got := matching(t, regexp.MustCompile(`os\.(Create|CreateTemp|WriteFile|OpenFile)\(`))
+	if !slices.Equal(got, writers) {
+		t.Errorf("files that write without package disk: %q, want %q", got, writers)
+	}
+}
+
+// matching returns the files outside of tests with a match.
+func matching(t *testing.T, pattern *regexp.Regexp) (got []string) {
+	t.Helper()
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		if serves.Match(text) {
+		if pattern.Match(text) {
 			got = append(got, filepath.ToSlash(path))
 		}
 		return err
@@ -191,9 +218,7 @@ func TestServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got, servers) {
-		t.Errorf("files with servers of their own: %q, want %q", got, servers)
-	}
+	return got
 }
 
 // TestLayout checks that the layout in README.md names every folder of the first two levels.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/pades"
 )
@@ -51,20 +52,17 @@ func (c *caInitCmd) Run(env *environment) error {
 	return printAuthority(env.ctx, env.out, c.Config)
 }
 
-// writeNew writes to a file that must not exist, or to out if there is no name. A file that is not
-// complete is removed.
+// writeNew writes to a file that must not exist and that only its owner can read, or to out if
+// there is no name.
 func writeNew(out io.Writer, name string, write func(io.Writer) error) error {
 	if name == "" {
 		return write(out)
 	}
-	f, err := createNew(name)
-	if err != nil {
-		return err
+	err := disk.Create(name, 0o600, func(f *os.File) error { return write(f) })
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists and is not replaced: choose another name, or remove it", name)
 	}
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
+	return err
 }
 
 // whole writes a text.
@@ -73,15 +71,6 @@ func whole(text []byte) func(io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	}
-}
-
-// createNew creates a file that must not exist and that only its owner can read.
-func createNew(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s exists and is not replaced: choose another name, or remove it", name)
-	}
-	return f, err
 }
 
 type caShowCmd struct{ configured }

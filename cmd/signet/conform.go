@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/conform"
 	"github.com/signet-sign/signet/internal/conform/report"
+	"github.com/signet-sign/signet/internal/disk"
 )
 
 // conformCmd judges a server.
@@ -123,11 +124,8 @@ func (o *reportOutput) write(env *environment, r *report.Report) error {
 		return err
 	}
 	if o.JUnit != "" {
-		f, err := os.Create(o.JUnit)
+		err := disk.Replace(o.JUnit, 0o666, func(f *os.File) error { return r.WriteJUnit(f) })
 		if err != nil {
-			return err
-		}
-		if err := errors.Join(r.WriteJUnit(f), f.Close()); err != nil {
 			return err
 		}
 	}

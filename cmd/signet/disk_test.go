@@ -48,11 +48,16 @@ func TestDiskFull(t *testing.T) {
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s on a full disk leaves a file: %v", name, err)
 		}
-		if left, err := filepath.Glob(filepath.Join(data, ".backup-*")); len(left) > 0 || err != nil {
-			t.Errorf("%s leaves %q, %v", name, left, err)
+		for _, hidden := range []string{filepath.Join(data, ".backup-*"), filepath.Join(dir, ".*")} {
+			if left, err := filepath.Glob(hidden); len(left) > 0 || err != nil {
+				t.Errorf("%s leaves %q, %v", name, left, err)
+			}
 		}
 		if code, errs := signet(command...); code != 0 {
 			t.Errorf("%s with room: status %d, %s", name, code, errs)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
 		}
 		_ = os.Remove(file)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/disk"
 )
 
 // requestCmd are the calls of a relying party.
@@ -256,20 +257,12 @@ func (c *downloadCmd) Run(env *environment) (err error) {
 		return err
 	}
 	defer stream.Close()
-	f, err := os.CreateTemp(filepath.Dir(c.Out), ".signet-*")
+	var n int64
+	err = disk.Replace(c.Out, 0o600, func(f *os.File) error {
+		n, err = io.Copy(f, stream)
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	n, err := io.Copy(f, stream)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), c.Out); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.out, "%s: %d bytes\n", c.Out, n)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/pades"
 )
@@ -145,50 +146,30 @@ func (a *Archive) trust() pades.VerifyOptions {
 	return pades.VerifyOptions{Roots: a.roots, TSARoots: a.stamps.roots, Now: a.now()}
 }
 
-// replace writes, flushes, verifies and renames.
-func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []byte) (err error) {
-	fresh, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".renewal-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(fresh.Name()))
+// replace replaces the file with one that has the update, unless that is not valid.
+func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []byte) error {
+	return disk.Replace(file, 0o600, func(fresh *os.File) error {
+		if err := fresh.Chmod(info.Mode().Perm()); err != nil {
+			return err
 		}
-	}()
-	defer fresh.Close()
-	if err := fresh.Chmod(info.Mode().Perm()); err != nil {
-		return err
-	}
-	if _, err := io.Copy(fresh, io.NewSectionReader(old, 0, info.Size())); err != nil {
-		return err
-	}
-	if _, err := fresh.Write(update); err != nil {
-		return err
-	}
-	if err := fresh.Sync(); err != nil {
-		return err
-	}
-	report, err := pades.Verify(fresh, info.Size()+int64(len(update)), a.trust())
-	if err != nil {
-		return err
-	}
-	if err := report.Err(); err != nil {
-		return err
-	}
-	if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) ||
-		now.Size() != info.Size() ||
-		!now.ModTime().Equal(info.ModTime()) {
-		return errors.Join(fmt.Errorf("%s: another process changed it", file), err)
-	}
-	if err := os.Rename(fresh.Name(), file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return nil // it is replaced; only the flush of the folder failed
-	}
-	defer dir.Close()
-	_ = dir.Sync() // some file systems do not support it
-	return nil
+		if _, err := io.Copy(fresh, io.NewSectionReader(old, 0, info.Size())); err != nil {
+			return err
+		}
+		if _, err := fresh.Write(update); err != nil {
+			return err
+		}
+		report, err := pades.Verify(fresh, info.Size()+int64(len(update)), a.trust())
+		if err != nil {
+			return err
+		}
+		if err := report.Err(); err != nil {
+			return err
+		}
+		if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) ||
+			now.Size() != info.Size() ||
+			!now.ModTime().Equal(info.ModTime()) {
+			return errors.Join(fmt.Errorf("%s: another process changed it", file), err)
+		}
+		return nil
+	})
 }

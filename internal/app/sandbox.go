@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server"
@@ -286,11 +287,10 @@ func (a *App) restore(name string, load func([]byte) error) (save func([]byte) e
 		}
 	}
 	return func(text []byte) error {
-		next := file + ".next"
-		if err := os.WriteFile(next, text, 0o600); err != nil {
+		return disk.Replace(file, 0o600, func(f *os.File) error {
+			_, err := f.Write(text)
 			return err
-		}
-		return os.Rename(next, file)
+		})
 	}, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/internal/disk"
 )
 
 // Files stores the files of a [Dir]. Several goroutines and processes may call its methods
@@ -135,66 +137,35 @@ func (f folder) Read(name string) ([]byte, error) {
 
 // Create implements Files.
 func (f folder) Create(name string, data []byte) ([]byte, error) {
-	tmp, err := f.write(data)
-	if err != nil {
+	// It does not replace a file, so two processes that start together use the same key.
+	err := disk.Create(f.file(name), 0o600, content(data))
+	if !errors.Is(err, fs.ErrExist) {
+		return data, err
+	}
+	if err := f.sync(); err != nil { // the other process may not have done so yet
 		return nil, err
 	}
-	defer os.Remove(tmp)
-	// A hard link, unlike a rename, fails if the name exists, so two processes that start together
-	// use the same key.
-	err = os.Link(tmp, f.file(name))
-	lost := errors.Is(err, fs.ErrExist)
-	if err != nil && !lost {
-		return nil, err
-	}
-	if err := f.sync(); err != nil {
-		return nil, err
-	}
-	if lost {
-		return f.Read(name)
-	}
-	return data, nil
+	return f.Read(name)
 }
 
 // Replace implements Files.
 func (f folder) Replace(name string, data []byte) error {
-	return f.replace(name, data, time.Time{})
+	return disk.Replace(f.file(name), 0o600, content(data))
 }
 
-// replace is Replace, and sets the time of the file unless it is zero.
+// replace is Replace, and sets the time of the file.
 func (f folder) replace(name string, data []byte, changed time.Time) error {
-	tmp, err := f.write(data)
-	if err != nil {
+	return disk.Replace(f.file(name), 0o600, func(file *os.File) error {
+		return errors.Join(content(data)(file), os.Chtimes(file.Name(), changed, changed))
+	})
+}
+
+// content returns a function that writes data.
+func content(data []byte) func(*os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
 		return err
 	}
-	err = os.Chtimes(tmp, changed, changed)
-	if err == nil {
-		err = os.Rename(tmp, f.file(name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return f.sync()
-}
-
-// write writes data to a temporary file, which is on disk, and returns its path.
-func (f folder) write(data []byte) (path string, err error) {
-	// os.CreateTemp uses mode 0600. A crash leaves at most a temporary file that is never read.
-	tmp, err := os.CreateTemp(string(f), ".new-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return tmp.Name(), nil
 }
 
 // List implements Files.
@@ -220,14 +191,4 @@ func (f folder) List() (files []File, err error) {
 }
 
 // sync makes the names of the files durable.
-func (f folder) sync() error {
-	dir, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	err = dir.Sync()
-	if cerr := dir.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
+func (f folder) sync() error { return disk.SyncFolder(string(f)) }
