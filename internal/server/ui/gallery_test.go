@@ -36,7 +36,7 @@ func TestGallery(t *testing.T) {
 			// A page on a slow machine uses what it has loaded ahead too late for Chromium.
 			// TestFirstPageSoon checks that it is used.
 			defer said.check(t, "was preloaded using link preload")
-			do(t, ctx, append([]step{window(1280, 800, false), s.open(p.page)}, p.prepare...)...)
+			do(t, ctx, append([]step{window(1280, 800, false)}, s.visit(p)...)...)
 			if tag == "en" || !s.pages[p.page].Page.Meta().English {
 				t.Run("look", func(t *testing.T) { checkLook(t, ctx, l, p.name, tag) })
 			}
@@ -80,7 +80,7 @@ func TestReflow(t *testing.T) {
 		for _, lang := range languages {
 			t.Setenv("PAGE_LANG", lang)
 			t.Run(p.name+"/"+lang, func(t *testing.T) {
-				do(t, ctx, append([]step{s.open(p.page)}, p.prepare...)...)
+				do(t, ctx, s.visit(p)...)
 				checkReflow(t, ctx)
 			})
 		}

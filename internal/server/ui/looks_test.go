@@ -385,7 +385,7 @@ func TestLooks(t *testing.T) {
 				continue
 			}
 			t.Setenv("PAGE_LANG", tag)
-			do(t, ctx, append([]step{window(1280, 800, false), s.open(p.page)}, p.prepare...)...)
+			do(t, ctx, append([]step{window(1280, 800, false)}, s.visit(p)...)...)
 			if accept {
 				now[tag] = settled(t, ctx, now[tag], tag == "en")
 			} else {

@@ -46,15 +46,7 @@ func TestGalleryScreenshots(t *testing.T) {
 				if dark {
 					scheme = "dark"
 				}
-				actions := []step{
-					window(w.width, w.height, dark), s.open(p.page),
-				}
-				if strings.HasPrefix(p.page, "document") {
-					actions = append(
-						actions, eventually(viewerReady),
-					)
-				}
-				actions = append(actions, p.prepare...)
+				actions := append([]step{window(w.width, w.height, dark)}, s.visit(p)...)
 				actions = append(actions, chromedp.Sleep(150*time.Millisecond))
 				do(t, ctx, actions...)
 				png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))

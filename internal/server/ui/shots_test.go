@@ -1,12 +1,49 @@
 package ui_test
 
-import "github.com/chromedp/chromedp"
+import (
+	"context"
+	"strings"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+)
 
 // shot is a page of the gallery in one more state that only script reaches.
 type shot struct {
 	name    string
 	page    string // sample
 	prepare []step
+}
+
+// hasKey says that the browser is a phone with a key.
+func (p shot) hasKey() bool {
+	return p.page == "phone-approve" || p.page == "phone-approve-warned" ||
+		strings.HasPrefix(p.page, "phone-home") && len(p.prepare) > 0
+}
+
+// enrolled are the steps on the page phone-enrol that make a key.
+var enrolled = []step{
+	click("[data-enrol-form] button"),
+	eventually(`!document.querySelector("[data-step=done]").hidden`),
+}
+
+// visit opens a page of the gallery in the state of a shot, whatever was visited before.
+func (s *site) visit(p shot) []step {
+	steps := append(s.leave(), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, storage.ClearDataForOrigin, storage.ClearDataForOriginParams{
+			Origin: s.URL, StorageTypes: "indexeddb",
+		})
+		return err
+	}))
+	if p.hasKey() {
+		steps = append(append(steps, s.open("phone-enrol")), enrolled...)
+	}
+	steps = append(steps, s.open(p.page))
+	if strings.HasPrefix(p.page, "document") {
+		steps = append(steps, eventually(viewerReady))
+	}
+	return append(steps, p.prepare...)
 }
 
 func shots() []shot {
@@ -56,10 +93,7 @@ func shots() []shot {
 			eventually(`document.querySelectorAll(".place-box").length == 2`),
 		}},
 		shot{"signed-viewer", "signed", []step{click("[data-show-document]"), drawn}},
-		shot{"phone-enrol-done", "phone-enrol", []step{
-			click("[data-enrol-form] button"),
-			eventually(`!document.querySelector("[data-step=done]").hidden`),
-		}},
+		shot{"phone-enrol-done", "phone-enrol", enrolled},
 		shot{"verify-checked", "verify", checkDocument(verifyCases + "intact/product_lta.pdf")},
 		shot{
 			"phone-home-ready",
