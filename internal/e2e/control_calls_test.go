@@ -271,10 +271,10 @@ func TestControlMistakes(t *testing.T) {
 		{"POST", "/clock", `advance=31m`, 400, "invalid character"},
 		{"POST", "/clock", ``, 400, "there is no body"},
 		{"POST", "/clock", `{"advance": "31m", "client_id": "nope"}`, 404, "No relying party has this client_id"},
-		{"GET", "/clock?request_id=nope", "", 404, "No record found"},
+		{"GET", "/clock?request_id=nope", "", 404, "No request has this id"},
 		{"POST", "/faults", `{"kind": "error", "requestId": "x"}`, 400, `unknown field "requestId"`},
 		{"POST", "/faults", `{"kind": "error", "client_id": "nope"}`, 404, "No relying party has this client_id"},
-		{"POST", "/faults", `{"kind": "error", "request_id": "nope"}`, 404, "No record found"},
+		{"POST", "/faults", `{"kind": "error", "request_id": "nope"}`, 404, "No request has this id"},
 		{
 			"POST", "/faults", `{"kind": "webhook-lost", "call": "cancel"}`, 400,
 			"webhook-lost: the call cancel cannot have this fault",

@@ -310,7 +310,7 @@ func (c *API) act(w http.ResponseWriter, r *http.Request) error {
 // notFound returns err with codeNotFound if it is about an unknown id.
 func notFound(err error) error {
 	if errors.Is(err, api.ErrNoRecord) {
-		return &api.Error{Code: codeNotFound, Description: api.ErrNoRecord.Description}
+		return &api.Error{Code: codeNotFound, Description: "No request has this id"}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package ui_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -127,6 +128,56 @@ func TestCopy(t *testing.T) {
 		eventually(`document.getElementById("announce").textContent === "Copied"`),
 	)
 	said.check(t)
+}
+
+// TestControlForms checks that the forms of the sandbox's controls find in the browser what the
+// control listener would refuse in words of JSON, and say beside it what is possible.
+func TestControlForms(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, f := range []struct {
+		page, field string
+		good, bad   []string
+	}{
+		{"console-faults", "count", []string{"", "1", "20"}, []string{"many", "-1", "1.5"}},
+		{
+			"console-faults", "probability",
+			[]string{"", "0", "0.25", ".5", "1", "1.0"},
+			[]string{"often", "2", "1.5", "-0.1", "10 %"},
+		},
+		{
+			"console-faults", "delay",
+			[]string{"", "5s", "500ms", "1h30m", "1.5s"},
+			[]string{"soon", "5", "5 s", "-5s"},
+		},
+		{"console-clock", "advance", []string{"31m", "1h30m"}, []string{"", "soon", "-31m", "31"}},
+		{"console-clock-request", "advance", []string{"31m", "-31m"}, []string{"", "soon", "-"}},
+		{
+			"console-clock", "set",
+			[]string{"2027-03-02T09:30:00Z", "2027-03-02T09:30:00.25Z", "2027-03-02T17:30:00+08:00"},
+			[]string{"", "tomorrow", "2027-03-02", "2027-03-02 09:30:00"},
+		},
+		{
+			"console-personas", "as",
+			[]string{"", "S8979373D", "s8979373d"},
+			[]string{"Tan", "S897937D", "89793730"},
+		},
+	} {
+		do(t, ctx, s.open(f.page))
+		field := `document.querySelector("form[method=post] [name=` + f.field + `]")`
+		if eval[string](t, ctx, field+`.title`) == "" {
+			t.Errorf("%s: the field %s does not say what is possible", f.page, f.field)
+		}
+		for want, values := range map[bool][]string{true: f.good, false: f.bad} {
+			for _, v := range values {
+				if eval[bool](
+					t, ctx, fmt.Sprintf("%s.value = %q, %[1]s.checkValidity()", field, v),
+				) != want {
+					t.Errorf("%s: %s %q: valid is not %t", f.page, f.field, v, want)
+				}
+			}
+		}
+	}
 }
 
 // TestShownDocument checks that the page of a request fetches its document once, when the operator

@@ -269,7 +269,7 @@ func galleryConsole(now time.Time) []Sample {
 	cancelled.MayRead = false
 	cancelled.Events = append(
 		refused.Events[:2:2],
-		event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"),
+		event(3, 10*time.Minute, "cancelled", "", "by", "MeiLin", "from", "locked"),
 	)
 	cancelled.Answer = &console.Answer{Done: "console.cancel.done"}
 
@@ -470,8 +470,8 @@ func galleryConsole(now time.Time) []Sample {
 		},
 		{"console-faults-none", 422, console.FaultsPage{
 			Faults:  console.Faults{Kinds: faults.Kinds, Calls: faults.Calls},
-			Parties: list.Parties, Kind: "slow", Delay: "soon",
-			Problem: "The body is not the JSON of this call",
+			Parties: list.Parties, Kind: "slow", Delay: "5s", RequestID: "signv3-1",
+			Problem: "No request has this id",
 		}},
 		{"console-token", 200, console.TokenPage{
 			Token: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Role: "admin", Ends: ago(-7 * time.Hour),
