@@ -252,8 +252,6 @@ func tone(e request.Event) string {
 		request.EventSealFailed,
 		request.EventSealAborted,
 		request.EventRenewFailed,
-		request.EventCancelled,
-		request.EventExpired,
 		request.EventSessionEnded:
 		return "bad"
 	case request.EventProceeded, request.EventScanned:

@@ -58,7 +58,11 @@ func TestCancel(t *testing.T) {
 	if done.status != http.StatusSeeOther || w.request(t, created).State != request.StateCancelled {
 		t.Errorf("status %d, state %s", done.status, w.request(t, created).State)
 	}
-	w.get(t, done.header.Get("Location")).has(t, 200, "The request is cancelled.", "Cancelled")
+	page := w.get(t, done.header.Get("Location"))
+	page.has(t, 200, "The request is cancelled.", "Cancelled")
+	if strings.Contains(page.body, "tone-bad") {
+		t.Error("a cancelled request is shown as an alarm")
+	}
 	w.post(t, "/console/requests/"+created+"/cancel", nil).has(
 		t, 409, api.CodeAlreadyCancelled, "Document has already been cancelled",
 	)
