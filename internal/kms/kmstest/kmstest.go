@@ -21,7 +21,7 @@ func Program(t *testing.T) {
 	}
 	build := exec.CommandContext(t.Context(), "go", "tool", "-n", "signet-kms")
 	build.Dir = filepath.Join(filepath.Dir(string(module)), "tools/signet-kms")
-	build.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	path, err := build.Output()
 	if err != nil {
