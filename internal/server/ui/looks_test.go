@@ -118,25 +118,32 @@ func observe(t *testing.T, ctx context.Context) []element {
 		element
 	}
 	var all []found
-	for i, width := range looksWidths {
-		for j, dark := range []bool{false, true} {
-			do(t, ctx, window(width, 800, dark))
-			var list []painted
-			if err := json.Unmarshal([]byte(eval[string](t, ctx, paint)), &list); err != nil {
-				t.Fatal(err)
+	// Pages are opened wide and light. Each view differs from the one before by width or colours only:
+	// a new width lays out the page and draws its documents again.
+	for _, view := range []struct {
+		width int
+		dark  bool
+	}{{1, false}, {1, true}, {0, true}, {0, false}} {
+		do(t, ctx, window(looksWidths[view.width], 800, view.dark))
+		var list []painted
+		if err := json.Unmarshal([]byte(eval[string](t, ctx, paint)), &list); err != nil {
+			t.Fatal(err)
+		}
+		style := 2 * view.width
+		if view.dark {
+			style++
+		}
+		for _, p := range list {
+			at, known := slices.BinarySearchFunc(all, p.Path, func(f found, path []int) int {
+				return slices.Compare(f.path, path)
+			})
+			if !known {
+				all = slices.Insert(all, at, found{p.Path, element{
+					Boxes: make([]box, len(looksWidths)), Style: make([]string, 2*len(looksWidths)),
+				}})
 			}
-			for _, p := range list {
-				at, known := slices.BinarySearchFunc(all, p.Path, func(f found, path []int) int {
-					return slices.Compare(f.path, path)
-				})
-				if !known {
-					all = slices.Insert(all, at, found{p.Path, element{
-						Name: p.Name, Boxes: make([]box, len(looksWidths)),
-						Style: make([]string, 2*len(looksWidths)),
-					}})
-				}
-				all[at].Boxes[i], all[at].Style[2*i+j] = p.Box, p.Style
-			}
+			all[at].Name = p.Name // of the narrow page, if it shows the element
+			all[at].Boxes[view.width], all[at].Style[style] = p.Box, p.Style
 		}
 	}
 	elements := make([]element, len(all))
