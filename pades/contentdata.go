@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/ascii85"
 	"encoding/hex"
+	"errors"
 	"io"
 
 	"golang.org/x/image/tiff/lzw"
@@ -57,16 +58,14 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 	if rerr := d.Charge(int64(len(filters)+1) * raw.Size()); rerr != nil {
 		return nil, rerr
 	}
+	var stages []*stage
 	var r io.Reader = raw
 	for _, name := range filters {
 		switch name.Name() {
 		case "ASCII85Decode", "A85":
-			text, rerr := io.ReadAll(io.LimitReader(r, maxContent))
+			text, rerr := io.ReadAll(r)
 			if rerr != nil {
 				return nil, err
-			}
-			if rerr := d.Charge(int64(len(text))); rerr != nil {
-				return nil, rerr
 			}
 			text = bytes.TrimPrefix(bytes.TrimSpace(text), []byte("<~"))
 			if i := bytes.IndexByte(text, '~'); i >= 0 {
@@ -74,12 +73,9 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 			}
 			r = ascii85.NewDecoder(bytes.NewReader(text))
 		case "ASCIIHexDecode", "AHx":
-			text, rerr := io.ReadAll(io.LimitReader(r, maxContent))
+			text, rerr := io.ReadAll(r)
 			if rerr != nil {
 				return nil, err
-			}
-			if rerr := d.Charge(int64(len(text))); rerr != nil {
-				return nil, rerr
 			}
 			text, _, _ = bytes.Cut(bytes.Join(bytes.Fields(text), nil), []byte(">"))
 			r = hex.NewDecoder(bytes.NewReader(text))
@@ -94,10 +90,34 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 		default:
 			return nil, err
 		}
+		s := &stage{r: r}
+		stages, r = append(stages, s), s
 	}
-	data, rerr := io.ReadAll(io.LimitReader(r, maxContent+1))
+	data, rerr := io.ReadAll(r)
+	for _, s := range stages {
+		if cerr := d.Charge(s.n); cerr != nil {
+			return nil, cerr
+		}
+	}
 	if rerr != nil || len(data) > maxContent {
 		return nil, err
 	}
-	return data, d.Charge(int64(len(data)))
+	return data, nil
+}
+
+// stage bounds what a filter makes. The next one may make nothing of it, so that a bound of the
+// last alone would be none.
+type stage struct {
+	r io.Reader
+	n int64
+}
+
+var errContent = errors.New("a filter makes more than is read")
+
+func (s *stage) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if s.n += int64(n); s.n > maxContent {
+		return n, errContent
+	}
+	return n, err
 }

@@ -365,6 +365,10 @@ func (m *charMap) readRange(first, last []byte, to pdf.Object) {
 	}
 	from, until := number(first), number(last)
 	text := slices.Clone(to.Bytes())
+	const longest = 512 // ISO 32000-2, 9.10.3
+	if len(text) > longest {
+		return
+	}
 	for code := from; code <= until && m.size < maxCodes; code++ {
 		m.size++
 		key := []byte{byte(code >> 8), byte(code)}[2-len(first):]

@@ -182,7 +182,8 @@ func (f *paintFont) readComposite(d *pdf.Document) error {
 	if err != nil {
 		return err
 	}
-	for e := list.Elements(); len(e) >= 2; {
+	n := 0
+	for e := list.Elements(); len(e) >= 2 && n <= maxWidths; {
 		from, _ := e[0].Int()
 		second, err := d.Resolve(e[1])
 		if err != nil {
@@ -190,6 +191,7 @@ func (f *paintFont) readComposite(d *pdf.Document) error {
 		}
 		if second.Kind() == pdf.Array {
 			for i, o := range second.Elements() {
+				n++
 				w, _ := o.Number()
 				f.wide[int(from)+i] = w / 1000
 			}
@@ -197,14 +199,11 @@ func (f *paintFont) readComposite(d *pdf.Document) error {
 		} else if len(e) >= 3 {
 			until, _ := second.Int()
 			w, _ := e[2].Number()
-			for n := from; n <= until && n-from < maxWidths; n++ {
-				f.wide[int(n)] = w / 1000
+			for ; from <= until && n <= maxWidths; from, n = from+1, n+1 {
+				f.wide[int(from)] = w / 1000
 			}
 			e = e[3:]
 		} else {
-			break
-		}
-		if len(f.wide) > maxWidths {
 			break
 		}
 	}
