@@ -23,6 +23,8 @@ type Document struct {
 	objects cache[Object]
 	streams cache[*objectStream]
 	loading map[int]bool // objects that are being read, to stop loops
+
+	sigFields []SignatureField // nil until they are asked for, and if there are none or many
 }
 
 // Open reads the structure of a PDF of the given size: header, cross-reference sections, catalog

@@ -1,6 +1,9 @@
 package pdf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // SignatureField is a field of type /Sig of the interactive form
 // (ISO 32000-2, 12.7).
@@ -44,9 +47,24 @@ type Widget struct {
 	Flags   int  // /F, annotation flags
 }
 
+// maxKeptFields bounds the signature fields that a document keeps. Verifying a document with a
+// hundred signatures asks for those of its newest revision about 5,000 times.
+const maxKeptFields = 1000
+
 // SignatureFields returns all signature fields of the document in the order of
-// the field tree.
+// the field tree. The caller must not change them.
 func (d *Document) SignatureFields() ([]SignatureField, error) {
+	if d.sigFields != nil {
+		return d.sigFields, nil
+	}
+	fields, err := d.readSignatureFields()
+	if err == nil && len(fields) <= maxKeptFields {
+		d.sigFields = slices.Clip(fields)
+	}
+	return fields, err
+}
+
+func (d *Document) readSignatureFields() ([]SignatureField, error) {
 	var out []SignatureField
 	var refs []Ref
 	err := d.walkFields(func(f field) error {
