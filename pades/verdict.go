@@ -150,7 +150,7 @@ func classify(err error) SubIndication {
 			return ChainConstraintsFailure
 		}
 		return CertificateChainGeneralFailure
-	case errors.As(err, &unhandled), errors.As(err, &constraint):
+	case errors.As(err, &unhandled), errors.As(err, &constraint), errors.Is(err, cms.ErrIssuers):
 		return CertificateChainGeneralFailure
 	case errors.As(err, &unknown), errors.Is(err, tsa.ErrUntrusted):
 		return NoCertificateChainFound

@@ -3,6 +3,7 @@ package cms
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -78,11 +79,19 @@ func (m *Memo) Chain(
 		}
 	}
 	pool := x509.NewCertPool()
+	issuers := make(map[string][]*x509.Certificate) // by their names
 	for _, c := range offered {
 		// A self-signed certificate is either in roots or not trusted.
 		if !selfSigned(c) {
 			pool.AddCert(c)
+			same := issuers[string(c.RawSubject)]
+			if len(same) <= maxIssuers && !slices.ContainsFunc(same, c.Equal) {
+				issuers[string(c.RawSubject)] = append(same, c)
+			}
 		}
+	}
+	if left := maxIssuers; !countIssuers([]*x509.Certificate{leaf}, issuers, &left) {
+		return nil, ErrIssuers
 	}
 	chains, err := leaf.Verify(
 		x509.VerifyOptions{
@@ -102,6 +111,31 @@ func (m *Memo) Chain(
 		m.chains[key] = slices.Clip(chains[0])
 	}
 	return chains[0], nil
+}
+
+// ErrIssuers is the error for a certificate between which and a root there may be so many others
+// that finding a path takes too long.
+var ErrIssuers = errors.New("cms: too many certificates may be the issuer's")
+
+// maxIssuers bounds the signatures that finding a path may check, which is 100 in crypto/x509. A
+// hostile document has a hundred signatures, each by a key that takes a millisecond. An ordinary
+// path has one to four certificates, and a few more if authorities have certified each other.
+const maxIssuers = 32
+
+// countIssuers subtracts the number of checks that finding a path takes if each certificate is
+// signed by all that have its issuer's name. It returns false if that is more than left.
+func countIssuers(
+	path []*x509.Certificate, issuers map[string][]*x509.Certificate, left *int,
+) bool {
+	for _, c := range issuers[string(path[len(path)-1].RawIssuer)] {
+		if slices.ContainsFunc(path, c.Equal) {
+			continue
+		}
+		if *left--; *left < 0 || !countIssuers(append(path, c), issuers, left) {
+			return false
+		}
+	}
+	return true
 }
 
 // holds reports whether a cached chain is still valid.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 )
@@ -135,5 +136,68 @@ func TestMemoRemembers(t *testing.T) {
 	}
 	if n := len(memo.signed); n > maxRemembered {
 		t.Errorf("%d entries", n)
+	}
+}
+
+// TestIssuers offers many certificates with one name and key to a chain, as authorities of a document
+// or as authorities of each other.
+func TestIssuers(t *testing.T) {
+	now := time.Now()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := int64(0)
+	issue := func(name, by string) *x509.Certificate {
+		made++
+		c := &x509.Certificate{
+			SerialNumber: big.NewInt(made), Subject: pkix.Name{CommonName: name},
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+		parent := &x509.Certificate{Subject: pkix.Name{CommonName: by}}
+		der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = x509.ParseCertificate(der); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	several := func(n int, name, by string) (out []*x509.Certificate) {
+		for range n {
+			out = append(out, issue(name, by))
+		}
+		return out
+	}
+	root, leaf := issue("root", "root"), issue("leaf", "ca")
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	each := several(4, "ca", "other")
+	for name, tc := range map[string]struct {
+		offered []*x509.Certificate
+		want    error
+	}{
+		"a few":           {offered: several(8, "ca", "root")},
+		"one many times":  {offered: slices.Repeat(several(1, "ca", "root"), 999)},
+		"many of a name":  {offered: several(999, "unrelated", "root"), want: x509.UnknownAuthorityError{}},
+		"many":            {offered: several(maxIssuers+1, "ca", "root"), want: ErrIssuers},
+		"of each other":   {offered: append(each, several(4, "other", "ca")...), want: ErrIssuers},
+		"few of no root":  {offered: each, want: x509.UnknownAuthorityError{}},
+		"many of no root": {offered: several(maxIssuers+1, "ca", "other"), want: ErrIssuers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := new(Memo).Chain(leaf, tc.offered, roots, now, x509.ExtKeyUsageAny)
+			var unknown x509.UnknownAuthorityError
+			switch {
+			case errors.Is(tc.want, ErrIssuers) != errors.Is(err, ErrIssuers):
+				t.Errorf("%v", err)
+			case tc.want == nil && err != nil:
+				t.Error(err)
+			case errors.As(tc.want, &unknown) && !errors.As(err, &unknown):
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
