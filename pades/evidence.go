@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -22,62 +23,143 @@ type evidence struct {
 	memo      *Memo
 	// now is when the evidence is judged; zero accepts statements of any time.
 	now time.Time
+	// cut says that the store has more than is read.
+	cut  bool
+	said map[subject][]revocation.Statement
+	// parsed is nil for evidence that is not from a store.
+	parsed *parsedEvidence
 }
 
 // maxSkew is how far clocks of authorities may be ahead.
 const maxSkew = 5 * time.Minute
 
-// maxEvidence bounds each list of a store. Ordinary stores have a few dozen entries.
-const maxEvidence = 1000
+// Bounds of the stores of all revisions together, beside those of package pdf. Ordinary stores have
+// a few dozen entries in each list. A certificate revocation list takes 25 times its size in
+// memory, and a response is parsed once for each certificate in question.
+const (
+	maxEvidence      = 1000     // entries of each list
+	maxEvidenceBytes = 4 << 20  // to parse
+	maxSmallEvidence = 64 << 10 // bytes of a certificate or response
+)
 
-// readDSS reads the document security store, which may be absent. It ignores entries that cannot be
+// parsedEvidence is what the stores of all revisions of a document have, parsed once.
+type parsedEvidence struct {
+	left  int // bytes that may still be parsed
+	items map[[sha256.Size]byte]parsedItem
+	said  map[itemSubject]said
+}
+
+// parsedItem is a certificate, a list or a response; all are nil for one that cannot be parsed.
+type parsedItem struct {
+	cert     *x509.Certificate
+	list     *x509.RevocationList
+	response []byte
+}
+
+// subject is a certificate with its issuer, as DER.
+type subject struct{ cert, issuer string }
+
+// itemSubject is a response, by its first byte, or a list, and what it may be about.
+type itemSubject struct {
+	response *byte
+	list     *x509.RevocationList
+	subject
+}
+
+// said is what a response or a list says.
+type said struct {
+	statement revocation.Statement
+	err       error
+}
+
+func newParsedEvidence() *parsedEvidence {
+	return &parsedEvidence{
+		left:  maxEvidenceBytes,
+		items: make(map[[sha256.Size]byte]parsedItem),
+		said:  make(map[itemSubject]said),
+	}
+}
+
+// read reads the document security store, which may be absent. It ignores entries that cannot be
 // parsed, because they prove nothing.
-func readDSS(d *pdf.Document, memo *Memo) (*evidence, error) {
-	e := &evidence{memo: memo}
+func (p *parsedEvidence) read(d *pdf.Document, memo *Memo) (*evidence, error) {
+	e := &evidence{memo: memo, parsed: p}
 	dss, err := d.Get(d.Catalog(), "DSS")
 	if err != nil || !dss.IsDict() {
 		return e, err
 	}
 	e.present = true
-	for _, list := range []struct {
-		key string
-		add func([]byte)
-	}{
-		{"Certs", func(der []byte) {
-			if c, err := cms.ParseCertificate(der); err == nil {
-				e.certs = append(e.certs, c)
-			}
-		}},
-		{"OCSPs", func(der []byte) { e.responses = append(e.responses, der) }},
-		{"CRLs", func(der []byte) {
-			if l, err := x509.ParseRevocationList(der); err == nil {
-				e.lists = append(e.lists, l)
-			}
-		}},
-	} {
-		array, err := d.Get(dss, list.key)
+	for _, key := range []string{"Certs", "OCSPs", "CRLs"} {
+		array, err := d.Get(dss, key)
 		if err != nil {
 			return nil, err
 		}
-		for i, o := range array.Elements() {
-			if i == maxEvidence {
+		seen := make(map[pdf.Ref]bool)
+		for _, o := range array.Elements() {
+			if ref, ok := o.Ref(); ok && seen[ref] {
+				continue
+			} else if ok {
+				seen[ref] = true
+			}
+			if len(seen) > maxEvidence {
+				e.cut = true
 				break
 			}
-			der, err := streamData(d, o)
+			most := p.left
+			if key != "CRLs" {
+				most = min(most, maxSmallEvidence)
+			}
+			der, err := streamData(d, o, int64(most))
+			if errors.Is(err, errLarge) {
+				e.cut = true
+				continue
+			}
 			if err != nil {
 				if pdf.ReasonOf(err) == "" {
 					return nil, err
 				}
 				continue
 			}
-			list.add(der)
+			e.add(key, der)
 		}
 	}
 	return e, nil
 }
 
-// streamData returns the decoded data of a stream, compressed or not.
-func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
+// add adds an entry of a list of a store.
+func (e *evidence) add(key string, der []byte) {
+	p := e.parsed
+	sum := sha256.Sum256(append([]byte(key), der...))
+	item, known := p.items[sum]
+	if !known {
+		p.left -= len(der)
+		switch key {
+		case "Certs":
+			item.cert, _ = cms.ParseCertificate(der)
+		case "OCSPs":
+			item.response = der
+		case "CRLs":
+			item.list, _ = x509.ParseRevocationList(der)
+		}
+		p.items[sum] = item
+	}
+	switch {
+	case item.cert != nil:
+		e.certs = append(e.certs, item.cert)
+	case item.list != nil:
+		e.lists = append(e.lists, item.list)
+	case len(item.response) > 0:
+		e.responses = append(e.responses, item.response)
+	}
+}
+
+var errLarge error = &pdf.Refusal{
+	Reason: pdf.InflatesTooLarge, Detail: "the data of a stream is larger than it may be here",
+}
+
+// streamData returns the decoded data of a stream, compressed or not, or errLarge if it is longer
+// than most.
+func streamData(d *pdf.Document, o pdf.Object, most int64) ([]byte, error) {
 	o, err := d.Resolve(o)
 	if err != nil {
 		return nil, err
@@ -95,9 +177,19 @@ func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r.Size() > most {
+			return nil, errLarge
+		}
+		if err := d.Charge(r.Size()); err != nil {
+			return nil, err
+		}
 		return io.ReadAll(r)
 	}
-	return d.Decode(o)
+	data, err := d.Decode(o)
+	if err == nil && int64(len(data)) > most {
+		return nil, errLarge
+	}
+	return data, err
 }
 
 var (
@@ -169,17 +261,39 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 // statements returns what the store says about a certificate. A statement from the future proves
 // nothing (RFC 6960, 4.2.2.1).
 func (e *evidence) statements(cert, issuer *x509.Certificate) (out []revocation.Statement) {
-	add := func(s revocation.Statement, err error) {
-		if err == nil && (e.now.IsZero() || !s.ThisUpdate.After(e.now.Add(maxSkew))) {
-			out = append(out, s)
+	about := subject{string(cert.Raw), string(issuer.Raw)}
+	if out, ok := e.said[about]; ok {
+		return out
+	}
+	ask := func(key itemSubject, item func() (revocation.Statement, error)) {
+		s, known := said{}, false
+		if e.parsed != nil {
+			s, known = e.parsed.said[key]
+		}
+		if !known {
+			s.statement, s.err = item()
+		}
+		if e.parsed != nil {
+			e.parsed.said[key] = s
+		}
+		if s.err == nil && (e.now.IsZero() || !s.statement.ThisUpdate.After(e.now.Add(maxSkew))) {
+			out = append(out, s.statement)
 		}
 	}
 	for _, der := range e.responses {
-		add(revocation.FromResponse(der, cert, issuer, e.memo))
+		ask(itemSubject{response: &der[0], subject: about}, func() (revocation.Statement, error) {
+			return revocation.FromResponse(der, cert, issuer, e.memo)
+		})
 	}
 	for _, l := range e.lists {
-		add(revocation.FromList(l, cert, issuer, e.memo))
+		ask(itemSubject{list: l, subject: about}, func() (revocation.Statement, error) {
+			return revocation.FromList(l, cert, issuer, e.memo)
+		})
 	}
+	if e.said == nil {
+		e.said = make(map[subject][]revocation.Statement)
+	}
+	e.said[about] = out
 	return out
 }
 
@@ -283,18 +397,25 @@ func (s *Signature) revoked(e *revokedError, after time.Time) {
 	}
 }
 
-// evidenceAt reads the evidence of an earlier revision.
+// evidenceAt reads the evidence of an earlier revision, once.
 func (v *verifier) evidenceAt(end int64) (*evidence, error) {
+	if e := v.stores[end]; e != nil {
+		return e, nil
+	}
 	d, err := v.revision(end)
 	if err != nil {
 		return nil, err
 	}
-	return v.evidence(d)
+	e, err := v.evidence(d)
+	if err == nil {
+		v.stores[end] = e
+	}
+	return e, err
 }
 
 // evidence reads the evidence of a revision.
 func (v *verifier) evidence(d *pdf.Document) (*evidence, error) {
-	e, err := readDSS(d, v.opts.Memo)
+	e, err := v.parsed.read(d, v.opts.Memo)
 	if e != nil {
 		e.now = v.opts.Now
 	}

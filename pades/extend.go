@@ -452,7 +452,8 @@ func claimedPDFA(d *pdf.Document) (string, error) {
 	if err != nil || meta.Kind() != pdf.Stream {
 		return "", err
 	}
-	xmp, err := streamData(d, meta)
+	const most = 16 << 20
+	xmp, err := streamData(d, meta, most)
 	if err != nil {
 		if pdf.ReasonOf(err) != "" {
 			return "", nil // unreadable metadata claims nothing

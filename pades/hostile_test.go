@@ -2,13 +2,154 @@ package pades
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
+	"math/big"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/pades/pdf"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
+
+// withStore gives a signed document a store whose list has one stream many times, or n times another
+// reference.
+func withStore(t *testing.T, doc []byte, list, stream string, n int, copies bool) []byte {
+	t.Helper()
+	v := newVictim(t, nil, doc)
+	objects := make(map[int]string)
+	var refs strings.Builder
+	for i := range n {
+		number := 700
+		if copies {
+			number += i
+		}
+		objects[number] = stream
+		fmt.Fprintf(&refs, "%d 0 R ", number)
+	}
+	objects[v.root()] = v.set(
+		v.root(), pdf.Pair{Key: "DSS", Value: fmt.Sprintf("<< /%s [%s] >>", list, &refs)},
+	)
+	return v.update(objects)
+}
+
+// TestHostileStores verifies documents whose stores of revocation data are made to cost time or
+// memory: what is parsed is counted, and what is allocated in all.
+func TestHostileStores(t *testing.T) {
+	f := newForge(t)
+	signed := f.sign(t, token{message: message{by: f.unit}})
+	list := func(entries int) string {
+		l := crl{by: f.p.root}
+		for i := range entries {
+			l.entries = append(l.entries, x509.RevocationListEntry{
+				SerialNumber: big.NewInt(int64(1000 + i%100)), RevocationTime: time.Unix(0, 0),
+			})
+		}
+		return string(l.encode(t))
+	}
+	const many = 40_000
+	long := list(many)
+	var answers []answer
+	for i := range 1500 {
+		answers = append(answers, answer{
+			about: f.friend.cert, issuer: f.p.root, serialNumber: big.NewInt(int64(1000 + i)), reason: -1,
+		})
+	}
+	response := string(response{by: f.p.root, answers: answers}.encode(t))
+	named := f.p.issue(f.p.root, nil, func(c *x509.Certificate) {
+		c.DNSNames = slicesOf(5000, "hostile.example")
+	})
+	for name, tc := range map[string]struct {
+		list, stream string
+		n            int
+		copies       bool
+		cut          bool
+		items        int // that are parsed
+	}{
+		"a list many times":       {"CRLs", pdftest.Stream("", long), 1000, false, false, 1},
+		"a compressed list":       {"CRLs", pdftest.Stream("/Filter /FlateDecode", deflated(long)), 1000, false, false, 1},
+		"copies of a list":        {"CRLs", pdftest.Stream("", list(10)), 500, true, false, 1},
+		"copies of a long list":   {"CRLs", pdftest.Stream("/Filter /FlateDecode", deflated(long)), 50, true, false, 1},
+		"a list that is too long": {"CRLs", pdftest.Stream("", strings.Repeat("x", maxEvidenceBytes+1)), 1, false, true, 0},
+		"a long response":         {"OCSPs", pdftest.Stream("", response), 1000, false, true, 0},
+		"a long certificate":      {"Certs", pdftest.Stream("", string(named.cert.Raw)), 1000, false, true, 0},
+		"too many":                {"Certs", pdftest.Stream("", string(f.friend.cert.Raw)), maxEvidence + 1, true, true, 1},
+		"as many as are read":     {"Certs", pdftest.Stream("", string(f.friend.cert.Raw)), maxEvidence, true, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := withStore(t, signed, tc.list, tc.stream, tc.n, tc.copies)
+			d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+			must(t, err)
+			parsed := newParsedEvidence()
+			e, err := parsed.read(d, nil)
+			must(t, err)
+			if len(parsed.items) != tc.items || e.cut != tc.cut {
+				t.Errorf("%d items are parsed, cut %t", len(parsed.items), e.cut)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r := f.verify(doc)
+			runtime.ReadMemStats(&after)
+			const most = 256 << 20
+			if n := after.TotalAlloc - before.TotalAlloc; n > most {
+				t.Errorf("%d MB are allocated", n>>20)
+			}
+			want := TotalPassed
+			if tc.cut {
+				want = Indeterminate
+			}
+			if got, _ := r.Indication(); got != want || !r.Signatures[0].Intact() {
+				t.Errorf("%s: %v", got, r.Err())
+			}
+		})
+	}
+}
+
+func slicesOf(n int, name string) (out []string) {
+	for i := range n {
+		out = append(out, fmt.Sprint("n", i, ".", name))
+	}
+	return out
+}
+
+// TestHostileStoreOfManyRevisions verifies a document with many signatures and document time stamps,
+// each of which may protect the same store. It is parsed once.
+func TestHostileStoreOfManyRevisions(t *testing.T) {
+	f := newForge(t)
+	const many = 5
+	doc := pdftest.Minimal()
+	for i := range many {
+		doc = putMessage(t, doc, fmt.Sprint("s", i), message{
+			by: f.signer, unsigned: f.stamped(token{message: message{by: f.unit}}),
+		})
+	}
+	certs := []*x509.Certificate{f.signer.cert, f.unit.cert, f.p.root.cert}
+	good := func(about holder) []byte {
+		return response{by: f.p.root, answers: []answer{{
+			about: about.cert, issuer: f.p.root, reason: -1, this: time.Now().Add(time.Second),
+		}}}.encode(t)
+	}
+	doc = store(t, doc, certs, [][]byte{good(f.signer), good(f.unit)}, nil)
+	for i := range many {
+		doc = putStamp(t, doc, fmt.Sprint("t", i), token{
+			message: message{by: f.unit}, at: time.Now().Add(time.Duration(i) * time.Second),
+		})
+	}
+	r := bytes.NewReader(doc)
+	v, err := newVerifier(r, r.Size(), VerifyOptions{Roots: f.roots, TSARoots: f.roots, Now: time.Now()})
+	must(t, err)
+	must(t, v.verify())
+	for _, s := range v.report.Signatures[:many] {
+		if s.Level != LevelLTA {
+			t.Errorf("%s: %s, %v", s.Fields, s.Level, s.Err())
+		}
+	}
+	if n, m := len(v.parsed.items), len(v.parsed.said); n != 5 || m != 4 {
+		t.Errorf("%d items and %d statements", n, m)
+	}
+}
 
 // TestHostileFonts reads fonts whose maps and widths say the same many times.
 func TestHostileFonts(t *testing.T) {

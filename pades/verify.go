@@ -42,29 +42,43 @@ type Memo = cms.Memo
 // Verify fetches nothing: revocation counts if the document contains data about it.
 // docs/signatures.md has all rules.
 func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
+	v, err := newVerifier(r, size, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.verify(); err != nil {
+		return nil, err
+	}
+	return v.report, nil
+}
+
+// newVerifier opens a document.
+func newVerifier(r io.ReaderAt, size int64, o VerifyOptions) (*verifier, error) {
 	if o.Limits.Work == 0 {
 		o.Limits.Work = verifyWork
-	}
-	d, err := pdf.Open(r, size, o.Limits)
-	if err != nil {
-		return nil, err
-	}
-	sigs, err := signatures(d)
-	if err != nil {
-		return nil, err
-	}
-	if len(sigs) > maxSignatures {
-		return nil, &pdf.Refusal{
-			Reason: TooManySignatures,
-			Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs)),
-		}
 	}
 	if o.Memo == nil {
 		o.Memo = new(Memo)
 	}
-	v := &verifier{
+	d, err := pdf.Open(r, size, o.Limits)
+	return &verifier{
 		doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document),
-		paintings: newPaintings(),
+		paintings: newPaintings(), parsed: newParsedEvidence(), stores: make(map[int64]*evidence),
+	}, err
+}
+
+// verify writes the report.
+func (v *verifier) verify() error {
+	d := v.doc
+	sigs, err := signatures(d)
+	if err != nil {
+		return err
+	}
+	if len(sigs) > maxSignatures {
+		return &pdf.Refusal{
+			Reason: TooManySignatures,
+			Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs)),
+		}
 	}
 	if len(sigs) > 0 && d.Trailing() > 0 {
 		v.report.Problems = append(v.report.Problems, &Problem{
@@ -73,7 +87,7 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	}
 	catalog, err := d.Load(d.Root())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if key, twice := catalog.AmbiguousKey(); twice && len(sigs) > 0 {
 		v.report.Problems = append(v.report.Problems, &Problem{
@@ -82,14 +96,19 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 		})
 	}
 	if v.dss, err = v.evidence(d); err != nil {
-		return nil, err
+		return err
+	}
+	if v.dss.cut && len(sigs) > 0 {
+		v.report.Problems = append(v.report.Problems, &Problem{
+			SigConstraintsFailure, errors.New("the document security store has more than is read"),
+		})
 	}
 	verdicts := make(map[*signature]*Signature)
 	for _, s := range sigs {
 		verdict := &Signature{}
 		verdicts[s] = verdict
 		if err := v.judge(s, verdict); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	slices.SortStableFunc(
@@ -99,14 +118,11 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 		v.report.Signatures = append(v.report.Signatures, verdicts[s])
 	}
 	if err := v.checkRevisions(sigs, verdicts); err != nil {
-		return nil, err
+		return err
 	}
 	v.disordered()
 	v.outlived(sigs, verdicts)
-	if err := v.raiseLevels(sigs, verdicts); err != nil {
-		return nil, err
-	}
-	return v.report, nil
+	return v.raiseLevels(sigs, verdicts)
 }
 
 // verifyWork is the work budget for a document and all its revisions. It is twice that of
@@ -122,6 +138,8 @@ type verifier struct {
 	opts      VerifyOptions
 	report    *Report
 	dss       *evidence
+	stores    map[int64]*evidence // of revisions, by their end
+	parsed    *parsedEvidence
 	revisions map[int64]*pdf.Document // by their end; opened on first use
 	states    []state
 	paintings *paintings
