@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/signet-sign/signet/internal/store/disktest"
@@ -61,4 +62,126 @@ func TestDiskFull(t *testing.T) {
 		}
 		_ = os.Remove(file)
 	}
+}
+
+// TestDiskMounted has commands write to a disk of their own that is full, or read-only. Each says so
+// and leaves nothing, and the next try succeeds. A backup is restored into the mount point of a
+// disk, which is not removed.
+func TestDiskMounted(t *testing.T) {
+	if !disktest.MountChild(t) {
+		return
+	}
+	const (
+		recipient = "age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"
+		identity  = "AGE-SECRET-KEY-1A04HGENHQWH0WSLAEDU47Q4XSJLKGPLFMWRKDFRJPMH5F0E29NHS5CTFEQ"
+	)
+	dir, disk := t.TempDir(), t.TempDir()
+	readOnly := disktest.Mount(t, disk, 4<<20)
+	filler, backup := filepath.Join(disk, "filler"), filepath.Join(dir, "backup.age")
+	key := filepath.Join(dir, "identity")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(key, []byte(identity), 0o600))
+	signet := func(args ...string) (code int, errs string) {
+		var out, text bytes.Buffer
+		code = run(t.Context(), args, func(string) string { return "" }, &out, &text)
+		return code, text.String()
+	}
+	left := func() (names []string) {
+		entries, err := os.ReadDir(disk)
+		must(err)
+		for _, e := range entries {
+			if e.Name() != "filler" {
+				names = append(names, e.Name())
+			}
+		}
+		return names
+	}
+	// On each disk, then with room.
+	try := func(command []string) {
+		t.Helper()
+		name := strings.Join(command[:2], " ")
+		fails := func(want string) {
+			t.Helper()
+			code, errs := signet(command...)
+			if code == 0 || !strings.Contains(errs, want) {
+				t.Errorf("%s: status %d, %s, want %q", name, code, errs, want)
+			}
+			if names := left(); len(names) > 0 {
+				t.Errorf("%s leaves %q: %s", name, names, want)
+			}
+		}
+		must(fill(filler))
+		fails("no space left on device")
+		must(os.Remove(filler))
+		readOnly(true)
+		fails("read-only file system")
+		readOnly(false)
+		if code, errs := signet(command...); code != 0 {
+			t.Errorf("%s with room: status %d, %s", name, code, errs)
+		}
+	}
+	data, file := filepath.Join(dir, "data"), filepath.Join(disk, "file")
+	service := []string{"--public-url", "https://sign.example", "--listen", "127.0.0.1:0", "--data", data}
+	if code, errs := signet(append([]string{"ca", "init", "--offline-root"}, service...)...); code != 0 {
+		t.Fatal(errs)
+	}
+	for _, command := range [][]string{
+		{"keys", "new", "--out", file},
+		append([]string{"ca", "csr", "--part", "issuing", "--output", file}, service...),
+		append([]string{"audit", "export", "--output", file}, service...),
+		{"backup", "--data", data, "--recipient", recipient, "--to", file},
+	} {
+		try(command)
+		must(os.Rename(file, file+".moved"))
+		must(copyFile(file+".moved", backup)) // the last one is the backup
+		must(os.Remove(file + ".moved"))
+	}
+	restore := []string{"restore", "--from", backup, "--data", disk, "--identity", key}
+	if code, errs := signet(restore...); code != 0 {
+		t.Errorf("a restore into a mount point: status %d, %s", code, errs)
+	}
+	if code, errs := signet(restore...); code == 0 || !strings.Contains(errs, "must be empty") {
+		t.Errorf("a restore into a folder in use: status %d, %s", code, errs)
+	}
+	for _, name := range left() {
+		must(os.RemoveAll(filepath.Join(disk, name)))
+	}
+	must(os.Mkdir(filepath.Join(disk, "lost+found"), 0o700)) // of a disk that is empty
+	must(fill(filepath.Join(disk, ".filler")))
+	code, errs := signet(restore...)
+	if code == 0 || !strings.Contains(errs, "no space left on device") {
+		t.Errorf("a restore to a full disk: status %d, %s", code, errs)
+	}
+	must(os.Remove(filepath.Join(disk, ".filler")))
+	if names := left(); len(names) != 1 {
+		t.Errorf("a restore to a full disk leaves %q", names)
+	}
+	if code, errs := signet(restore...); code != 0 {
+		t.Errorf("a restore with room: status %d, %s", code, errs)
+	}
+}
+
+// fill writes a file that takes all the room of its disk.
+func fill(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4<<10))
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	return errors.Join(err, os.WriteFile(to, text, 0o600))
 }

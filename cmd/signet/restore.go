@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,7 @@ func (c *restoreCmd) Run(env *environment) error {
 		return c.adopt(env)
 	}
 	if c.From != "" {
-		if err := c.restore(); err != nil {
+		if err := c.restore(env.ctx); err != nil {
 			return err
 		}
 		if c.Database != "" {
@@ -81,7 +82,7 @@ func (c *restoreCmd) adopt(env *environment) error {
 }
 
 // restore reads the backup into the data folder.
-func (c *restoreCmd) restore() error {
+func (c *restoreCmd) restore(ctx context.Context) error {
 	identity, err := os.Open(c.Identity)
 	if err != nil {
 		return fmt.Errorf("--identity: %w", err)
@@ -92,5 +93,5 @@ func (c *restoreCmd) restore() error {
 		return err
 	}
 	defer in.Close()
-	return app.Restore(c.Config, identity, in)
+	return app.Restore(ctx, c.Config, identity, in)
 }

@@ -13,6 +13,8 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -113,9 +115,9 @@ func addFile(to *tar.Writer, base, name string) error {
 }
 
 // Restore reads what [Backup] has written into the data folder, which must not exist or be empty.
-// identities is the text of an age identity file. The folder appears when everything in it is
-// complete and on disk.
-func Restore(c Config, identities, in io.Reader) (err error) {
+// identities is the text of an age identity file. The files appear in the folder when all are
+// complete and on disk, and the database appears last. The folder may be a mount point.
+func Restore(ctx context.Context, c Config, identities, in io.Reader) (err error) {
 	if err := c.findDatabase(); err != nil {
 		return err
 	}
@@ -126,46 +128,77 @@ func Restore(c Config, identities, in io.Reader) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
-	// Only an empty folder can be removed.
-	if err := os.Remove(c.Data); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the data folder must be empty: %w", err)
-	}
-	opened, err := age.Decrypt(in, keys...)
+	had, err := deployment.Folder{Name: "data", Path: c.Data}.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(c.Data), ".restore-*")
+	if had.Used || had.ID != "" {
+		return fmt.Errorf("the data folder must be empty, and %s is not", c.Data)
+	}
+	opened, err := age.Decrypt(in, keys...)
+	if err != nil {
+		return fmt.Errorf("reading the backup: %w", err)
+	}
+	made := os.Mkdir(c.Data, 0o700)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return made
+	}
+	dir, err := os.MkdirTemp(c.Data, ".restore-*")
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, os.RemoveAll(dir))
+		if err != nil && made == nil {
+			_ = os.Remove(c.Data) // fails if it has files
 		}
 	}()
+	if err := extractAll(ctx, dir, opened); err != nil {
+		return fmt.Errorf("reading the backup: %w", err)
+	}
+	entries, err := os.ReadDir(dir) // sorted: signet.db is the last one
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(c.Data, e.Name()))
+		if err != nil {
+			return err
+		}
+	}
+	return disk.SyncFolder(c.Data)
+}
+
+// extractAll writes the files of an archive, and returns when they are on disk.
+func extractAll(ctx context.Context, dir string, in io.Reader) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	archive := tar.NewReader(opened)
+	archive := tar.NewReader(in)
 	for {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err == nil {
+		if err = errors.Join(err, ctx.Err()); err == nil {
 			err = extract(root, h, archive)
 		}
 		if err != nil {
-			return fmt.Errorf("reading the backup: %w", err)
+			return err
 		}
 	}
 	// The end of the encrypted text shows that nothing is missing.
-	if _, err := io.Copy(io.Discard, opened); err != nil {
-		return fmt.Errorf("reading the backup: %w", err)
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return err
 	}
-	return os.Rename(dir, c.Data)
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = disk.SyncFolder(path)
+		}
+		return err
+	})
 }
 
 // extract writes one file of an archive.

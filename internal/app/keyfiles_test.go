@@ -49,7 +49,7 @@ func TestKeyFiles(t *testing.T) {
 		!strings.Contains(err.Error(), "back up the database") {
 		t.Errorf("a backup of nothing: %v", err)
 	}
-	if err := Restore(c, strings.NewReader(""), strings.NewReader("")); err == nil ||
+	if err := Restore(t.Context(), c, strings.NewReader(""), strings.NewReader("")); err == nil ||
 		!strings.Contains(err.Error(), "data: a folder") {
 		t.Errorf("a restore to nowhere: %v", err)
 	}

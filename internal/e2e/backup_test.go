@@ -77,7 +77,7 @@ func TestBackup(t *testing.T) {
 	}
 	restore := func(data, identity string, backup []byte) error {
 		return app.Restore(
-			app.Config{Data: data}, strings.NewReader(identity), bytes.NewReader(backup),
+			ctx, app.Config{Data: data}, strings.NewReader(identity), bytes.NewReader(backup),
 		)
 	}
 	other, err := age.GenerateX25519Identity()

@@ -286,7 +286,7 @@ func TestBucketBackup(t *testing.T) {
 	}
 	restored := c
 	restored.Data = filepath.Join(t.TempDir(), "data")
-	if err := app.Restore(restored, strings.NewReader(identity.String()), &backup); err != nil {
+	if err := app.Restore(t.Context(), restored, strings.NewReader(identity.String()), &backup); err != nil {
 		t.Fatal(err)
 	}
 	check := func(want app.Checked) {

@@ -4,9 +4,13 @@
 package disktest
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +19,25 @@ import (
 // Child reports whether this is the process in which the test may call [FailWrites]. If it is not,
 // Child runs the test in one: what the go command has a test process write must not fail.
 func Child(t *testing.T) bool {
+	t.Helper()
+	return child(t, nil)
+}
+
+// MountChild is [Child] for a test that calls [Mount]: the process has mounts of its own, which end
+// with it. The test is skipped where the system allows that to no process of this user, as in some
+// containers.
+func MountChild(t *testing.T) bool {
+	t.Helper()
+	a := &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	if os.Getuid() != 0 { // as root of a user namespace
+		a.Cloneflags = unix.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	return child(t, a)
+}
+
+func child(t *testing.T, attributes *syscall.SysProcAttr) bool {
 	t.Helper()
 	const variable = "DISKTEST_CHILD"
 	if os.Getenv(variable) == t.Name() {
@@ -28,10 +51,40 @@ func Child(t *testing.T) bool {
 		t.Context(), program, "-test.v", "-test.run=^"+regexp.QuoteMeta(t.Name())+"$",
 	)
 	child.Env = append(os.Environ(), variable+"="+t.Name())
-	if out, err := child.CombinedOutput(); err != nil {
+	child.SysProcAttr = attributes
+	out, err := child.CombinedOutput()
+	if attributes != nil && errors.Is(err, fs.ErrPermission) {
+		t.Skipf("the system refuses a process with mounts of its own: %v", err)
+	}
+	if err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	return false
+}
+
+// Mount makes a folder the mount point of an empty file system in memory with room for so many
+// bytes. With readOnly true it refuses every change, until it is called with false.
+func Mount(t *testing.T, folder string, bytes int) (readOnly func(bool)) {
+	t.Helper()
+	mount := func(flags uintptr) {
+		size := fmt.Sprintf("size=%d,mode=700", bytes)
+		if err := unix.Mount("disktest", folder, "tmpfs", flags, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount(0)
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return func(on bool) {
+		flags := uintptr(unix.MS_REMOUNT)
+		if on {
+			flags |= unix.MS_RDONLY
+		}
+		mount(flags)
+	}
 }
 
 // FailWrites makes every write of this process to a file fail beyond its first byte, as on a disk
