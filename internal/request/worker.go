@@ -44,6 +44,12 @@ type handler struct {
 // another one can claim the job afterwards, or at once if the store knows that the process died.
 const lease = 60 * time.Second
 
+// How long to wait before the outcome of a job is recorded again.
+const (
+	firstSettleDelay = 50 * time.Millisecond
+	maxSettleDelay   = 2 * time.Second
+)
+
 // poll is how often a worker looks for changes by time. Other changes are signalled.
 const poll = 200 * time.Millisecond
 
@@ -308,12 +314,27 @@ func (w *Worker) do(ctx context.Context, run Handler, job Job) {
 	}
 }
 
-// settle records the outcomes of jobs. It also does so after ctx has ended, because the work is
-// done.
+// settle records the outcomes of jobs. It also does so once after ctx has ended, because the work
+// is done. Until then it tries again while the database is away, until the end of the lease, before
+// which a job without a record is not due.
 func (w *Worker) settle(ctx context.Context, settled ...Settlement) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return w.service.Outbox.Settle(ctx, settled...)
+	record := func() error {
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return w.service.Outbox.Settle(once, settled...)
+	}
+	end := settled[0].Job.Lease
+	for delay := firstSettleDelay; ; delay = min(2*delay, maxSettleDelay) {
+		err := record()
+		if err == nil || !end.After(w.service.now().Add(delay)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(delay):
+		}
+	}
 }
 
 func (w *Worker) busy() bool {

@@ -106,3 +106,78 @@ func TestStill(t *testing.T) {
 		}
 	})
 }
+
+// forgetfulOutbox fails to record what is settled while it is away.
+type forgetfulOutbox struct {
+	eagerOutbox
+	away     time.Time // until then
+	failures int
+}
+
+func (o *forgetfulOutbox) Settle(ctx context.Context, settled ...Settlement) error {
+	if time.Now().Before(o.away) {
+		o.failures++
+		return ErrAway
+	}
+	return o.eagerOutbox.Settle(ctx, settled...)
+}
+
+// TestSettleAgain takes the database away while jobs run. Their outcomes are recorded when it is
+// back, and a job that is to be tried again is tried when it is due, not at the end of its lease. A
+// worker that has to stop, or whose lease has ended, does not go on recording.
+func TestSettleAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		away, stop time.Duration
+		took       time.Duration // at most
+		recorded   bool
+	}{
+		"back soon":           {away: 3 * time.Second, took: 5 * time.Second, recorded: true},
+		"back late":           {away: 50 * time.Second, took: 53 * time.Second, recorded: true},
+		"away beyond a lease": {away: time.Hour, took: lease},
+		"stopped":             {away: time.Hour, stop: 5 * time.Second, took: 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				o := &forgetfulOutbox{away: begin.Add(test.away)}
+				o.job = Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}
+				s := New(Config{
+					Store: o, Outbox: o, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+				})
+				attempts := 0
+				o.worker = NewWorker(s, func(_ context.Context, job *Job) []Event {
+					if attempts++; attempts == 1 {
+						job.Retry(time.Now(), context.DeadlineExceeded)
+					} else {
+						job.Finish()
+					}
+					return nil
+				})
+				ctx := t.Context()
+				if test.stop > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.stop)
+					defer cancel()
+				}
+				if _, err := o.worker.pass(t.Context(), ctx); err != nil {
+					t.Fatal(err)
+				}
+				for o.worker.busy() {
+					<-o.worker.done
+				}
+				if took := time.Since(begin); took > test.took {
+					t.Errorf("the worker is busy for %v, want %v at most", took, test.took)
+				}
+				if o.failures < 2 || o.failures > 40 {
+					t.Errorf("%d attempts to record", o.failures)
+				}
+				switch done := o.job.Status == JobDone; {
+				case done != test.recorded:
+					t.Errorf("after %d attempts the job is %s", attempts, o.job.Status)
+				case done && attempts != 2, !done && attempts != 1:
+					t.Errorf("%d attempts", attempts)
+				}
+			})
+		})
+	}
+}
