@@ -64,7 +64,7 @@ func postgres() dialect {
 			LATERAL (SELECT * FROM requests WHERE id = n.id OFFSET 0) AS r`,
 		versions: `SELECT count(to_regclass('goose_db_version'))`,
 		clock:    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
-		server:   pgServer(),
+		server:   pgServer(false),
 		searched: []string{
 			`lower((data::json ->> 'doc_name') COLLATE "C")`,
 			`lower((data::json #>> '{signer,name}') COLLATE "C")`, `id`,

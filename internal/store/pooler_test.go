@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,44 @@ func TestPoolerNodes(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestPoolerServer checks what is said about a database whose roles begin with synchronous_commit
+// off. Through a pooler it does not matter, because each transaction sets it on; what else is wrong
+// is said.
+func TestPoolerServer(t *testing.T) {
+	url := cluster.Migrated(t)
+	for _, setting := range []string{
+		"synchronous_commit = off", "statement_timeout = 5000",
+		"idle_in_transaction_session_timeout = 5000",
+	} {
+		ask(t, url, `DO $$ BEGIN EXECUTE
+			format('ALTER DATABASE %I SET `+setting+`', current_database()); END $$`)
+	}
+	pooler := cluster.Pooler(t, url)
+	through := openPooled(t, pooler, url)
+	for name, server := range map[string]func() (store.Server, error){
+		"an open store": func() (store.Server, error) { return through.Server(t.Context()) },
+		"no store": func() (store.Server, error) {
+			return store.ReadServer(t.Context(), store.Options{Database: pooler, Session: url})
+		},
+	} {
+		found, err := server()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts []string
+		for _, f := range found.Flaws {
+			if !strings.HasPrefix(f.Text, "fsync is off") { // the test's server does not flush
+				texts = append(texts, f.Text)
+			} else if strings.Contains(f.Text, "synchronous_commit") {
+				t.Errorf("%s: %s", name, f.Text)
+			}
+		}
+		if !slices.Equal(texts, []string{"statement_timeout is 5000 ms"}) {
+			t.Errorf("%s: %q", name, texts)
+		}
+	}
 }
 
 // TestPoolerNeedsSession checks that without the second URL a pooler is refused with a reason,

@@ -61,14 +61,15 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
+	d := postgres()
 	session, pooled := config, o.Session != ""
 	if pooled {
 		if session, err = postgresConfig(o.Session); err != nil {
 			return nil, err
 		}
 		throughPooler(config)
+		d.server = pgServer(true)
 	}
-	d := postgres()
 	writing, reading := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
 	undo := []func() error{writing.Close, reading.Close}
 	defer func() {

@@ -45,11 +45,13 @@ var pgFlaws = []struct {
 }{
 	{FlawReadOnly, `CASE current_setting('transaction_read_only')
 		WHEN 'on' THEN 'it takes no changes' END`},
-	{FlawLosing, `SELECT string_agg(name || ' is off', ', ' ORDER BY name) FROM pg_settings
-		WHERE name IN ('synchronous_commit', 'fsync', 'full_page_writes') AND setting = 'off'`},
+	{FlawLosing, `SELECT string_agg(name || ' is off', ', ' ORDER BY name) FROM (
+			SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')
+			UNION ALL SELECT 'synchronous_commit', @commit@
+		) AS settings WHERE setting = 'off'`},
 	{FlawStandby, `SELECT 'no standby of synchronous_standby_names (' || names || ') is connected'
 		FROM current_setting('synchronous_standby_names') AS names
-		WHERE names <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local')
+		WHERE names <> '' AND @commit@ NOT IN ('off', 'local')
 		AND NOT EXISTS (SELECT 1 FROM pg_stat_replication
 			WHERE coalesce(sync_state IN ('sync', 'quorum'), true))`},
 	{FlawStandby, `SELECT 'a commit has waited for a standby for ' ||
@@ -87,13 +89,21 @@ var pgFlaws = []struct {
 		WHERE n < nodes * @connections@`},
 }
 
-// pgServer returns the query for the version, and for the kind and the text of each flaw.
-func pgServer() string {
+// pgServer returns the query for the version, and for the kind and the text of each flaw. pooled
+// says that the connections are a pooler's: synchronous_commit is then that of the server, of the
+// role or of another client, and each transaction of this program sets it on (pgSettings).
+func pgServer(pooled bool) string {
+	commit := "current_setting('synchronous_commit')"
+	if pooled {
+		commit = "'on'"
+	}
 	query := `SELECT '', current_setting('server_version')`
 	for _, f := range pgFlaws {
 		query += fmt.Sprintf(` UNION ALL SELECT '%s', (%s)`, f.kind, f.query)
 	}
-	return strings.ReplaceAll(query, "@connections@", fmt.Sprint(Connections))
+	return strings.NewReplacer(
+		"@connections@", fmt.Sprint(Connections), "@commit@", commit,
+	).Replace(query)
 }
 
 // Server asks the server for its version and its settings.
@@ -109,13 +119,15 @@ func ReadServer(ctx context.Context, o Options) (found Server, err error) {
 	if err != nil {
 		return found, err
 	}
+	d := postgres()
 	if o.Session != "" {
 		throughPooler(config)
+		d.server = pgServer(true)
 	}
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }() // it was only read
-	return describe(postgres(), func(scan func(*sql.Rows) error) error {
-		rows, err := db.QueryContext(ctx, postgres().server)
+	return describe(d, func(scan func(*sql.Rows) error) error {
+		rows, err := db.QueryContext(ctx, d.server)
 		if err != nil {
 			return err
 		}
