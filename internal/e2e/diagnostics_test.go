@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -59,6 +60,13 @@ func TestDiagnostics(t *testing.T) {
 		{
 			"no PDF", s.upload(t, s.party.Token(token.Initiate), []byte("hello")),
 			calllog.Initiate, calllog.CheckDocument, "PDF", "signet locate",
+		},
+		{
+			"a PDF without line ends", s.upload(
+				t, s.party.Token(token.Initiate),
+				bytes.ReplaceAll(pdftest.Minimal(), []byte("\n"), nil),
+			),
+			calllog.Initiate, calllog.CheckDocument, "startxref", "--data-binary",
 		},
 		{
 			"a token that was used", s.upload(t, used, pdftest.Minimal()),

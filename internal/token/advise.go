@@ -264,8 +264,9 @@ func (s sent) adviseForm() string {
 	twice := decodedText(string(s.signature))
 	switch {
 	case isDER(s.signature):
-		return "The signature is in DER: make r and s of fixed length instead (Node: dsaEncoding " +
-			"\"ieee-p1363\"; Java: SHA256withECDSAinP1363Format; Go and Python: a JOSE library)."
+		return "The signature is in DER, as openssl makes it: make r and s of fixed length instead " +
+			"(Node: dsaEncoding \"ieee-p1363\"; Java: SHA256withECDSAinP1363Format; PHP, Ruby and " +
+			"shells: take both numbers out of the DER; Go and Python: a JOSE library)."
 	case err == nil && got > 0:
 		return "The signature is in hexadecimal: encode its bytes in base64url."
 	case got == 2*size && errTwice == nil:

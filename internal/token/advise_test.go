@@ -113,7 +113,7 @@ func TestAdvise(t *testing.T) {
 		},
 		{"no kid", b.party.Token(token.Initiate, partytest.NoHeader("kid")), token.CheckHeader, "Put the kid"},
 		{"jwk", b.party.Token(token.Initiate, partytest.Header("jwk", "x")), token.CheckHeader, "Leave the key out"},
-		{"DER", der(), token.CheckForm, "in DER"},
+		{"DER", der(), token.CheckForm, "in DER, as openssl makes it"},
 		{"hexadecimal", signed(hex.EncodeToString), token.CheckForm, "is in hexadecimal"},
 		{
 			"no leading zero", signed(func(rs []byte) string { return raw(rs[1:]) }),

@@ -3,6 +3,7 @@ package rpapi
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
@@ -66,6 +67,9 @@ func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 			"Content-Type: application/octet-stream."
 	case check == calllog.CheckContent:
 		return "Send no body and no Content-Type."
+	case check == calllog.CheckDocument && strings.Contains(refusal.Description, "startxref"):
+		return "If a viewer opens the file, send its bytes as they are: curl does so with " +
+			"--data-binary, and leaves out line ends with --data."
 	case check == calllog.CheckDocument:
 		return "Mend the document or the places as the reason says; signet locate FILE.pdf " +
 			"shows its pages and finds places."
