@@ -101,6 +101,15 @@ func checkReflow(t *testing.T, ctx context.Context) {
 	); wide != "" {
 		t.Errorf("wider than the window: %s", wide)
 	}
+	if over := eval[string](
+		t, ctx,
+		`[...document.querySelectorAll("dt, dd, label, summary, button, a.button, h1, h2")]
+			.filter(e => getComputedStyle(e).overflowX === "visible" && e.clientWidth > 1 &&
+				e.scrollWidth > e.clientWidth + 1)
+			.map(e => e.tagName + " " + e.innerText.slice(0, 40)).join(" | ")`,
+	); over != "" {
+		t.Errorf("wider than their boxes: %s", over)
+	}
 }
 
 // checkFocus goes through the open page with the Tab key: what has the focus is seen to have it, is
