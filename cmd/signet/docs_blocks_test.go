@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,7 @@ func docBlocks(t *testing.T, language string) (list []block) {
 }
 
 // typed has each block of commands, by how it begins, and the test that types it, or why none does.
+// A script below testdata runs the same commands of signet with the same flags and other paths.
 // The commands of signet in all blocks are held against the command line by TestDocCommands.
 var typed = []struct{ page, begins, test, reason string }{
 	{"README.md", "go run ./cmd/signet sandbox --config", "TestDocs", ""},
@@ -66,17 +68,17 @@ var typed = []struct{ page, begins, test, reason string }{
 	},
 	{"docs/conformance.md", "node app.js", "", "needs the repository of the demo application"},
 	{"docs/moving-from-mockpass.md", "signet sandbox", "TestDocs", ""},
-	{"docs/operating.md", "signet serve", "", "an installation; guide-first-hour has other paths"},
-	{"docs/operating.md", "SIGNET_LISTEN", "", "an installation; TestEnvironment is one"},
-	{"docs/operating.md", "signet backup", "", "an installation; guide-database-lost is one"},
-	{"docs/operating.md", "signet restore --adopt", "", "needs files of a lost installation"},
-	{"docs/operating.md", "signet ca init", "", "an installation; the script ca is one"},
-	{"docs/operating.md", "signet ca csr", "", "an installation; the script ca is one"},
-	{"docs/operating.md", "signet ca revoke", "", "an installation; guide-key-stolen is one"},
-	{"docs/operating.md", "signet ca issued", "", "an installation; guide-key-stolen is one"},
-	{"docs/operating.md", "signet doctor", "", "an installation; the script doctor is one"},
-	{"docs/operating.md", "signet person", "", "an installation; the script person is one"},
-	{"docs/operating.md", "export SIGNET_CONSOLE", "", "an installation; the script party is one"},
+	{"docs/operating.md", "signet serve", "script guide-first-hour", ""},
+	{"docs/operating.md", "SIGNET_LISTEN", "TestEnvironment", ""},
+	{"docs/operating.md", "signet backup", "script guide-database-lost", ""},
+	{"docs/operating.md", "signet restore --adopt", "TestAdopt", ""},
+	{"docs/operating.md", "signet ca init", "script ca", ""},
+	{"docs/operating.md", "signet ca csr", "script ca", ""},
+	{"docs/operating.md", "signet ca revoke", "script ca", ""},
+	{"docs/operating.md", "signet ca issued", "script ca", ""},
+	{"docs/operating.md", "signet doctor", "script doctor", ""},
+	{"docs/operating.md", "signet person", "script person", ""},
+	{"docs/operating.md", "export SIGNET_CONSOLE", "script party", ""},
 	{"docs/performance.md", "SPEED=1", "TestSpeed", ""},
 	{"docs/sandbox.md", "signet sandbox --listen 0.0.0.0:5156", "TestDocs", ""},
 	{"docs/sandbox.md", "signet sandbox --listen 0.0.0.0 --tls", "TestDocs", ""},
@@ -93,6 +95,9 @@ func TestDocBlocks(t *testing.T) {
 			if row.page == b.page && strings.HasPrefix(b.text, row.begins) {
 				n++
 				used[i] = true
+				if name, ok := strings.CutPrefix(row.test, "script "); ok {
+					scripted(t, b, name)
+				}
 			}
 		}
 		if n != 1 {
@@ -104,11 +109,49 @@ func TestDocBlocks(t *testing.T) {
 		if !used[i] {
 			t.Errorf("%s has no block that begins with %q", row.page, row.begins)
 		}
-		if (row.test == "") == (row.reason == "") || row.test != "" && !tests[row.test] {
+		if (row.test == "") == (row.reason == "") || row.test != "" &&
+			!strings.HasPrefix(row.test, "script ") && !tests[row.test] {
 			t.Errorf("%s, %q: test %q, reason %q", row.page, row.begins, row.test, row.reason)
 		}
 	}
 }
+
+// scripted checks that a script runs the commands of signet in a block, each with its flags.
+func scripted(t *testing.T, b block, name string) {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join("testdata", "script", name+".txtar"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	own := regexp.MustCompile(`^--(config|console|token-file)$`) // or its own in the environment
+	for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", " ")) {
+		args := commandOf(line)
+		if args == nil {
+			continue
+		}
+		words := slices.IndexFunc(args, func(a string) bool { return !verb.MatchString(a) })
+		if words < 0 {
+			words = len(args)
+		}
+		command := "signet " + strings.Join(args[:min(words, 2)], " ") + " "
+		var flags []string
+		for _, a := range args[min(words, 2):] {
+			if strings.HasPrefix(a, "--") && !own.MatchString(a) {
+				flags = append(flags, a)
+			}
+		}
+		if !slices.ContainsFunc(strings.Split(string(script), "\n"), func(run string) bool {
+			return strings.Contains(run+" ", command) && !slices.ContainsFunc(
+				flags, func(flag string) bool { return !strings.Contains(run, flag) },
+			)
+		}) {
+			t.Errorf("%s: no line of the script %s has %s%v", b.page, name, command, flags)
+		}
+	}
+}
+
+var verb = regexp.MustCompile(`^[a-z]+$`)
 
 // testNames returns the names of all tests.
 func testNames(t *testing.T) map[string]bool {
