@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -103,6 +104,7 @@ type App struct {
 	security   *security.Log
 	audit      *audit.Log
 
+	turns       int // of one client address at a time, of each listener
 	people      *limit.People
 	openStreams *limit.Counts
 	sign        *request.Service
@@ -503,6 +505,7 @@ func (a *App) edges(sandbox bool) error {
 	if err != nil {
 		return err
 	}
+	a.turns = turnsPerProcessor * runtime.GOMAXPROCS(0)
 	a.people = &limit.People{PerMinute: c.ratePerPerson(sandbox)}
 	a.openStreams = &limit.Counts{Each: c.StreamsPerAddress}
 	a.portal = &portal.Portal{

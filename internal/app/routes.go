@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"runtime"
 	"strings"
 	"time"
 
@@ -70,16 +69,32 @@ func (a *App) public() http.Handler {
 	return h
 }
 
-// server returns the server of one listener, with limits of its own.
-func (a *App) server(h http.Handler, secure *tls.Config, grace time.Duration) *server.Server {
+// server returns the server of one listener, with limits of its own. name is the listener's in the
+// metrics.
+func (a *App) server(
+	name string, h http.Handler, secure *tls.Config, grace time.Duration,
+) *server.Server {
+	for _, by := range []server.Limit{
+		server.ByConnections, server.ByRequests, server.ByResets, server.ByTurns,
+	} {
+		a.metrics.Limited(name, string(by), 0) // so that the first one is an increase
+	}
 	return &server.Server{
 		Handler: h, TLS: secure, Grace: grace, Log: a.log,
 		Limits: server.Limits{
 			Connections: a.Config.Connections, PerAddress: a.Config.ConnectionsPerAddress,
 			Trusted: a.Config.proxies(),
+			Refused: func(by server.Limit) { a.metrics.Limited(name, string(by), 1) },
 		},
 	}
 }
+
+// Names of the listeners in the metrics.
+const (
+	publicName   = "public"
+	controlName  = "control"
+	redirectName = "redirect" // from http to https
+)
 
 // How many requests of one client address a listener works on at the same time, for each
 // processor, and how long a turn lasts at most. Relying parties call from one address: fewer turns
@@ -89,11 +104,14 @@ const (
 	longestTurn       = 250 * time.Millisecond
 )
 
-// inTurn wraps the handler of a listener, so that no client makes the others wait.
-func (a *App) inTurn(h http.Handler) http.Handler {
+// inTurn wraps the handler of a listener, so that no client makes the others wait. name is the
+// listener's in the metrics.
+func (a *App) inTurn(name string, h http.Handler) http.Handler {
+	a.metrics.Waits(name, 0)
 	turns := &limit.Turns{
-		Each:    turnsPerProcessor * runtime.GOMAXPROCS(0),
-		Waiting: a.Config.ConnectionsPerAddress, Longest: longestTurn,
+		Each: a.turns, Waiting: a.Config.ConnectionsPerAddress, Longest: longestTurn,
+		Waits:   func(n int) { a.metrics.Waits(name, n) },
+		Refused: func() { a.metrics.Limited(name, string(server.ByTurns), 1) },
 	}
 	return turns.Handler(h, httpx.JSON{Log: a.log}.Refuse)
 }

@@ -46,12 +46,18 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	public := answerProbes(
-		a.front(obs.Observe(a.inTurn(a.public()), a.log, a.metrics, a.tracer)), a.security.Secret,
-		time.Now, time.After,
+		a.front(obs.Observe(
+			a.inTurn(publicName, a.public()), a.log, a.metrics, a.tracer,
+		)),
+		a.security.Secret, time.Now, time.After,
 	)
-	finish(func() error { return a.server(public, a.tls, grace).Serve(taking, a.listener) })
+	finish(func() error {
+		return a.server(publicName, public, a.tls, grace).Serve(taking, a.listener)
+	})
 	if a.localListener != nil {
-		finish(func() error { return a.server(public, nil, grace).Serve(taking, a.localListener) })
+		finish(func() error {
+			return a.server(publicName, public, nil, grace).Serve(taking, a.localListener)
+		})
 	}
 	finish(func() error { return a.worker.Run(taking) })
 	g.Go(func() error {
@@ -60,8 +66,9 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	if a.httpListener != nil {
+		h := a.front(a.inTurn(redirectName, a.httpHandler))
 		finish(func() error {
-			return a.server(a.httpHandler, nil, grace).Serve(taking, a.httpListener)
+			return a.server(redirectName, h, nil, grace).Serve(taking, a.httpListener)
 		})
 	}
 	if a.acme != nil {
@@ -72,8 +79,10 @@ func (a *App) Run(ctx context.Context) error {
 		if a.Config.ControlTLS {
 			secure = a.tls
 		}
-		h := a.front(a.inTurn(a.kit.ErrorPages(server.Protect(a.controlHandler))))
-		control := a.server(h, secure, time.Second)
+		h := a.front(
+			a.inTurn(controlName, a.kit.ErrorPages(server.Protect(a.controlHandler))),
+		)
+		control := a.server(controlName, h, secure, time.Second)
 		g.Go(func() error { return control.Serve(rest, a.controlListener) })
 	}
 	g.Go(func() error { return a.calls.Run(rest) })

@@ -32,6 +32,8 @@ type Metrics struct {
 	clock    prometheus.Gauge
 	refusals *prometheus.CounterVec
 	webhooks prometheus.Histogram
+	waiting  *prometheus.GaugeVec
+	limited  *prometheus.CounterVec
 }
 
 // Names of the metrics that [Metrics.Snapshot] reads.
@@ -91,6 +93,14 @@ func NewMetrics() *Metrics {
 		Help:    "Time from the signed document to the webhook that the relying party accepted.",
 		Buckets: []float64{.1, .5, 1, 2.5, 5, 10, 60, 600, 3600, 6 * 3600, 24 * 3600},
 	})
+	m.waiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "signet_waiting_requests",
+		Help: "Requests that wait because their client has too many in progress, by listener.",
+	}, []string{"listener"})
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "signet_limited_total",
+		Help: "Connections and requests that a limit of a listener refused, by listener and limit.",
+	}, []string{"listener", "limit"})
 	for _, outcome := range []string{"ok", "error"} { // so that the first error is an increase
 		m.fetches.WithLabelValues(outcome)
 	}
@@ -100,7 +110,7 @@ func NewMetrics() *Metrics {
 	m.Recorded(0, 0)
 	m.registry.MustRegister(
 		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays, m.clock, m.refusals,
-		m.webhooks, m.erased,
+		m.webhooks, m.erased, m.waiting, m.limited,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -143,6 +153,16 @@ func (m *Metrics) Erased(table string, n int) { m.erased.WithLabelValues(table).
 
 // ClockOffset sets how far the clock of this node is ahead of the database's.
 func (m *Metrics) ClockOffset(d time.Duration) { m.clock.Set(d.Seconds()) }
+
+// Waits counts n more requests that wait at a listener.
+func (m *Metrics) Waits(listener string, n int) {
+	m.waiting.WithLabelValues(listener).Add(float64(n))
+}
+
+// Limited counts n connections or requests that a limit of a listener refused.
+func (m *Metrics) Limited(listener, limit string, n int) {
+	m.limited.WithLabelValues(listener, limit).Add(float64(n))
+}
 
 // Recorded counts records of calls.
 func (m *Metrics) Recorded(written, dropped int) {

@@ -22,7 +22,21 @@ type Limits struct {
 	PerAddress  int // of one address; 0: no limit
 	Trusted     []netip.Prefix
 	Now         func() time.Time // nil: time.Now
+	// Refused is called for each connection or request that a limit refuses, and for each
+	// connection that is closed because of its resets. It may be nil.
+	Refused func(by Limit)
 }
+
+// Limit is the name of a limit, for the metrics.
+type Limit string
+
+// The limits of a listener. ByTurns is that of [limit.Turns].
+const (
+	ByConnections Limit = "connections"
+	ByRequests    Limit = "requests" // of HTTP/2 connections
+	ByResets      Limit = "resets"
+	ByTurns       Limit = "turns"
+)
 
 // How many HTTP/2 streams of one address may be reset before they are answered: resetsPerSecond,
 // and resetBurst at once after a pause. A reset makes room for the next stream of a connection
@@ -50,6 +64,12 @@ func newLimiter(l Limits) *limiter {
 	}
 }
 
+func (m *limiter) refused(by Limit) {
+	if m.Refused != nil {
+		m.Refused(by)
+	}
+}
+
 // listener bounds the connections of l. It closes those beyond the limits at once, and those of an
 // address that has reset too many streams.
 func (m *limiter) listener(l net.Listener) net.Listener { return &bounded{l, m} }
@@ -67,12 +87,16 @@ func (b *bounded) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		key := limitKey(conn.RemoteAddr().String(), b.limits.Trusted)
+		by := ByResets
 		if !b.limits.resets.Spent(key) {
-			if end, ok := b.limits.connections.Begin(key); ok {
+			end, ok := b.limits.connections.Begin(key)
+			if ok {
 				return &counted{conn, sync.OnceFunc(end)}, nil
 			}
+			by = ByConnections
 		}
 		_ = conn.Close()
+		b.limits.refused(by)
 	}
 }
 
@@ -99,6 +123,7 @@ func (m *limiter) handler(h http.Handler) http.Handler {
 		key := limitKey(r.RemoteAddr, m.Trusted)
 		end, ok := m.requests.Begin(key)
 		if !ok {
+			m.refused(ByRequests)
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests) // without a body, which can be left unread
 			return
@@ -118,6 +143,7 @@ func (m *limiter) handler(h http.Handler) http.Handler {
 func (m *limiter) reset(ctx context.Context, key string) {
 	m.resets.Take(key, resetsPerSecond, resetBurst)
 	if conn, ok := ctx.Value(connKey{}).(*tls.Conn); ok && m.resets.Spent(key) {
+		m.refused(ByResets)
 		_ = conn.NetConn().Close() // Close of conn itself would wait for the client
 	}
 }

@@ -20,7 +20,7 @@ func TestConnections(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := newLimiter(Limits{3, 2, test.trusted, nil}).listener(inner)
+			l := newLimiter(Limits{Connections: 3, PerAddress: 2, Trusted: test.trusted}).listener(inner)
 			defer l.Close()
 			accepted := make(chan net.Conn, 10)
 			go func() {

@@ -125,7 +125,7 @@ func TestRequests(t *testing.T) {
 				reached <- struct{}{}
 				_, _ = w.Write([]byte("short"))
 			})
-			c, err := dialH2(t, serveTLS(t, answers, Limits{3, 2, test.trusted, nil}), 0)
+			c, err := dialH2(t, serveTLS(t, answers, Limits{Connections: 3, PerAddress: 2, Trusted: test.trusted}), 0)
 			if err != nil {
 				t.Fatal(err)
 			}

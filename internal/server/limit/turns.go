@@ -22,6 +22,11 @@ type Turns struct {
 	Waiting int           // requests of one network that may wait; 0: no limit
 	Longest time.Duration // of a turn
 
+	// Waits is called with 1 when a request begins to wait and with -1 when it has ended that, and
+	// Refused for each one that may not wait. Either may be nil.
+	Waits   func(n int)
+	Refused func()
+
 	mu    sync.Mutex
 	lines map[string]*line // of the networks that hold turns
 }
@@ -70,11 +75,18 @@ func (t *Turns) take(ctx context.Context, network string) error {
 	}
 	if t.Waiting > 0 && len(l.waiting) >= t.Waiting {
 		t.mu.Unlock()
+		if t.Refused != nil {
+			t.Refused()
+		}
 		return api.ErrTooManyRequests.Because("%d requests of the client wait", t.Waiting)
 	}
 	come := make(chan struct{})
 	l.waiting = append(l.waiting, come)
 	t.mu.Unlock()
+	if t.Waits != nil {
+		t.Waits(1)
+		defer t.Waits(-1)
+	}
 	select {
 	case <-come:
 		return nil

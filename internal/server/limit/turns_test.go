@@ -21,10 +21,22 @@ type crowd struct {
 	mu      sync.Mutex
 	begun   int // requests that have got a turn
 	refused []error
+	waiting int // as Waits tells
+	counted int // as Refused tells
 }
 
 func newCrowd(h http.HandlerFunc) *crowd {
 	c := &crowd{turns: limit.Turns{Each: 2, Waiting: 398, Longest: time.Second}}
+	c.turns.Waits = func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.waiting += n
+	}
+	c.turns.Refused = func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.counted++
+	}
 	c.handler = c.turns.Handler(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.mu.Lock()
@@ -79,12 +91,18 @@ func TestTurns(t *testing.T) {
 		if !errors.Is(c.refused[0], api.ErrTooManyRequests) {
 			t.Errorf("refused with %v", c.refused[0])
 		}
+		if c.waiting != 398 || c.counted != 1 {
+			t.Errorf("%d wait, %d are counted as refused", c.waiting, c.counted)
+		}
 		c.send(t.Context(), "[2001:db8:0:1::1]:1000", 1)
 		c.check(t, "another network", 3, 1)
 		close(end)
 		c.check(t, "at the end", 401, 1)
 		c.send(t.Context(), "[2001:db8::1]:1000", 2)
 		c.check(t, "later", 403, 1)
+		if c.waiting != 0 || c.counted != 1 {
+			t.Errorf("in the end %d wait, %d are counted as refused", c.waiting, c.counted)
+		}
 	})
 }
 
@@ -148,6 +166,9 @@ func TestTurnGivenUp(t *testing.T) {
 		}
 		close(end)
 		c.check(t, "at the end", 3, 3)
+		if c.waiting != 0 || c.counted != 0 {
+			t.Errorf("%d wait, %d are counted as refused", c.waiting, c.counted)
+		}
 	})
 }
 
