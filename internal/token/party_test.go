@@ -1,6 +1,8 @@
 package token_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"errors"
 	"testing"
 
@@ -12,6 +14,38 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/token"
 )
+
+// TestResultOfNoRequest checks that a token for a request that does not exist is refused, also one
+// that a known key has signed, and only after a signature was verified, as one for a request that
+// exists is.
+func TestResultOfNoRequest(t *testing.T) {
+	b := newBench(t)
+	for alg, curve := range map[string]elliptic.Curve{
+		"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521(),
+	} {
+		good := b.party.Token(token.Result, b.party.Alg(alg))
+		_, _, err := b.VerifyResult(t.Context(), good, "", "r")
+		wantRefusal(t, err, "does not verify", good)
+		if check := token.FailedCheck(err); check != token.CheckSignature {
+			t.Errorf("%s: refused because of the %s", alg, check)
+		}
+		// The key that stands for the missing one is no secret.
+		raw := make([]byte, (curve.Params().BitSize+7)/8)
+		raw[len(raw)-1] = 1
+		one, err := ecdsa.ParseRawPrivateKey(curve, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := b.party.Token(token.Result, b.party.Alg(alg), func(d *partytest.Draft) {
+			d.Key.Private = one
+		})
+		_, _, err = b.VerifyResult(t.Context(), forged, "", "r")
+		wantRefusal(t, err, "no relying party has the request", forged)
+	}
+	late := b.party.Token(token.Result, partytest.Claim("exp", b.now.Unix()-900))
+	_, _, err := b.VerifyResult(t.Context(), late, "", "r")
+	wantRefusal(t, err, "exp", late)
+}
 
 func TestParties(t *testing.T) {
 	b := newBench(t)

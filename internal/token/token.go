@@ -2,10 +2,12 @@ package token
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -149,6 +151,27 @@ func (t *token) readHeader(header object) error {
 func ordinaryType(typ string) bool {
 	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "JOSE")
 }
+
+// decoys returns a key of each algorithm. Their private keys are 1, and so no secret: what they
+// verify is refused all the same.
+var decoys = sync.OnceValue(func() map[jose.SignatureAlgorithm]*ecdsa.PublicKey {
+	keys := map[jose.SignatureAlgorithm]*ecdsa.PublicKey{}
+	for alg, curve := range map[jose.SignatureAlgorithm]elliptic.Curve{
+		jose.ES256: elliptic.P256(), jose.ES384: elliptic.P384(), jose.ES512: elliptic.P521(),
+	} {
+		one := make([]byte, signatureSize[alg]/2)
+		one[len(one)-1] = 1
+		key, err := ecdsa.ParseRawPrivateKey(curve, one)
+		if err != nil {
+			panic(err) // 1 is a private key on every curve
+		}
+		keys[alg] = &key.PublicKey
+	}
+	return keys
+})
+
+// waste takes as long as verify does with a key, for a token that is refused without one.
+func (t *token) waste() error { return t.verify(decoys()[t.alg]) }
 
 // verify checks the signature over exactly the parsed bytes. The key must be on the curve of the
 // token's algorithm.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -77,6 +78,9 @@ func (v *Verifier) Verify(
 	return v.verify(ctx, authorization, call, "")
 }
 
+// errNoOwner is the cause for a token for a request that does not exist.
+var errNoOwner = errors.New("no relying party has the request")
+
 // VerifyResult verifies the token of a Result call. clientID is the party that owns the request in
 // the call's path, because the token need not name it (docs/contract.md, 5.1.2). Errors are those
 // of [Verifier.Verify].
@@ -84,6 +88,10 @@ func (v *Verifier) Verify(
 // A proxy may send a GET twice, so a token may be used again for the same request while it lives
 // (docs/contract.md, 5.1.6). Its jti is used up for everything else, other tokens with that jti
 // too.
+//
+// A token for a request that does not exist, of which clientID is "", is refused after the same
+// work as one for a request that does, so that the time of an answer does not tell which ids exist.
+// What still differs is a fetch of keys that are not in the cache.
 func (v *Verifier) VerifyResult(
 	ctx context.Context, authorization, clientID, requestID string,
 ) (*Claims, *party.Party, error) {
@@ -175,7 +183,11 @@ func (v *Verifier) verify(
 		return refuse(failed(CheckAudience, err))
 	}
 	if rules.client == nil {
+		if owner == "" {
+			return refuse(failed(CheckSignature, cmp.Or(t.waste(), errNoOwner)))
+		}
 		if claims.ClientID != "" && claims.ClientID != owner {
+			_ = t.waste()
 			return refuse(failed(
 				CheckParty,
 				errors.New("claim client_id: not the party that the request belongs to"),
@@ -198,6 +210,9 @@ func (v *Verifier) verify(
 	if err := v.verifySignature(ctx, t, p); err != nil {
 		if ctx.Err() != nil { // it is not known whether the token is good
 			return nil, nil, fmt.Errorf("verify the signature of a token: %w", context.Cause(ctx))
+		}
+		if call == Result && FailedCheck(err) == CheckKey {
+			_ = t.waste()
 		}
 		return refuse(err)
 	}

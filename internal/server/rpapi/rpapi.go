@@ -200,6 +200,9 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	req, err := a.Requests.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, api.ErrNoRecord):
+		if _, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), "", id); err == nil {
+			return errors.New("the token of a request that does not exist is accepted")
+		}
 		return api.ErrUnauthorized.Because("the request is unknown")
 	case err != nil:
 		return err
