@@ -26,7 +26,7 @@ var imports = map[string]string{
 	"examples/go": "api client",
 
 	// public, and runs the whole program
-	"signettest": "api client internal/app",
+	"signettest": "api client internal/app internal/config",
 
 	// engines: bytes, keys and time in, bytes out
 	"pades/cms":           "",
@@ -85,9 +85,12 @@ var imports = map[string]string{
 	"internal/vectors":          "api client internal/party internal/party/partytest internal/request internal/safehttp internal/server/portal internal/token",
 	"internal/vectors/generate": "internal/vectors",
 
+	// what can be configured
+	"internal/config": "internal/calllog internal/documents internal/fault internal/keydir internal/kms internal/party internal/pkcs11 internal/request internal/safehttp internal/server internal/server/console internal/server/control internal/server/login internal/signer pades",
+
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/config internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.

@@ -25,6 +25,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // NRICs of two personas. Any other NRIC or FIN with a right check letter is a person too.
@@ -62,7 +63,7 @@ type Sandbox struct {
 func Start(tb testing.TB, parties ...Party) *Sandbox {
 	tb.Helper()
 	s := &Sandbox{tb: tb, webhooks: make(chan *http.Request, 1000)}
-	c := app.SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", tb.TempDir()
 	if len(parties) == 0 {
 		c.Parties = append(c.Parties, s.register())
@@ -71,7 +72,7 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 		if p.RedirectURL == "" {
 			p.RedirectURL = "http://127.0.0.1/"
 		}
-		c.Parties = append(c.Parties, app.Party{
+		c.Parties = append(c.Parties, config.Party{
 			ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
 			WebhookURL: p.WebhookURL,
 		})
@@ -98,7 +99,7 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 }
 
 // register makes the party ClientID, and the server for its webhooks.
-func (s *Sandbox) register() app.Party {
+func (s *Sandbox) register() config.Party {
 	key, err := client.GenerateKey()
 	if err != nil {
 		s.tb.Fatalf("signettest: %v", err)
@@ -126,7 +127,7 @@ func (s *Sandbox) register() app.Party {
 		}
 	}))
 	s.tb.Cleanup(server.Close)
-	return app.Party{
+	return config.Party{
 		ClientID: ClientID, Name: "signettest", JWKS: keys, RedirectURL: "http://127.0.0.1/",
 		WebhookURL: server.URL,
 	}

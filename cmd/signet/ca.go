@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/pades"
@@ -79,7 +80,7 @@ func (c *caShowCmd) Run(env *environment) error {
 	return printAuthority(env.ctx, env.out, c.Config)
 }
 
-func printAuthority(ctx context.Context, out io.Writer, c app.Config) error {
+func printAuthority(ctx context.Context, out io.Writer, c config.Config) error {
 	certs, listEnd, err := app.ShowAuthority(ctx, c)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v4"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // resolver reads the configuration file twice: once into the struct, so that an unknown key or a
@@ -22,7 +22,7 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := app.DecodeYAML(text, new(app.Config)); err != nil {
+	if err := config.DecodeYAML(text, new(config.Config)); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	values := map[string]yaml.Node{}
@@ -58,7 +58,7 @@ func decodeParties(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err := ctx.Scan.PopValueInto("parties", &text); err != nil {
 		return err
 	}
-	list, err := app.ParseParties(text)
+	list, err := config.ParseParties(text)
 	target.Set(reflect.ValueOf(list))
 	return err
 }
@@ -69,7 +69,7 @@ func decodePersonas(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err := ctx.Scan.PopValueInto("personas", &text); err != nil {
 		return err
 	}
-	list, err := app.ParsePersonas(text)
+	list, err := config.ParsePersonas(text)
 	target.Set(reflect.ValueOf(list))
 	return err
 }
@@ -80,7 +80,7 @@ func decodeFaults(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err := ctx.Scan.PopValueInto("faults", &text); err != nil {
 		return err
 	}
-	list, err := app.ParseFaults(text)
+	list, err := config.ParseFaults(text)
 	target.Set(reflect.ValueOf(list))
 	return err
 }

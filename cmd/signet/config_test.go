@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/fault"
 )
 
@@ -19,7 +19,7 @@ import (
 // other.
 func TestEveryKey(t *testing.T) {
 	defaults := parseServe(t)
-	fields := reflect.VisibleFields(reflect.TypeFor[app.Config]())
+	fields := reflect.VisibleFields(reflect.TypeFor[config.Config]())
 	if len(fields) == 0 {
 		t.Fatal("no keys")
 	}
@@ -40,7 +40,7 @@ func TestEveryKey(t *testing.T) {
 		if reflect.DeepEqual(want, defaults) {
 			t.Errorf("%s: %s is its default", key, text)
 		}
-		check := func(t *testing.T, way string, got app.Config) {
+		check := func(t *testing.T, way string, got config.Config) {
 			t.Helper()
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: %s in the %s (-want +got):\n%s", key, text, way, diff)
@@ -91,14 +91,14 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return "47m0s", new(47 * time.Minute)
 	case time.Duration:
 		return "47m0s", 47 * time.Minute
-	case app.List:
-		return "[http://a.test, http://b.test]", app.List{"http://a.test", "http://b.test"}
-	case app.PartyList:
-		return "[{client_id: a, name: b}]", app.PartyList{{ClientID: "a", Name: "b"}}
-	case app.PersonaList:
-		return "[{uin: S8979373D, name: b}]", app.PersonaList{{UIN: "S8979373D", Name: "b"}}
-	case app.FaultList:
-		return "[{kind: reset, count: 2, delay: 3s}]", app.FaultList{
+	case config.List:
+		return "[http://a.test, http://b.test]", config.List{"http://a.test", "http://b.test"}
+	case config.PartyList:
+		return "[{client_id: a, name: b}]", config.PartyList{{ClientID: "a", Name: "b"}}
+	case config.PersonaList:
+		return "[{uin: S8979373D, name: b}]", config.PersonaList{{UIN: "S8979373D", Name: "b"}}
+	case config.FaultList:
+		return "[{kind: reset, count: 2, delay: 3s}]", config.FaultList{
 			{Kind: "reset", Count: 2, Delay: fault.Duration(3 * time.Second)},
 		}
 	default:
@@ -108,7 +108,7 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 }
 
 // parseServe is the configuration of signet serve with arguments.
-func parseServe(t *testing.T, args ...string) app.Config {
+func parseServe(t *testing.T, args ...string) config.Config {
 	t.Helper()
 	var c cli
 	parser, err := newParser(&c)
@@ -142,7 +142,7 @@ func TestUnknownKeys(t *testing.T) {
 // other key has one.
 func TestEverySecret(t *testing.T) {
 	secrets, files := map[string]bool{}, map[string]bool{}
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		key := field.Tag.Get("yaml")
 		if _, ok := field.Tag.Lookup("secret"); ok {
 			secrets[key] = true

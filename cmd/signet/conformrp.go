@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/conform/relyingparty"
 	"github.com/signet-sign/signet/internal/obs"
 )
@@ -59,7 +60,7 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 	if c.Plant == "" && (c.Initiate == "" || c.Cancel == "") {
 		return errors.New("--initiate and --cancel are needed")
 	}
-	config := relyingparty.Config{
+	settings := relyingparty.Config{
 		ClientID: c.ClientID, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
 		WebhookURL: c.WebhookURL, Patience: c.Patience, KeysPause: c.KeysPause, Rules: c.Rule,
 	}
@@ -72,30 +73,32 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 			return err
 		}
 		defer planted.Close()
-		config.JWKSURL, config.RedirectURL = planted.JWKSURL, planted.RedirectURL
-		config.WebhookURL = planted.WebhookURL
+		settings.JWKSURL, settings.RedirectURL = planted.JWKSURL, planted.RedirectURL
+		settings.WebhookURL = planted.WebhookURL
 	}
-	sandbox, stop, err := c.start(env, config)
+	sandbox, stop, err := c.start(env, settings)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	base := sandbox.Config.PublicURL
-	config.Control = "http://" + sandbox.Control.String()
+	settings.Control = "http://" + sandbox.Control.String()
 	if planted == nil {
 		vars := []string{"SIGN_URL=" + base + api.BasePath, "SIGN_KEYS=" + base + api.PathKeys}
-		config.Initiate, config.Cancel = shellAction(c.Initiate, vars), shellAction(c.Cancel, vars)
-		config.Handled, config.Rotate = shellAction(c.Handled, vars), shellAction(c.Rotate, vars)
+		settings.Initiate = shellAction(c.Initiate, vars)
+		settings.Cancel = shellAction(c.Cancel, vars)
+		settings.Handled = shellAction(c.Handled, vars)
+		settings.Rotate = shellAction(c.Rotate, vars)
 	} else {
 		sample, err := fetchBody(env.ctx, base+"/demo/sample.pdf")
 		if err != nil {
 			return err
 		}
 		planted.Use(base+api.BasePath, base+api.PathKeys, sample)
-		config.Initiate, config.Cancel = planted.Initiate, planted.Cancel
-		config.Handled, config.Rotate = planted.Handled, planted.Rotate
+		settings.Initiate, settings.Cancel = planted.Initiate, planted.Cancel
+		settings.Handled, settings.Rotate = planted.Handled, planted.Rotate
 	}
-	r, err := relyingparty.Judge(env.ctx, config)
+	r, err := relyingparty.Judge(env.ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -106,9 +109,9 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 func (c *conformRPCmd) start(
 	env *environment, party relyingparty.Config,
 ) (a *app.App, stop func() error, err error) {
-	config := app.SandboxDefaults()
-	config.Listen, config.Control = c.Listen, c.Control
-	config.Parties = app.PartyList{{
+	settings := config.SandboxDefaults()
+	settings.Listen, settings.Control = c.Listen, c.Control
+	settings.Parties = config.PartyList{{
 		ClientID: party.ClientID, Name: party.ClientID, JWKSURL: party.JWKSURL,
 		WebhookURL:  party.WebhookURL,
 		RedirectURL: cmp.Or(party.RedirectURL, "http://localhost/"),
@@ -117,7 +120,7 @@ func (c *conformRPCmd) start(
 	level.Set(slog.LevelError) // what else there is to say stands in the report
 	none := func(string) string { return "" }
 	a, err = app.OpenSandbox(
-		env.ctx, config, time.Now, none, obs.NewLogger(env.errs, level, config.LogFormat),
+		env.ctx, settings, time.Now, none, obs.NewLogger(env.errs, level, settings.LogFormat),
 	)
 	if err != nil {
 		return nil, nil, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // block is a block of commands or of configuration in a page of the documentation.
@@ -261,7 +261,7 @@ func TestDocConfiguration(t *testing.T) {
 		if strings.HasPrefix(b.text, "- ") {
 			continue // a file of personas
 		}
-		if err := app.DecodeYAML([]byte(b.text), new(app.Config)); err != nil {
+		if err := config.DecodeYAML([]byte(b.text), new(config.Config)); err != nil {
 			t.Errorf("%s: %v in\n%s", b.page, err, b.text)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // ltvCmd has the commands for documents that are kept for decades.
@@ -21,10 +22,10 @@ type ltvCmd struct {
 // renewCmd renews files in place. It uses the service's configuration: data has the authority,
 // tsa_urls the timestamp authorities.
 type renewCmd struct {
-	Files      []string        `arg:"" name:"file"   help:"Signed PDF."                                                                    type:"existingfile"`
-	Before     days            `                     help:"Renew documents whose certificate ends within this time, such as 90d or 2160h."                     default:"90d"`
-	ConfigFile kong.ConfigFlag `       name:"config" help:"YAML file with the service's configuration."                                                                      env:"SIGNET_CONFIG" placeholder:"FILE"`
-	app.Config `       embed:""`
+	Files         []string        `arg:"" name:"file"   help:"Signed PDF."                                                                    type:"existingfile"`
+	Before        days            `                     help:"Renew documents whose certificate ends within this time, such as 90d or 2160h."                     default:"90d"`
+	ConfigFile    kong.ConfigFlag `       name:"config" help:"YAML file with the service's configuration."                                                                      env:"SIGNET_CONFIG" placeholder:"FILE"`
+	config.Config `       embed:""`
 }
 
 // errNotRenewed makes the program exit with status 1 after the reason for each file was printed.

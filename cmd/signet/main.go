@@ -22,9 +22,9 @@
 //	signet conform     judge a server by the rules of the contract
 //	signet conform-rp  judge a relying party
 //
-// Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
-// the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence, then
-// the environment.
+// Every key of the configuration (see internal/config.Config) is a flag, an environment variable
+// with the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence,
+// then the environment.
 package main
 
 import (
@@ -45,6 +45,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -84,8 +85,8 @@ type cli struct {
 
 // configured is the flags that both servers have.
 type configured struct {
-	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
-	app.Config `    embed:""`
+	ConfigFile    kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
+	config.Config `    embed:""`
 }
 
 type (
@@ -158,9 +159,9 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 		kong.Description("Document signing that speaks the Sign V3 API."),
 		kong.UsageOnError(),
 		kong.Configuration(resolver),
-		kong.TypeMapper(reflect.TypeFor[app.PartyList](), kong.MapperFunc(decodeParties)),
-		kong.TypeMapper(reflect.TypeFor[app.FaultList](), kong.MapperFunc(decodeFaults)),
-		kong.TypeMapper(reflect.TypeFor[app.PersonaList](), kong.MapperFunc(decodePersonas)),
+		kong.TypeMapper(reflect.TypeFor[config.PartyList](), kong.MapperFunc(decodeParties)),
+		kong.TypeMapper(reflect.TypeFor[config.FaultList](), kong.MapperFunc(decodeFaults)),
+		kong.TypeMapper(reflect.TypeFor[config.PersonaList](), kong.MapperFunc(decodePersonas)),
 		kong.DefaultEnvars("SIGNET"),
 	)...)
 }

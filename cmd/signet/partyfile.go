@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
@@ -176,7 +176,7 @@ func readPartyFile(name string) (file partyFile, err error) {
 	if err != nil {
 		return file, err
 	}
-	if err := app.DecodeYAML(text, &file); err != nil {
+	if err := config.DecodeYAML(text, &file); err != nil {
 		return file, fmt.Errorf("%s: %w", name, err)
 	}
 	seen := map[string]bool{}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestRemoveAbandoned checks that the folders of sandboxes that were killed go; those of running
@@ -24,7 +26,7 @@ func TestRemoveAbandoned(t *testing.T) {
 		}
 		return path
 	}
-	c := SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control = "127.0.0.1:0", "127.0.0.1:0"
 	c.Data = folder(dataPrefix+"running", old)
 	a, err := OpenSandbox(

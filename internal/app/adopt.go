@@ -19,6 +19,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/vault"
@@ -34,14 +35,14 @@ type Adopted struct{ Adopted, Refused int }
 // the keys of encrypted documents were in the lost database. Each outcome is reported with the id
 // of the request. It needs the SQLite database for itself.
 func Adopt(
-	ctx context.Context, c Config, log *slog.Logger, files []string,
+	ctx context.Context, c config.Config, log *slog.Logger, files []string,
 	report func(id, outcome string),
 ) (n Adopted, err error) {
 	// Open would make a new deployment where there is none.
-	if err := c.findDatabase(); err != nil {
+	if err := findDatabase(&c); err != nil {
 		return n, err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	p, err := openParts(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})
 	if err != nil {
 		return n, err
 	}

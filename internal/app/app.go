@@ -1,6 +1,6 @@
-// Package app wires the program: it builds a service or a sandbox from a [Config] and runs it.
-// Start at [Open], which lists the parts and their dependencies. The package contains no rules of
-// signing; packages request, party, token and signer do. cmd/signet has the command line.
+// Package app wires the program: it builds a service or a sandbox from a [config.Config] and runs
+// it. Start at [Open], which lists the parts and their dependencies. The package contains no rules
+// of signing; packages request, party, token and signer do. cmd/signet has the command line.
 package app
 
 import (
@@ -29,6 +29,7 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -70,7 +71,7 @@ const softLimit = 384 << 20
 
 // App is a program that is ready to run: its parts are open, and its addresses are bound.
 type App struct {
-	Config  Config
+	Config  config.Config
 	Addr    net.Addr // of the public listener
 	Control net.Addr // of the control listener; nil if there is none
 	HTTP    net.Addr // of the listener that leads to https; nil if there is none
@@ -96,7 +97,7 @@ type App struct {
 	authority  *ca.Authority
 	parties    *party.Registry
 	configured []party.Party
-	loaded     Config // configuration as it was last read
+	loaded     config.Config // configuration as it was last read
 	partyKeys  *party.Keys
 	kit        *ui.Kit
 	login      *login.Login
@@ -134,8 +135,10 @@ type App struct {
 }
 
 // Open builds the service that `signet serve` runs. now is time.Now, except in tests.
-func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger) (*App, error) {
-	if err := c.complete(log); err != nil {
+func Open(
+	ctx context.Context, c config.Config, now func() time.Time, log *slog.Logger,
+) (*App, error) {
+	if err := c.CompleteService(log); err != nil {
 		return nil, err
 	}
 	a := &App{Config: c, loaded: c, now: now, log: quiet(log)}
@@ -155,29 +158,6 @@ func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger)
 	}
 	a.controlHandler = control
 	return a, nil
-}
-
-// complete reads the secrets of a service's configuration, and refuses one that lacks what a
-// service needs or that is not safe.
-func (c *Config) complete(log *slog.Logger) error {
-	if err := c.readSecrets(); err != nil {
-		return err
-	}
-	if err := c.checkData(); err != nil {
-		return err
-	}
-	if c.PublicURL == "" {
-		return errors.New("public_url: it is needed, because it stands in links and certificates")
-	}
-	if c.TLS {
-		return errors.New(
-			"tls: it is for the sandbox; a service needs tls_certificate or acme_directory",
-		)
-	}
-	if c.Listen == "" {
-		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
-	}
-	return c.refuseRisks(log)
 }
 
 // open builds everything that service and sandbox share. Close closes it, also after an error.
@@ -204,7 +184,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if c.PublicURL == "" {
 		c.PublicURL = a.listenURL()
 	}
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
 	if err := a.openTLS(); err != nil {
@@ -215,10 +195,10 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		a.tracer = obs.NewTracer(strings.TrimRight(c.OTLPEndpoint, "/"), a.log)
 	}
 
-	if err := c.makeData(); err != nil {
+	if err := makeData(c); err != nil {
 		return err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: kind, Now: a.now, Log: a.log})
+	p, err := openParts(ctx, c, store.Options{Kind: kind, Now: a.now, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -239,7 +219,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	sandbox := kind == store.Sandbox
-	a.authority, err = c.openCA(a.store, a.keys, c.authorityOptions(sandbox, a.now))
+	a.authority, err = openCA(c, a.store, a.keys, authorityOptions(c, sandbox, a.now))
 	if err != nil {
 		return explainAuthority(err)
 	}
@@ -261,11 +241,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 // openParties reads the relying parties of the configuration and of the store.
 func (a *App) openParties(ctx context.Context) error {
 	c := &a.Config
-	configured, logos, err := c.registered()
+	configured, logos, err := c.Registered()
 	if err != nil {
 		return err
 	}
-	if a.parties, err = party.NewRegistry(c.policy(0), configured...); err != nil {
+	if a.parties, err = party.NewRegistry(c.Policy(0), configured...); err != nil {
 		return err
 	}
 	for _, l := range logos {
@@ -273,14 +253,14 @@ func (a *App) openParties(ctx context.Context) error {
 	}
 	a.configured = configured
 	keys := party.KeysConfig{
-		Clients: &party.Clients{Policy: c.policy(0), Wrap: a.tracedTransport}, Now: a.now,
+		Clients: &party.Clients{Policy: c.Policy(0), Wrap: a.tracedTransport}, Now: a.now,
 		RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch:           func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store,
 		Log: a.log,
 	}
 	switch {
 	case a.wall == nil: // the service
-	case c.Strictness == strictnessReal:
+	case c.Strictness == config.StrictnessReal:
 		keys.RequireUse = true
 	default: // a relying party that is being developed is restarted with new keys
 		keys.RefetchUnknownKid, keys.RefetchFailed = true, true
@@ -307,17 +287,10 @@ func (a *App) logProblems() {
 // recordCalls builds the recorder of calls. Close writes its queued records before it closes the
 // store.
 func (a *App) recordCalls(sandbox bool) {
-	mode := calllog.Mode(a.Config.RecordCalls)
-	if mode == "" {
-		mode = calllog.Refused
-		if sandbox {
-			mode = calllog.All
-		}
-	}
 	a.calls = calllog.NewRecorder(calllog.Config{
-		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log,
-		Unmetered: sandbox,
-		Counted:   a.metrics.Recorded, Refused: a.refused,
+		Store: a.store, Mode: calllog.Mode(a.Config.RecordCalls), Limits: calllog.DefaultLimits,
+		Now: a.now, Log: a.log, Unmetered: sandbox,
+		Counted: a.metrics.Recorded, Refused: a.refused,
 		Registered: func(ctx context.Context, clientID string) bool {
 			_, err := a.parties.Party(ctx, clientID)
 			return err == nil
@@ -341,7 +314,7 @@ func (a *App) verifier() (*signer.Verifier, error) {
 		return nil, fmt.Errorf("user_verification: public_url needs a host name: %w", err)
 	}
 	level := slog.LevelInfo
-	if u, err := url.Parse(c.PublicURL); err == nil && isLoopback(u.Hostname()) {
+	if u, err := url.Parse(c.PublicURL); err == nil && config.IsLoopback(u.Hostname()) {
 		level = slog.LevelDebug // as in each sandbox without a configuration
 	}
 	a.log.Log(
@@ -369,7 +342,7 @@ func (a *App) domain(sandbox bool) error {
 	a.signers = &signer.Service{
 		Store: a.store, Authority: a.authority, Verifier: verifier, Verification: verification,
 		Replay: a.store, ChallengeSecrets: enrolment.Secrets,
-		Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox),
+		Delay: *c.PhoneDelay, Limit: *c.PhoneLimit,
 		Now: a.now, Rand: rand.Reader, Log: a.log,
 	}
 	if err := a.requests(sandbox); err != nil {
@@ -381,7 +354,7 @@ func (a *App) domain(sandbox bool) error {
 	}
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Receivers: a.store,
-		Clients: &party.Clients{Policy: c.policy(webhook.Timeout), Wrap: a.tracedTransport},
+		Clients: &party.Clients{Policy: c.Policy(webhook.Timeout), Wrap: a.tracedTransport},
 		Key:     func() crypto.Signer { return keys.Keys()[0] },
 		Ladder:  c.WebhookLadder, Calls: a.calls, Accepted: a.metrics.Announced,
 		Now: a.now, Log: a.log,
@@ -402,7 +375,7 @@ func (a *App) domain(sandbox bool) error {
 		}),
 		Keys:         func() ([]byte, error) { return webhookJWKS(keys.Keys()) },
 		Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
-		Tolerant: sandbox && c.Strictness != strictnessReal,
+		Tolerant: sandbox && c.Strictness != config.StrictnessReal,
 		Calls:    a.calls, Answered: a.answered, Log: a.log,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
@@ -423,15 +396,15 @@ func (a *App) requests(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	refused, warned, err := c.content()
+	refused, warned, err := c.Content()
 	if err != nil {
 		return err
 	}
 	used := &usedStamps{Timestamper: stamps.source}
 	a.health = obs.NewHealth(a.subject(used.check).health()...)
-	config := request.Config{
+	service := request.Config{
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
-		Timestamper: used, Revocation: stamps.evidence, Level: c.level(),
+		Timestamper: used, Revocation: stamps.evidence, Level: c.Level(),
 		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader, Log: a.log,
 		PublicURL: c.PublicURL, LinkSecrets: links.Secrets,
@@ -443,15 +416,15 @@ func (a *App) requests(sandbox bool) error {
 		Sealed: a.metrics.Sealed,
 	}
 	if a.clock != nil {
-		config.ClockOffset = a.clock.offset
+		service.ClockOffset = a.clock.offset
 	}
 	if sandbox {
-		config.Clocks = a.clocks
-		if c.Strictness == strictnessReal {
-			config.MaxDocument = 10_000_000 // docs/contract.md, 14.13
+		service.Clocks = a.clocks
+		if c.Strictness == config.StrictnessReal {
+			service.MaxDocument = 10_000_000 // docs/contract.md, 14.13
 		}
 	}
-	a.sign = request.New(config)
+	a.sign = request.New(service)
 	return nil
 }
 
@@ -506,7 +479,7 @@ func (a *App) edges(sandbox bool) error {
 		return err
 	}
 	a.turns = turnsPerProcessor * runtime.GOMAXPROCS(0)
-	a.people = &limit.People{PerMinute: c.ratePerPerson(sandbox)}
+	a.people = &limit.People{PerMinute: *c.RatePerPerson}
 	a.openStreams = &limit.Counts{Each: c.StreamsPerAddress}
 	a.portal = &portal.Portal{
 		People:   a.people,
@@ -516,12 +489,13 @@ func (a *App) edges(sandbox bool) error {
 	if a.clientKeys, err = clientKeys(a.keys.KeyRing); err != nil {
 		return err
 	}
-	transport, err := transport("oidc_roots", c.OIDCRoots)
+	transport, err := config.Transport("oidc_roots", c.OIDCRoots)
 	if err != nil {
 		return err
 	}
-	signers := c.signerLogin(a.clientKeys)
-	signers.People, signers.Failures = a.people, c.failures(sandbox)
+	signers := signerLogin(c, a.clientKeys)
+	signers.People = a.people
+	signers.Failures = &limit.Failures{PerMinute: *c.FailedLoginsPerAddress}
 	signers.Secrets, signers.Ended = cookies.Secrets, a.store
 	signers.Transport = a.tracedTransport(a.toProvider(transport))
 	signers.Failed, signers.Now, signers.Log = a.portal.LoginFailed, a.now, a.log

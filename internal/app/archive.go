@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/pades"
@@ -29,16 +30,16 @@ type Archive struct {
 }
 
 // OpenArchive opens the authority in c.Data, which must exist, and the timestamp authorities of c.
-func OpenArchive(c Config) (*Archive, error) { return openArchive(c, time.Now) }
+func OpenArchive(c config.Config) (*Archive, error) { return openArchive(c, time.Now) }
 
-func openArchive(c Config, now func() time.Time) (*Archive, error) {
+func openArchive(c config.Config, now func() time.Time) (*Archive, error) {
 	if c.Data == "" {
 		return nil, errors.New("data: the folder with the authority is needed")
 	}
-	if err := c.checkTSA(); err != nil {
+	if err := c.CheckTSA(); err != nil {
 		return nil, err
 	}
-	dir, err := c.directory("authority", nil)
+	dir, err := directory(&c, "authority", nil)
 	var issuing *x509.Certificate
 	if err == nil {
 		issuing, err = certificateIn(dir, "issuing.crt")

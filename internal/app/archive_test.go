@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/pades"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -51,7 +52,7 @@ func archived(t *testing.T) (data string, doc []byte, end time.Time) {
 		Rand: rand.Reader,
 	})
 	must(err)
-	stamps, err := newStamps(&Config{}, authority, evidence{authority}, time.Now)
+	stamps, err := newStamps(&config.Config{}, authority, evidence{authority}, time.Now)
 	must(err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
@@ -94,7 +95,7 @@ func TestArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	const before = 90 * 24 * time.Hour
-	open := func(c Config, now time.Time) *Archive {
+	open := func(c config.Config, now time.Time) *Archive {
 		t.Helper()
 		c.Data = data
 		a, err := openArchive(c, func() time.Time { return now })
@@ -114,15 +115,15 @@ func TestArchive(t *testing.T) {
 		}
 	}
 
-	if renewed, err := open(Config{}, time.Now()).Renew(t.Context(), file, before); renewed ||
+	if renewed, err := open(config.Config{}, time.Now()).Renew(t.Context(), file, before); renewed ||
 		err != nil {
 		t.Errorf("not due: %v, %v", renewed, err)
 	}
 	untouched("not due")
 
 	due := end.AddDate(0, 0, -30)
-	away := Config{
-		TSAURLs:  List{"http://127.0.0.1:1/"},
+	away := config.Config{
+		TSAURLs:  config.List{"http://127.0.0.1:1/"},
 		TSARoots: filepath.Join(data, "authority", "root.crt"),
 	}
 	if _, err := open(away, due).Renew(t.Context(), file, before); err == nil {
@@ -134,7 +135,7 @@ func TestArchive(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if renewed, err := open(Config{}, due).Renew(t.Context(), link, before); !renewed ||
+	if renewed, err := open(config.Config{}, due).Renew(t.Context(), link, before); !renewed ||
 		err != nil {
 		t.Fatalf("due: %v, %v", renewed, err)
 	}
@@ -149,7 +150,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("left over: %v, %v", list, err)
 	}
 
-	late := open(Config{}, end.AddDate(1, 0, 0))
+	late := open(config.Config{}, end.AddDate(1, 0, 0))
 	for _, tc := range []struct {
 		doc   []byte
 		valid bool
@@ -168,7 +169,7 @@ func TestArchive(t *testing.T) {
 	if err := os.WriteFile(file, doc, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(Config{}, due).Renew(t.Context(), file, before); err == nil {
+	if _, err := open(config.Config{}, due).Renew(t.Context(), file, before); err == nil {
 		t.Error("a damaged document is renewed")
 	}
 	untouched("damaged")
@@ -176,7 +177,7 @@ func TestArchive(t *testing.T) {
 
 func TestArchiveNeedsAnAuthority(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenArchive(Config{Data: dir}); err == nil {
+	if _, err := OpenArchive(config.Config{Data: dir}); err == nil {
 		t.Error("an empty folder: accepted")
 	}
 	if list, _ := os.ReadDir(dir); len(list) != 0 {

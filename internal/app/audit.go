@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -33,7 +34,7 @@ var errAuditKey = errors.New(
 // the log begins, and never changes. The error is an errAuditKey if the log's key is lost, unless
 // the configuration changes it.
 func openAudit(
-	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
+	ctx context.Context, c *config.Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
 ) (*audit.Log, error) {
 	origin, err := db.Recorded(ctx, auditOrigin)
 	if err != nil {
@@ -84,14 +85,16 @@ func openAudit(
 
 // openLog opens the parts of a deployment and its audit log, with all events that its database
 // holds. It needs the SQLite database for itself.
-func openLog(ctx context.Context, c *Config, log *slog.Logger) (_ *parts, _ *audit.Log, err error) {
-	if err := c.readSecrets(); err != nil {
+func openLog(
+	ctx context.Context, c *config.Config, log *slog.Logger,
+) (_ *parts, _ *audit.Log, err error) {
+	if err := c.ReadSecrets(); err != nil {
 		return nil, nil, err
 	}
-	if err := c.checkData(); err != nil {
+	if err := c.CheckData(); err != nil {
 		return nil, nil, err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, err := openParts(ctx, c, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +112,7 @@ func openLog(ctx context.Context, c *Config, log *slog.Logger) (_ *parts, _ *aud
 
 // ExportAudit writes the audit log of a deployment, with all events that its database holds. It
 // needs the SQLite database for itself.
-func ExportAudit(ctx context.Context, c Config, log *slog.Logger, w io.Writer) (err error) {
+func ExportAudit(ctx context.Context, c config.Config, log *slog.Logger, w io.Writer) (err error) {
 	p, l, err := openLog(ctx, &c, log)
 	if err != nil {
 		return err

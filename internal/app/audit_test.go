@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
@@ -34,7 +35,7 @@ func TestAuditKeyIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	c := &Config{PublicURL: "https://sign.test"}
+	c := &config.Config{PublicURL: "https://sign.test"}
 	l, err := openAudit(ctx, c, db, keys, quiet)
 	if err != nil {
 		t.Fatal(err)

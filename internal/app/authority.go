@@ -17,13 +17,14 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
 
-func (c *Config) authorityOptions(sandbox bool, now func() time.Time) ca.Options {
+func authorityOptions(c *config.Config, sandbox bool, now func() time.Time) ca.Options {
 	return ca.Options{
 		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
 		Validity: c.SignerValidity, PlainHash: c.SignerSerial == "compat",
@@ -138,48 +139,50 @@ func (a *App) logAuthority(known []ca.Listed) (list []ca.Listed, changed bool) {
 // InitAuthority creates the deployment with its authority, as the first start of the service does.
 // With offline it creates no root, and returns the requests for its first certificates, PEM.
 func InitAuthority(
-	ctx context.Context, c Config, offline bool, log *slog.Logger,
+	ctx context.Context, c config.Config, offline bool, log *slog.Logger,
 ) (requests []byte, err error) {
-	if err := c.complete(log); err != nil {
+	if err := c.CompleteService(log); err != nil {
 		return nil, err
 	}
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	if err := c.makeData(); err != nil {
+	if err := makeData(&c); err != nil {
 		return nil, err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	p, err := openParts(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	dir, err := c.makeDirectory("authority", p.store)
+	dir, err := makeDirectory(&c, "authority", p.store)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"root.crt", "issuing.key"} {
 		if _, err := dir.Read(name); !errors.Is(err, fs.ErrNotExist) {
 			return nil, errors.Join(
-				err, fmt.Errorf("%s has an authority: it has %s", c.keyFiles(), name),
+				err, fmt.Errorf("%s has an authority: it has %s", keyFiles(&c), name),
 			)
 		}
 	}
 	if _, err := p.keys.Signer("webhook", elliptic.P256()); err != nil {
 		return nil, err
 	}
-	o := c.authorityOptions(false, time.Now)
+	o := authorityOptions(&c, false, time.Now)
 	if offline {
 		return ca.PrepareOffline(dir.With(p.keys.Protection()), o)
 	}
-	_, err = c.openCA(p.store, p.keys, o)
+	_, err = openCA(&c, p.store, p.keys, o)
 	return nil, err
 }
 
 // openAuthority opens the authority of a deployment, beside a running service or without one. Close
 // the access after the authority was used.
-func (c *Config) openAuthority(ctx context.Context) (_ *ca.Authority, _ *keyAccess, err error) {
-	k, err := c.openKeyAccess(ctx)
+func openAuthority(
+	ctx context.Context, c *config.Config,
+) (_ *ca.Authority, _ *keyAccess, err error) {
+	k, err := openKeyAccess(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,7 +200,7 @@ func (c *Config) openAuthority(ctx context.Context) (_ *ca.Authority, _ *keyAcce
 	if root, err := certificateIn(dir, "root.crt"); err == nil {
 		sandbox = ca.IsSandbox(root)
 	}
-	o := c.authorityOptions(sandbox, time.Now)
+	o := authorityOptions(c, sandbox, time.Now)
 	o.Keep = true
 	a, err := ca.OpenIn(dir, o)
 	return a, k, explainAuthority(err)
@@ -224,9 +227,9 @@ func described(list []ca.Listed) (certs []AuthorityCertificate) {
 // ShowAuthority lists the certificates of the authority, and when the CRL of a root on another
 // machine ends.
 func ShowAuthority(
-	ctx context.Context, c Config,
+	ctx context.Context, c config.Config,
 ) (certs []AuthorityCertificate, listEnd time.Time, err error) {
-	a, k, err := c.openAuthority(ctx)
+	a, k, err := openAuthority(ctx, &c)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -237,9 +240,9 @@ func ShowAuthority(
 // RotateAuthority creates the next certificate of a part: issuing, ocsp or tsa. Running nodes take
 // it up.
 func RotateAuthority(
-	ctx context.Context, c Config, part string,
+	ctx context.Context, c config.Config, part string,
 ) (_ []AuthorityCertificate, err error) {
-	a, k, err := c.openAuthority(ctx)
+	a, k, err := openAuthority(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -254,12 +257,12 @@ func RotateAuthority(
 }
 
 // AuthorityRequests returns PKCS #10 requests, PEM, for the next issuing CA or time-stamping unit.
-func AuthorityRequests(ctx context.Context, c Config, parts []string) (_ []byte, err error) {
+func AuthorityRequests(ctx context.Context, c config.Config, parts []string) (_ []byte, err error) {
 	var which []ca.Part
 	for _, p := range parts {
 		which = append(which, ca.Part(p))
 	}
-	k, err := c.openKeyAccess(ctx)
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +271,7 @@ func AuthorityRequests(ctx context.Context, c Config, parts []string) (_ []byte,
 	if err != nil {
 		return nil, err
 	}
-	return ca.Requests(dir, c.authorityOptions(false, time.Now), which...)
+	return ca.Requests(dir, authorityOptions(&c, false, time.Now), which...)
 }
 
 // SignRequests signs the requests of [AuthorityRequests] with the root in a folder, which it makes
@@ -285,20 +288,20 @@ func SignRequests(
 	for _, serial := range revoke {
 		lines = append(lines, ca.Revoked{Serial: serial, At: time.Now(), Reason: code})
 	}
-	c := Config{AuthorityName: name, PublicURL: publicURL}
+	c := config.Config{AuthorityName: name, PublicURL: publicURL}
 	dir, err := keydir.Open(folder, rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	return ca.SignRequests(dir, c.authorityOptions(false, time.Now), requests, lines...)
+	return ca.SignRequests(dir, authorityOptions(&c, false, time.Now), requests, lines...)
 }
 
 // InstallAuthority stores what the root's machine has signed, and returns the certificates for this
 // deployment's keys.
 func InstallAuthority(
-	ctx context.Context, c Config, text []byte,
+	ctx context.Context, c config.Config, text []byte,
 ) (_ []*x509.Certificate, err error) {
-	k, err := c.openKeyAccess(ctx)
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -307,19 +310,20 @@ func InstallAuthority(
 	if err != nil {
 		return nil, err
 	}
-	return ca.Install(dir, c.authorityOptions(false, time.Now), text)
+	return ca.Install(dir, authorityOptions(&c, false, time.Now), text)
 }
 
 // RevokeCertificate revokes a certificate: that of an issuing CA by the root's CRL, which running
 // nodes take up, and that of a signer in the database. operator is for the audit log.
 func RevokeCertificate(
-	ctx context.Context, c Config, serial *big.Int, reason, operator string, log *slog.Logger,
+	ctx context.Context, c config.Config, serial *big.Int, reason, operator string,
+	log *slog.Logger,
 ) (err error) {
 	code, err := ca.ParseReason(reason)
 	if err != nil {
 		return err
 	}
-	a, k, err := c.openAuthority(ctx)
+	a, k, err := openAuthority(ctx, &c)
 	if err != nil {
 		return err
 	}
@@ -330,7 +334,7 @@ func RevokeCertificate(
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, err := openParts(ctx, &c, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if errors.Is(err, store.ErrInUse) {
 		return fmt.Errorf("%w: revoke the certificate in the console of the running service", err)
 	}
@@ -352,14 +356,14 @@ func RevokeCertificate(
 // IssuedCertificates calls show for each certificate that the authority has issued, newest first,
 // or for the one with a serial number. It may run beside the service.
 func IssuedCertificates(
-	ctx context.Context, c Config, serial *big.Int, log *slog.Logger,
+	ctx context.Context, c config.Config, serial *big.Int, log *slog.Logger,
 	show func(audit.Certificate) error,
 ) error {
-	if err := c.findDatabase(); err != nil {
+	if err := findDatabase(&c); err != nil {
 		return err
 	}
 	db, err := store.Open(ctx, store.Options{
-		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: log,
+		Database: c.DatabasePath(), Kind: store.AnyKind, Keep: true, Log: log,
 	})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/store"
@@ -22,11 +23,11 @@ import (
 // archive: a snapshot of the SQLite database, then the documents, the keys and the authority. The
 // service may run. A PostgreSQL database, which may have the keys and the authority, and a bucket
 // with the documents are not in it; back up the database first and the bucket last.
-func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (err error) {
-	if err := c.findDatabase(); err != nil {
+func Backup(ctx context.Context, c config.Config, recipients []string, out io.Writer) (err error) {
+	if err := findDatabase(&c); err != nil {
 		return err
 	}
-	if c.Database != "" && c.Documents != "" && c.KeyFiles == inDatabase {
+	if c.Database != "" && c.Documents != "" && c.KeyFiles == config.InDatabase {
 		return errors.New(
 			"nothing of the deployment is on this machine: back up the database first and then the bucket",
 		)
@@ -41,7 +42,7 @@ func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (
 	}
 	archive := tar.NewWriter(sealed)
 	if c.Database == "" {
-		if err := addSnapshot(ctx, archive, c.databasePath(), c.Data); err != nil {
+		if err := addSnapshot(ctx, archive, c.DatabasePath(), c.Data); err != nil {
 			return err
 		}
 	}
@@ -49,7 +50,7 @@ func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (
 	if c.Documents == "" {
 		folders = append(folders, "documents")
 	}
-	if c.KeyFiles != inDatabase {
+	if c.KeyFiles != config.InDatabase {
 		folders = append(folders, "keys", "authority")
 	}
 	for _, folder := range folders {
@@ -117,8 +118,8 @@ func addFile(to *tar.Writer, base, name string) error {
 // Restore reads what [Backup] has written into the data folder, which must not exist or be empty.
 // identities is the text of an age identity file. The files appear in the folder when all are
 // complete and on disk, and the database appears last. The folder may be a mount point.
-func Restore(ctx context.Context, c Config, identities, in io.Reader) (err error) {
-	if err := c.findDatabase(); err != nil {
+func Restore(ctx context.Context, c config.Config, identities, in io.Reader) (err error) {
+	if err := findDatabase(&c); err != nil {
 		return err
 	}
 	if c.Data == "" {

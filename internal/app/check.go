@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -51,7 +52,7 @@ func faulty(err error, remedy, text string) Finding {
 
 // subject is a service that is checked, or the parts of one that does not run.
 type subject struct {
-	config    *Config
+	config    *config.Config
 	now       func() time.Time
 	after     func(time.Duration) <-chan time.Time
 	log       *slog.Logger

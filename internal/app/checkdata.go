@@ -168,7 +168,7 @@ func (s *subject) serverFindings(server store.Server, err error) (list []Finding
 
 // checkFacts compares the configuration with what all nodes of the deployment share.
 func checkFacts(ctx context.Context, s *subject) (list []Finding) {
-	dir, err := s.config.directory("authority", s.store)
+	dir, err := directory(s.config, "authority", s.store)
 	var root *x509.Certificate
 	if err == nil {
 		root, err = certificateIn(dir, "root.crt")
@@ -181,7 +181,7 @@ func checkFacts(ctx context.Context, s *subject) (list []Finding) {
 		f.Check = "authority"
 		return []Finding{f}
 	}
-	for _, fact := range s.config.facts(root) {
+	for _, fact := range facts(s.config, root) {
 		recorded, err := s.store.Recorded(ctx, fact.key)
 		text := ""
 		switch {
@@ -251,8 +251,8 @@ func checkDocumentKeys(ctx context.Context, s *subject) Finding {
 	if s.store.CheckSchema(ctx) != nil {
 		return ok("the database has none yet")
 	}
-	v, err := s.config.openVault(
-		ctx, &parts{store: s.store, keys: keys}, store.Options{Now: s.now, Log: s.log},
+	v, err := openVault(
+		ctx, s.config, &parts{store: s.store, keys: keys}, store.Options{Now: s.now, Log: s.log},
 	)
 	if err == nil {
 		err = v.Check(ctx)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 )
 
@@ -22,7 +23,7 @@ import (
 // what the old one has signed would not be valid any more.
 func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 	for _, name := range []string{"keys", "authority"} {
-		part, err := s.config.keyPart(name, s.store)
+		part, err := keyPart(s.config, name, s.store)
 		if err == nil {
 			err = s.marked(ctx, part)
 		}
@@ -56,8 +57,8 @@ const providerRemedy = "correct keys, and keys_password or its file (of a token 
 
 // checkKeyProvider looks whether the token or key management service can be opened, before the
 // first start.
-func (c *Config) checkKeyProvider() Finding {
-	p, err := c.keyProvider()
+func checkKeyProvider(c *config.Config) Finding {
+	p, err := keyProvider(c)
 	if opened, ok := p.(io.Closer); ok && err == nil {
 		err = opened.Close()
 	}
@@ -184,7 +185,7 @@ func (s *subject) serviceKeys() ([]serviceKey, error) {
 		{"authority", "issuing", elliptic.P384()},
 		{"authority", "ocsp", elliptic.P256()},
 	}
-	dir, err := s.config.directory("authority", s.store)
+	dir, err := directory(s.config, "authority", s.store)
 	if err != nil {
 		return nil, err
 	}
@@ -201,10 +202,10 @@ func (s *subject) serviceKeys() ([]serviceKey, error) {
 // openKeys opens the directory of the keys once, and does not make it.
 func (s *subject) openKeys() (_ *keydir.Dir, err error) {
 	if s.keys == nil {
-		s.keys, err = s.config.existingKeys(s.store)
+		s.keys, err = existingKeys(s.config, s.store)
 		return s.keys, err
 	}
-	_, err = s.config.directory("keys", s.store)
+	_, err = directory(s.config, "keys", s.store)
 	return s.keys, err
 }
 
@@ -214,7 +215,7 @@ func (s *subject) directory(name string) (*keydir.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := s.config.directory(name, s.store)
+	dir, err := directory(s.config, name, s.store)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +248,7 @@ const endingSoon = 90 * 24 * time.Hour
 func checkCertificates(_ context.Context, s *subject) (list []Finding) {
 	var files []keydir.File
 	offline := false
-	dir, err := s.config.directory("authority", s.store)
+	dir, err := directory(s.config, "authority", s.store)
 	if err == nil {
 		files, err = dir.List()
 	}
@@ -305,7 +306,7 @@ func checkCertificates(_ context.Context, s *subject) (list []Finding) {
 // authority opens the authority of the data folder, and creates nothing.
 func (s *subject) authority() (*ca.Authority, error) {
 	c := s.config
-	o := c.authorityOptions(false, s.now)
+	o := authorityOptions(c, false, s.now)
 	o.Keep = true
 	dir, err := s.directory("authority")
 	if err != nil {

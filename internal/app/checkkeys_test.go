@@ -69,8 +69,8 @@ func later(years int) func(*clinic) {
 // logged writes an event and a checkpoint into the audit log.
 func logged(c *clinic) {
 	log := slog.New(slog.DiscardHandler)
-	p, err := c.config.openParts(
-		c.Context(), store.Options{Kind: store.AnyKind, Now: time.Now, Log: log},
+	p, err := openParts(
+		c.Context(), &c.config, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log},
 	)
 	c.must(err)
 	event := audit.NewCertificate("01", "signer", []byte("a certificate"), time.Now())

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/store"
@@ -35,10 +36,10 @@ func checkLogin(ctx context.Context, s *subject) (list []Finding) {
 	if c.OIDCIssuer == "" {
 		list = append(list, warning("set oidc_issuer", "no signer can log in"))
 	} else {
-		list = append(list, s.checkProvider(ctx, "oidc", c.OIDCRoots, c.signerLogin))
+		list = append(list, s.checkProvider(ctx, "oidc", c.OIDCRoots, signerLogin))
 	}
 	if c.ConsoleOIDCIssuer != "" {
-		f := s.checkProvider(ctx, "console_oidc", c.ConsoleOIDCRoots, c.consoleLogin)
+		f := s.checkProvider(ctx, "console_oidc", c.ConsoleOIDCRoots, consoleLogin)
 		f.Check = "console login"
 		list = append(list, f)
 	}
@@ -46,10 +47,11 @@ func checkLogin(ctx context.Context, s *subject) (list []Finding) {
 }
 
 func (s *subject) checkProvider(
-	ctx context.Context, key, caFile string, configured func(*login.Keys) login.Config,
+	ctx context.Context, key, caFile string,
+	configured func(*config.Config, *login.Keys) login.Config,
 ) Finding {
 	var keys *login.Keys
-	dir, err := s.config.existingKeys(s.store)
+	dir, err := existingKeys(s.config, s.store)
 	fresh := s.id == "" && errors.Is(err, fs.ErrNotExist) // before the first start
 	if err != nil && !fresh {
 		return faulty(err, "restore the folder of keys from a backup", "")
@@ -60,7 +62,7 @@ func (s *subject) checkProvider(
 			return faulty(err, "start the service, which makes its keys for OpenID Connect", "")
 		}
 	}
-	c := configured(keys)
+	c := configured(s.config, keys)
 	if fresh && c.ClientSecret == "" {
 		return warning(
 			"start the service, which makes them, register the JWKS at the provider, and run signet doctor again",
@@ -72,7 +74,7 @@ func (s *subject) checkProvider(
 			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
 		)
 	}
-	if c.Transport, err = transport(key+"_roots", caFile); err != nil {
+	if c.Transport, err = config.Transport(key+"_roots", caFile); err != nil {
 		return faulty(err, fmt.Sprintf("set %s_roots to a readable PEM file", key), "")
 	}
 	var ahead time.Duration // of this machine's clock
@@ -142,7 +144,7 @@ func (s *subject) checkProvider(
 // checkExposure finds what is open to others.
 func checkExposure(_ context.Context, s *subject) (list []Finding) {
 	c := s.config
-	if c.Control != "" && !isLoopback(hostOf(c.Control)) && !c.console() && c.MetricsToken == "" {
+	if c.Control != "" && !config.IsLoopback(config.HostOf(c.Control)) && !c.HasConsole() && c.MetricsToken == "" {
 		list = append(list, warning(
 			"set metrics_token, or a loopback address as control",
 			"/metrics on %s is open to every machine of the network", c.Control,
@@ -154,13 +156,13 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 			"there is no control listener, and so no /readyz, no metrics and no console",
 		))
 	}
-	if strings.HasPrefix(c.PublicURL, "https://") && !c.endsTLS() && len(c.TrustedProxies) == 0 {
+	if strings.HasPrefix(c.PublicURL, "https://") && !c.EndsTLS() && len(c.TrustedProxies) == 0 {
 		list = append(list, warning(
 			"set trusted_proxies to the addresses of the proxy that ends TLS",
 			"limits and security events take the proxy's address for that of every client",
 		))
 	}
-	for _, p := range c.proxies() {
+	for _, p := range c.Proxies() {
 		if p.Bits() == 0 {
 			list = append(list, warning(
 				"set trusted_proxies to the addresses of the proxies",
@@ -169,7 +171,7 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 		}
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "https" &&
-		isLoopback(u.Hostname()) {
+		config.IsLoopback(u.Hostname()) {
 		list = append(list, warning(
 			"set public_url before the first start to the name at which signers' phones reach the service",
 			"public_url is an address of this machine, which no phone can reach",
@@ -189,10 +191,8 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 			"the connection to the database at %s may be in clear text", strings.Join(hosts, ", "),
 		))
 	}
-	for _, r := range risks() {
-		if why := r.found(c); why != "" { // a start would refuse it without unsafe
-			list = append(list, warning(r.remedy, "%s is unsafe: %s", r.key, why))
-		}
+	for _, r := range c.Risks() { // a start would refuse them without unsafe
+		list = append(list, warning(r.Remedy, "%s is unsafe: %s", r.Key, r.Why))
 	}
 	if c.AllowPrivate {
 		list = append(list, warning(
@@ -234,7 +234,7 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 	if u, err := url.Parse(s.config.PublicURL); err == nil { // for which an ACME certificate is
 		local.Transport.(*http.Transport).TLSClientConfig.ServerName = u.Hostname()
 	}
-	ours, err := s.serves(ctx, &local, scheme(s.config.endsTLS())+dialable(s.listen), public.KeyID)
+	ours, err := s.serves(ctx, &local, scheme(s.config.EndsTLS())+dialable(s.listen), public.KeyID)
 	switch {
 	case !ours && err == nil:
 		find("listen", faulty(
@@ -243,10 +243,10 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		))
 		return list
 	case !ours:
-		for _, a := range s.config.addresses() {
-			if err := ownAddress(ctx, a.addr); err != nil {
-				find(a.key, faulty(
-					err, "set "+a.key+" to an address of this machine, or :PORT for all", "",
+		for _, a := range s.config.Addresses() {
+			if err := ownAddress(ctx, a.Addr); err != nil {
+				find(a.Key, faulty(
+					err, "set "+a.Key+" to an address of this machine, or :PORT for all", "",
 				))
 			}
 		}
@@ -298,7 +298,7 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 
 // ownAddress returns an error unless this machine has the address of a listener.
 func ownAddress(ctx context.Context, addr string) error {
-	host := hostOf(addr)
+	host := config.HostOf(addr)
 	if host == "" {
 		return nil
 	}
@@ -327,7 +327,7 @@ func checkCollector(ctx context.Context, s *subject) []Finding {
 	if s.config.OTLPEndpoint == "" {
 		return nil
 	}
-	policy := s.config.policy(callTimeout)
+	policy := s.config.Policy(callTimeout)
 	policy.AllowPrivate = true // the operator chose the URL
 	if _, err := policy.Reach(ctx, s.config.OTLPEndpoint); err != nil {
 		return []Finding{warning(
@@ -406,7 +406,7 @@ func (zeros) Read(b []byte) (int, error) {
 
 // checkEnd looks when the certificate of the public URL ends.
 func (s *subject) checkEnd(ctx context.Context) (f Finding) {
-	policy := s.config.policy(callTimeout)
+	policy := s.config.Policy(callTimeout)
 	policy.AllowPrivate = true // the operator chose the URL
 	found, err := policy.Reach(ctx, s.config.PublicURL)
 	if err != nil || found.TLS == "" || found.NotAfter.Sub(s.now()) > renewedSoon {

@@ -4,13 +4,15 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // networkMistakes are mistakes in listeners, logins and what else is reached by the network.
 var networkMistakes = []mistake{
 	{
 		"allowed risk",
-		func(c *clinic) { c.config.StaticQR, c.config.Unsafe = true, List{"static_qr"} },
+		func(c *clinic) { c.config.StaticQR, c.config.Unsafe = true, config.List{"static_qr"} },
 		Warning, "exposure", "static_qr is unsafe", "remove the key",
 	},
 	{
@@ -58,7 +60,7 @@ var networkMistakes = []mistake{
 	{
 		"operators' client", func(c *clinic) {
 			c.config.ConsoleOIDCIssuer, c.config.ConsoleOIDCClientID = c.provider.URL, "console"
-			c.config.ConsoleURL, c.config.ConsoleRoles = "https://console.test", List{"a=admin"}
+			c.config.ConsoleURL, c.config.ConsoleRoles = "https://console.test", config.List{"a=admin"}
 		},
 		Fault, "console login", "does not accept the client", "console_oidc_client_id",
 	},
@@ -83,7 +85,7 @@ var networkMistakes = []mistake{
 	},
 	{
 		"every proxy is trusted",
-		func(c *clinic) { c.config.TrustedProxies = List{"0.0.0.0/0"} },
+		func(c *clinic) { c.config.TrustedProxies = config.List{"0.0.0.0/0"} },
 		Warning, "exposure", "0.0.0.0/0 trusts every client", "addresses of the proxies",
 	},
 	{
@@ -96,7 +98,7 @@ var networkMistakes = []mistake{
 		Warning, "exposure", "which no phone can reach", "set public_url",
 	},
 	{
-		"scope that is not offered", func(c *clinic) { c.config.OIDCScopes = List{"uinfin"} },
+		"scope that is not offered", func(c *clinic) { c.config.OIDCScopes = config.List{"uinfin"} },
 		Warning, "login", "the scope uinfin", "set oidc_scopes",
 	},
 	{
@@ -105,7 +107,7 @@ var networkMistakes = []mistake{
 	},
 	{
 		"authentication class that is not offered",
-		func(c *clinic) { c.config.OIDCACRValues = List{"urn:x"} },
+		func(c *clinic) { c.config.OIDCACRValues = config.List{"urn:x"} },
 		Warning, "login", "the acr urn:x", "oidc_acr_values",
 	},
 	{
@@ -121,7 +123,7 @@ var networkMistakes = []mistake{
 		"console without an admin", func(c *clinic) {
 			c.config.ConsoleOIDCIssuer, c.config.ConsoleOIDCClientID = c.provider.URL, "signet"
 			c.config.ConsoleOIDCClientSecret = clinicSecret
-			c.config.ConsoleURL, c.config.ConsoleRoles = "https://console.test", List{"a=viewer"}
+			c.config.ConsoleURL, c.config.ConsoleRoles = "https://console.test", config.List{"a=viewer"}
 		},
 		Warning, "exposure", "no operator can be an admin", "console_roles",
 	},

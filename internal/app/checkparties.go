@@ -20,11 +20,11 @@ import (
 // checkParties fetches the keys of each relying party, and posts a body without a token to its
 // webhook.
 func checkParties(ctx context.Context, s *subject) []Finding {
-	configured, _, err := s.config.registered()
+	configured, _, err := s.config.Registered()
 	if err != nil {
 		return nil // as the configuration's check says
 	}
-	registry, err := party.NewRegistry(s.config.policy(0), configured...)
+	registry, err := party.NewRegistry(s.config.Policy(0), configured...)
 	if err == nil && s.store != nil {
 		err = registry.Open(ctx, s.store)
 	}
@@ -62,7 +62,7 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	d := party.Diagnoser{Policy: s.config.policy(callTimeout)}.Diagnose(ctx, p)
+	d := party.Diagnoser{Policy: s.config.Policy(callTimeout)}.Diagnose(ctx, p)
 	s.checkAuthorities(p, find)
 	if err := cmp.Or(d.KeysErr, noKey(d)); err != nil {
 		find(faulty(
@@ -99,7 +99,7 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 // what answers otherwise would not get webhooks either.
 func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
 	const remedy = "correct webhook_url, or let the relying party receive POST requests there"
-	answer, err := party.Diagnoser{Policy: s.config.policy(webhook.Timeout)}.Probe(ctx, p)
+	answer, err := party.Diagnoser{Policy: s.config.Policy(webhook.Timeout)}.Probe(ctx, p)
 	if err != nil {
 		return faulty(fmt.Errorf("its webhook: %w", shown(err)), remedy, "")
 	}

@@ -139,10 +139,10 @@ func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
 	}
 	o := pades.SealOptions{
 		Chain: append([]*x509.Certificate{cert}, other.Chain()...), Timestamper: all.source,
-		Known: all.known, NoDocumentTimestamp: s.config.level() < pades.LevelLTA,
+		Known: all.known, NoDocumentTimestamp: s.config.Level() < pades.LevelLTA,
 		TimestampField: "doctor-timestamp", Rand: rand.Reader,
 	}
-	if s.config.level() > pades.LevelT {
+	if s.config.Level() > pades.LevelT {
 		o.Evidence = all.evidence
 	}
 	appended, level, err := pades.Seal(ctx, original, p, signature, o)
@@ -157,7 +157,7 @@ func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
 		return level, err
 	}
 	return level, report.Meets(pades.Expectation{
-		Prepared: p, Certificate: cert, Level: s.config.level(),
+		Prepared: p, Certificate: cert, Level: s.config.Level(),
 	})
 }
 

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/pades/tsa"
 )
@@ -34,7 +35,7 @@ import (
 // clinic is a healthy service and what it depends on.
 type clinic struct {
 	*testing.T
-	config   Config
+	config   config.Config
 	now      func() time.Time
 	free     func(path string) (uint64, error)
 	inMemory func(path string) bool
@@ -60,9 +61,9 @@ func newClinic(t *testing.T, database string) *clinic {
 	c.config = serviceConfig(t, database)
 	c.config.PublicURL = "https://sign.test"
 	c.config.OIDCClientID, c.config.OIDCClientSecret = "signet", clinicSecret
-	c.config.AllowPrivate, c.config.TrustedProxies = true, List{"10.0.0.1"}
+	c.config.AllowPrivate, c.config.TrustedProxies = true, config.List{"10.0.0.1"}
 	c.config.TSARoots = roots
-	c.config.Parties = PartyList{{
+	c.config.Parties = config.PartyList{{
 		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
 		WebhookURL: p.WebhookURL + "?key=" + clinicQuery,
 	}}
@@ -108,7 +109,7 @@ func (c *clinic) startServers() {
 	mux := http.NewServeMux()
 	c.provider = httptest.NewServer(mux)
 	c.Cleanup(c.provider.Close)
-	c.config.OIDCIssuer, c.config.TSAURLs = c.provider.URL, List{c.stamps.URL}
+	c.config.OIDCIssuer, c.config.TSAURLs = c.provider.URL, config.List{c.stamps.URL}
 	answer := func(path string, v any) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			_ = json.NewEncoder(w).Encode(v)
@@ -292,9 +293,9 @@ func (c *clinic) server(h http.HandlerFunc) string {
 // servers of this test are.
 func (c *clinic) diagnose() (bad []Finding) {
 	c.Helper()
-	config := c.config
+	settings := c.config
 	s := &subject{
-		config: &config, listen: config.Listen, now: c.now, after: time.After, free: c.free, inMemory: c.inMemory,
+		config: &settings, listen: settings.Listen, now: c.now, after: time.After, free: c.free, inMemory: c.inMemory,
 		log: slog.New(slog.DiscardHandler),
 	}
 	list := s.examine(c.Context(), atDoctor)
@@ -344,4 +345,20 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// strong is a password that is not easy to guess.
+const strong = "mZ7kQ2vX9pLs4TgB"
+
+// write writes a file and returns its path.
+func write(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
+	return path
 }

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // serviceConfig is a configuration of the service for tests.
-func serviceConfig(t *testing.T, database string) Config {
-	return Config{
+func serviceConfig(t *testing.T, database string) config.Config {
+	return config.Config{
 		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", PublicURL: "https://sign.test",
 		Data: t.TempDir(), Database: database, SessionLifetime: 3 * time.Minute,
 		UnauthorizedStatus: 400, AuthorityName: "Signet",
@@ -22,7 +24,7 @@ func serviceConfig(t *testing.T, database string) Config {
 // TestClock checks that a node measures how far its clock is from the database's. From one second
 // on it warns, once a minute, and from five on it does not start.
 func TestClock(t *testing.T) {
-	config := serviceConfig(t, cluster.Database(t))
+	settings := serviceConfig(t, cluster.Database(t))
 	for _, test := range []struct {
 		ahead         time.Duration
 		warns, starts bool
@@ -39,7 +41,7 @@ func TestClock(t *testing.T) {
 			var log bytes.Buffer
 			now := func() time.Time { return time.Now().Add(test.ahead) }
 			a, err := Open(
-				t.Context(), config, now, slog.New(slog.NewTextHandler(&log, nil)),
+				t.Context(), settings, now, slog.New(slog.NewTextHandler(&log, nil)),
 			)
 			if !test.starts {
 				want := "ahead of the database's"

@@ -1,5 +1,7 @@
 package app
 
+import "github.com/signet-sign/signet/internal/config"
+
 // configurationMistakes are mistakes in the configuration.
 var configurationMistakes = []mistake{
 	{
@@ -86,7 +88,7 @@ var configurationMistakes = []mistake{
 		Fault, "configuration", "must be a folder", "correct the key",
 	},
 	{
-		"proxy by name", func(c *clinic) { c.config.TrustedProxies = List{"haproxy"} },
+		"proxy by name", func(c *clinic) { c.config.TrustedProxies = config.List{"haproxy"} },
 		Fault, "configuration", "neither an address nor a network", "correct the key",
 	},
 	{

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/rpapi"
 )
@@ -25,9 +27,9 @@ import (
 func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) error {
 	c := &console.Console{
 		Requests: a.sign, Lister: a.store, Parties: a.parties,
-		Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Diagnose: party.Diagnoser{Policy: a.Config.Policy(5 * time.Second)},
 		Registrar: &party.Registrar{
-			Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now,
+			Registry: a.parties, Store: a.store, Policy: a.Config.Policy(0), Now: a.now,
 			Rand: rand.Reader, FourEyes: a.Config.ConsoleFourEyes,
 		},
 		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
@@ -35,7 +37,8 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		Signers: a.signers, People: a.personActs(),
 		Metrics: a.consoleMetrics,
 		Calls:   a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
-		Password: a.Config.ConsolePassword, Failures: a.Config.failures(a.wall != nil),
+		Password: a.Config.ConsolePassword,
+		Failures: &limit.Failures{PerMinute: *a.Config.FailedLoginsPerAddress},
 		Sessions: &operator.Sessions{Store: a.store, Now: a.now},
 	}
 	if a.wall == nil { // the service
@@ -80,11 +83,11 @@ func (a *App) doctor(ctx context.Context) (list []console.Finding) {
 
 // operatorLogin has operators log in by OpenID Connect, if that is configured.
 func (a *App) operatorLogin(c *console.Console) (err error) {
-	config := &a.Config
-	if config.ConsoleOIDCIssuer == "" {
+	own := &a.Config
+	if own.ConsoleOIDCIssuer == "" {
 		return nil
 	}
-	if config.ConsolePassword != "" {
+	if own.ConsolePassword != "" {
 		a.log.Warn(
 			"console_password is for the first start: remove it once operators log in by OpenID Connect",
 		)
@@ -93,15 +96,15 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 	if err != nil {
 		return err
 	}
-	c.URL, c.RoleClaim = config.ConsoleURL, config.ConsoleRoleClaim
-	if c.Roles, err = config.consoleRoles(); err != nil {
+	c.URL, c.RoleClaim = own.ConsoleURL, own.ConsoleRoleClaim
+	if c.Roles, err = own.ParseConsoleRoles(); err != nil {
 		return err
 	}
-	transport, err := transport("console_oidc_roots", config.ConsoleOIDCRoots)
+	transport, err := config.Transport("console_oidc_roots", own.ConsoleOIDCRoots)
 	if err != nil {
 		return err
 	}
-	operators := config.consoleLogin(a.clientKeys)
+	operators := consoleLogin(own, a.clientKeys)
 	operators.Failures, operators.Secrets, operators.Ended = c.Failures, secret.Secrets, a.store
 	operators.Transport, operators.Accept = a.tracedTransport(transport), c.Accept
 	operators.Now, operators.Log = a.now, a.log

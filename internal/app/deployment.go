@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -9,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -25,27 +23,29 @@ import (
 
 // folders returns the parts of the deployment beside the database: documents, which may be in a
 // bucket, keys and authority, which may be in the database. db is nil if there is none yet.
-func (c *Config) folders(ctx context.Context, db *store.Store) (list []deployment.Part, err error) {
+func folders(
+	ctx context.Context, c *config.Config, db *store.Store,
+) (list []deployment.Part, err error) {
 	var documents deployment.Part = deployment.Folder{
 		Name: "documents", Path: filepath.Join(c.Data, "documents"),
 	}
 	if c.Documents != "" {
-		if documents, err = c.openBucket(ctx); err != nil {
+		if documents, err = openBucket(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	keys, err := c.keyPart("keys", db)
+	keys, err := keyPart(c, "keys", db)
 	if err != nil {
 		return nil, err
 	}
-	authority, err := c.keyPart("authority", db)
-	if c.KeyFiles == inDatabase {
+	authority, err := keyPart(c, "authority", db)
+	if c.KeyFiles == config.InDatabase {
 		return []deployment.Part{keys, authority, documents}, err
 	}
 	return []deployment.Part{documents, keys, authority}, err
 }
 
-func (c *Config) openBucket(ctx context.Context) (*documents.S3, error) {
+func openBucket(ctx context.Context, c *config.Config) (*documents.S3, error) {
 	at, err := documents.ParseLocation(c.Documents)
 	if err != nil {
 		return nil, fmt.Errorf("documents: %w", err)
@@ -56,55 +56,14 @@ func (c *Config) openBucket(ctx context.Context) (*documents.S3, error) {
 }
 
 // openDocuments opens the bucket or the folder, which it makes.
-func (c *Config) openDocuments(ctx context.Context, o documents.Options) (documents.Store, error) {
+func openDocuments(
+	ctx context.Context, c *config.Config, o documents.Options,
+) (documents.Store, error) {
 	if c.Documents != "" {
-		return c.openBucket(ctx)
+		return openBucket(ctx, c)
 	}
 	o.Path = filepath.Join(c.Data, "documents")
 	return documents.OpenDir(o)
-}
-
-// databasePath returns the URL of the PostgreSQL database, or the path of the SQLite file.
-func (c *Config) databasePath() string {
-	if c.Database != "" {
-		return c.withPassword(c.Database)
-	}
-	return filepath.Join(c.Data, "signet.db")
-}
-
-// sessionURL returns the URL of the PostgreSQL database past a pooler; "" if there is none.
-func (c *Config) sessionURL() string {
-	if c.DatabaseListen == "" {
-		return ""
-	}
-	return c.withPassword(c.DatabaseListen)
-}
-
-func isPostgres(database string) bool {
-	return strings.HasPrefix(database, "postgres://") ||
-		strings.HasPrefix(database, "postgresql://")
-}
-
-// withPassword adds database_password to a URL.
-func (c *Config) withPassword(database string) string {
-	u, err := url.Parse(database)
-	if c.DatabasePassword == "" || err != nil {
-		return database // the store refuses a URL that is none
-	}
-	// In the URL of a database a plus sign is no space, as in libpq.
-	parameter := "password=" + strings.ReplaceAll(url.QueryEscape(c.DatabasePassword), "+", "%20")
-	u.RawQuery = strings.Trim(u.RawQuery+"&"+parameter, "&")
-	return u.String()
-}
-
-// passwordIn returns the password in the URL of a database; "" if there is none.
-func passwordIn(database string) string {
-	u, err := url.Parse(database)
-	if err != nil {
-		return ""
-	}
-	password, _ := u.User.Password()
-	return cmp.Or(password, u.Query().Get("password"))
 }
 
 // parts are the parts of a deployment that hold its data.
@@ -121,12 +80,12 @@ func (p *parts) Close() error {
 
 // openParts opens the database and the documents, unless the parts belong to different deployments,
 // or documents could not be decrypted.
-func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err error) {
-	o.Database, o.Session = c.databasePath(), c.sessionURL()
+func openParts(ctx context.Context, c *config.Config, o store.Options) (_ *parts, err error) {
+	o.Database, o.Session = c.DatabasePath(), c.SessionURL()
 	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
 			// A database that does not match the other parts is not created.
-			folders, err := c.folders(ctx, nil)
+			folders, err := folders(ctx, c, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -145,7 +104,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	folders, err := c.folders(ctx, db)
+	folders, err := folders(ctx, c, db)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +114,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 	}
 	born := checked.ID == ""
 	p := &parts{store: db}
-	if p.keys, err = c.openKeys(db); err != nil {
+	if p.keys, err = openKeys(c, db); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -170,7 +129,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			return nil, err
 		}
 	}
-	if p.files, err = c.openDocuments(ctx, documents.Options{Now: o.Now}); err != nil {
+	if p.files, err = openDocuments(ctx, c, documents.Options{Now: o.Now}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -178,7 +137,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, p.files.Close())
 		}
 	}()
-	if p.vault, err = c.openVault(ctx, p, o); err != nil {
+	if p.vault, err = openVault(ctx, c, p, o); err != nil {
 		return nil, err
 	}
 	if checked.Old {
@@ -206,7 +165,9 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 const wrappingKeys = "documents"
 
 // openVault returns the vault over the files of p.
-func (c *Config) openVault(ctx context.Context, p *parts, o store.Options) (*vault.Vault, error) {
+func openVault(
+	ctx context.Context, c *config.Config, p *parts, o store.Options,
+) (*vault.Vault, error) {
 	encrypt := c.EncryptDocuments
 	if encrypt == nil {
 		recorded, err := p.store.Recorded(ctx, "encrypt_documents")
@@ -247,11 +208,11 @@ func related(ctx context.Context, db *store.Store, docs request.Documents) error
 type fact struct{ key, value string }
 
 // facts returns what the database records of a configuration and of the root certificate.
-func (c *Config) facts(root *x509.Certificate) []fact {
+func facts(c *config.Config, root *x509.Certificate) []fact {
 	sum := sha256.Sum256(root.Raw)
 	return []fact{
 		{"public_url", c.PublicURL},
-		{"signature_level", c.level().String()},
+		{"signature_level", c.Level().String()},
 		{"authority", "the one with the root certificate " + hex.EncodeToString(sum[:])},
 	}
 }
@@ -269,7 +230,7 @@ func (f fact) against(recorded string) error {
 
 // recordFacts refuses a node whose configuration differs from that of the deployment's other nodes.
 func (a *App) recordFacts(ctx context.Context) error {
-	facts := a.Config.facts(a.authority.Root())
+	facts := facts(&a.Config, a.authority.Root())
 	var errs []error
 	for _, key := range a.Config.Change {
 		if key != auditKey &&

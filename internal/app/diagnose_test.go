@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // mistake is a mistake that is planted into a healthy service, and the finding that names it and the
@@ -130,7 +131,7 @@ func TestDiagnoseRunning(t *testing.T) {
 	c.expect(c.diagnose(), Fault, "public_url", "refuses the connection", "check DNS, the proxy")
 }
 
-// whole is a transport that reads the body of a request before it sends the request.
+// whole is a Transport that reads the body of a request before it sends the request.
 type whole struct{}
 
 func (whole) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -232,7 +233,7 @@ func TestDiagnoseProxy(t *testing.T) {
 		if test.name == "keeps bodies" {
 			proxy.Transport = whole{}
 		}
-		c.config.TrustedProxies = List{test.trusted}
+		c.config.TrustedProxies = config.List{test.trusted}
 		found := c.diagnose()
 		if test.text != "" {
 			c.expect(found, Warning, "public_url", test.text, test.remedy)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/party"
@@ -16,13 +17,13 @@ import (
 
 // Examine looks at what a start of the service would use. It makes and changes nothing, listens
 // nowhere, and may run beside a running service.
-func Examine(ctx context.Context, c Config, log *slog.Logger) []Finding {
+func Examine(ctx context.Context, c config.Config, log *slog.Logger) []Finding {
 	return stopped(&c, log).examine(ctx, atStart)
 }
 
 // Diagnose makes the checks of [Examine], asks everything that the service depends on, and signs,
 // timestamps and verifies a document of its own, which it does not store. The service may run.
-func Diagnose(ctx context.Context, c Config) []Finding {
+func Diagnose(ctx context.Context, c config.Config) []Finding {
 	return stopped(&c, slog.New(slog.DiscardHandler)).examine(ctx, atDoctor)
 }
 
@@ -30,7 +31,7 @@ func Diagnose(ctx context.Context, c Config) []Finding {
 func (a *App) Diagnose(ctx context.Context) []Finding { return a.subject(nil).run(ctx, atDoctor) }
 
 // stopped is a service that does not run in this process.
-func stopped(c *Config, log *slog.Logger) *subject {
+func stopped(c *config.Config, log *slog.Logger) *subject {
 	return &subject{
 		config: c, listen: c.Listen, now: time.Now, after: time.After, log: log,
 		free: documents.FreeSpace, inMemory: documents.InMemory,
@@ -50,14 +51,14 @@ func (s *subject) examine(ctx context.Context, at occasions) []Finding {
 
 // configuration completes and checks the configuration, without which nothing else can be checked.
 func (s *subject) configuration() []Finding {
-	err := s.config.complete(s.log)
+	err := s.config.CompleteService(s.log)
 	if err == nil {
-		err = s.config.check()
+		err = s.config.Check()
 	}
 	if err == nil {
 		var parties []party.Party
-		if parties, _, err = s.config.registered(); err == nil {
-			_, err = party.NewRegistry(s.config.policy(0), parties...)
+		if parties, _, err = s.config.Registered(); err == nil {
+			_, err = party.NewRegistry(s.config.Policy(0), parties...)
 		}
 	}
 	f := faulty(err, "correct the key that the text names; docs/operating.md describes it", "")
@@ -73,7 +74,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	}
 	c := s.config
 	o := store.Options{
-		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
+		Database: c.DatabasePath(), Session: c.SessionURL(), Kind: store.AnyKind, Keep: true,
 		Log: s.log,
 	}
 	db, err := store.Open(ctx, o)
@@ -85,9 +86,9 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 			}
 		}
 		if c.Keys != "" {
-			find("keys", c.checkKeyProvider())
+			find("keys", checkKeyProvider(c))
 		}
-		folders, err := c.folders(ctx, nil)
+		folders, err := folders(ctx, c, nil)
 		if err != nil {
 			find("documents", documentsFinding(err))
 			return list
@@ -95,10 +96,10 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		none := deployment.None("the new database")
 		_, err = deployment.Check(ctx, none, folders...)
 		find("deployment", faulty(
-			err, c.deploymentRemedy(err), "a start makes a new one",
+			err, deploymentRemedy(c, err), "a start makes a new one",
 		))
 		if c.Documents != "" && err == nil {
-			s.documents, err = c.openDocuments(ctx, documents.Options{Free: s.free})
+			s.documents, err = openDocuments(ctx, c, documents.Options{Free: s.free})
 			if err != nil {
 				find("documents", documentsFinding(err))
 			}
@@ -106,7 +107,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		return list
 	case err != nil:
 		find("database", faulty(err, databaseRemedy(err), ""))
-		if part, err := c.keyPart("keys", nil); err == nil {
+		if part, err := keyPart(c, "keys", nil); err == nil {
 			m, _ := part.Mark(ctx) // checkKeys reports the error
 			s.id = m.ID
 		}
@@ -117,7 +118,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		machine: s.now, database: db.ClockOffset,
 		log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
 	}
-	folders, err := c.folders(ctx, db)
+	folders, err := folders(ctx, c, db)
 	if err != nil {
 		find("documents", documentsFinding(err))
 		return list
@@ -128,11 +129,11 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	if err == nil && checked.Old {
 		text = "a start gives it an identity"
 	}
-	find("deployment", faulty(err, c.deploymentRemedy(err), text))
+	find("deployment", faulty(err, deploymentRemedy(c, err), text))
 	if err != nil || checked.Old {
 		return list
 	}
-	s.documents, err = c.openDocuments(ctx, documents.Options{Free: s.free})
+	s.documents, err = openDocuments(ctx, c, documents.Options{Free: s.free})
 	if err != nil {
 		find("documents", documentsFinding(err))
 	}
@@ -153,7 +154,7 @@ func (s *subject) close() {
 }
 
 // deploymentRemedy says what to do about parts that are not of one deployment, or cannot be read.
-func (c *Config) deploymentRemedy(err error) string {
+func deploymentRemedy(c *config.Config, err error) string {
 	remedy := "correct data, documents or database in the configuration, or mount the folder that is missing"
 	if c.Documents != "" && errors.Is(err, request.ErrAway) {
 		remedy = "start the object store, and correct endpoint in documents"

@@ -14,19 +14,6 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// FaultList is a type of its own so that the command line can tell how to read it; see
-// [ParseFaults].
-type FaultList []fault.Rule
-
-// ParseFaults reads the list from the YAML of one flag or environment variable.
-func ParseFaults(text string) (FaultList, error) {
-	var list FaultList
-	if err := DecodeYAML([]byte(text), &list); err != nil {
-		return nil, fmt.Errorf("faults: %w", err)
-	}
-	return list, nil
-}
-
 // openFaults makes the set of faults that the configuration describes.
 func (a *App) openFaults() error {
 	c := &a.Config

@@ -10,49 +10,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// The values of [Config.KeyFiles].
-const (
-	inData     = "data"
-	inDatabase = "database"
-)
-
-// checkKeyFiles returns an error if KeyFiles does not go with the other keys.
-func (c *Config) checkKeyFiles() error {
-	switch c.KeyFiles {
-	case "", inData:
-		return nil
-	case inDatabase:
-	default:
-		return fmt.Errorf("key_files %q: it must be data or database", c.KeyFiles)
-	}
-	if !isPostgres(c.Database) {
-		return errors.New("key_files: database needs a PostgreSQL URL in database")
-	}
-	if c.KeysPassword == "" {
-		return errors.New(
-			"keys_password: it is needed to encrypt what key_files has in the database",
-		)
-	}
-	return nil
-}
-
-// checkData returns an error if there is no folder for what is not stored elsewhere.
-func (c *Config) checkData() error {
-	if c.Data == "" && (c.Database == "" || c.Documents == "" || c.KeyFiles != inDatabase) {
-		return errors.New(
-			"data: a folder is needed, unless database, documents and key_files are all elsewhere",
-		)
-	}
-	return nil
-}
-
 // makeData makes the data folder, if there is to be one.
-func (c *Config) makeData() error {
+func makeData(c *config.Config) error {
 	if c.Data == "" {
 		return nil
 	}
@@ -61,8 +26,8 @@ func (c *Config) makeData() error {
 
 // directory opens the directory "keys" or "authority", without protection: a folder, or files of
 // db. The error wraps fs.ErrNotExist if there is none.
-func (c *Config) directory(name string, db *store.Store) (*keydir.Dir, error) {
-	if c.KeyFiles != inDatabase {
+func directory(c *config.Config, name string, db *store.Store) (*keydir.Dir, error) {
+	if c.KeyFiles != config.InDatabase {
 		path := filepath.Join(c.Data, name)
 		if _, err := os.Stat(path); err != nil {
 			return nil, err
@@ -84,8 +49,8 @@ func (c *Config) directory(name string, db *store.Store) (*keydir.Dir, error) {
 }
 
 // makeDirectory is directory, but makes the folder if there is none.
-func (c *Config) makeDirectory(name string, db *store.Store) (*keydir.Dir, error) {
-	if c.KeyFiles == inDatabase {
+func makeDirectory(c *config.Config, name string, db *store.Store) (*keydir.Dir, error) {
+	if c.KeyFiles == config.InDatabase {
 		return keydir.New(db.KeyFiles(name), rand.Reader)
 	}
 	return keydir.Open(filepath.Join(c.Data, name), rand.Reader)
@@ -93,9 +58,9 @@ func (c *Config) makeDirectory(name string, db *store.Store) (*keydir.Dir, error
 
 // keyPart returns the directory "keys" or "authority" as a part of the deployment. db is nil if
 // there is no database yet.
-func (c *Config) keyPart(name string, db *store.Store) (deployment.Part, error) {
+func keyPart(c *config.Config, name string, db *store.Store) (deployment.Part, error) {
 	switch {
-	case c.KeyFiles != inDatabase:
+	case c.KeyFiles != config.InDatabase:
 		return deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)}, nil
 	case db == nil:
 		return deployment.None("the " + name + " in the database"), nil
@@ -106,35 +71,35 @@ func (c *Config) keyPart(name string, db *store.Store) (deployment.Part, error) 
 
 // keyAccess gives a command the keys and the authority of a deployment, whose service may run.
 type keyAccess struct {
-	config *Config
+	config *config.Config
 	db     *store.Store // nil unless the files are in it
 	keys   *keydir.Dir
 }
 
 // openKeyAccess reads the secrets of c and opens the keys, which must exist.
-func (c *Config) openKeyAccess(ctx context.Context) (_ *keyAccess, err error) {
-	if err := c.readSecrets(); err != nil {
+func openKeyAccess(ctx context.Context, c *config.Config) (_ *keyAccess, err error) {
+	if err := c.ReadSecrets(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.checkData(), c.checkKeyFiles()); err != nil {
+	if err := errors.Join(c.CheckData(), c.CheckKeyFiles()); err != nil {
 		return nil, err
 	}
 	k := &keyAccess{config: c}
-	if c.KeyFiles == inDatabase {
-		if k.db, err = c.openKeyFiles(ctx); err != nil {
+	if c.KeyFiles == config.InDatabase {
+		if k.db, err = openKeyFiles(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if k.keys, err = c.existingKeys(k.db); err != nil {
+	if k.keys, err = existingKeys(c, k.db); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
 }
 
 // openKeyFiles opens the database that has, or is to have, the files of keys.
-func (c *Config) openKeyFiles(ctx context.Context) (*store.Store, error) {
+func openKeyFiles(ctx context.Context, c *config.Config) (*store.Store, error) {
 	return store.Open(ctx, store.Options{
-		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
+		Database: c.DatabasePath(), Session: c.SessionURL(), Kind: store.AnyKind, Keep: true,
 		Now: time.Now,
 	})
 }
@@ -145,19 +110,19 @@ func (k *keyAccess) authority() (*keydir.Dir, error) {
 	if k.config.PublicURL == "" {
 		return nil, errors.New("public_url: it is needed, because it stands in certificates")
 	}
-	dir, err := k.config.directory("authority", k.db)
+	dir, err := directory(k.config, "authority", k.db)
 	if err == nil {
 		_, err = dir.Read("issuing.key")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: no authority: %w", k.config.keyFiles(), err)
+		return nil, fmt.Errorf("%s: no authority: %w", keyFiles(k.config), err)
 	}
 	return dir.With(k.keys.Protection()), nil
 }
 
 // keyFiles returns the key of the configuration that says where the keys are.
-func (c *Config) keyFiles() string {
-	if c.KeyFiles == inDatabase {
+func keyFiles(c *config.Config) string {
+	if c.KeyFiles == config.InDatabase {
 		return "database"
 	}
 	return "data"
@@ -178,24 +143,24 @@ func (k *keyAccess) Close() (err error) {
 // with its time, and returns the files. The folders stay. The identity of the deployment is copied
 // last, so that no node starts with a part of the files. The next call completes one that was
 // interrupted.
-func (c *Config) importIntoDatabase(ctx context.Context) (copied []string, err error) {
-	if err := c.readSecrets(); err != nil {
+func importIntoDatabase(ctx context.Context, c *config.Config) (copied []string, err error) {
+	if err := c.ReadSecrets(); err != nil {
 		return nil, err
 	}
-	if err := c.checkKeyFiles(); err != nil {
+	if err := c.CheckKeyFiles(); err != nil {
 		return nil, err
 	}
 	if c.Data == "" {
 		return nil, errors.New("data: it must be the folder with keys and authority")
 	}
 	folders := *c
-	folders.KeyFiles = inData
-	keys, err := folders.existingKeys(nil)
+	folders.KeyFiles = config.InData
+	keys, err := existingKeys(&folders, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
-	db, err := c.openKeyFiles(ctx)
+	db, err := openKeyFiles(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +171,7 @@ func (c *Config) importIntoDatabase(ctx context.Context) (copied []string, err e
 	}
 	var files []keyFile
 	for _, name := range []string{"keys", "authority"} {
-		more, err := folders.readKeyFiles(ctx, name, want.ID, keys.Protection())
+		more, err := readKeyFiles(ctx, &folders, name, want.ID, keys.Protection())
 		if err != nil {
 			return nil, err
 		}
@@ -237,10 +202,11 @@ type keyFile struct {
 
 // readKeyFiles reads the files of the folder "keys" or "authority", which must be those of a
 // deployment, with keys and secrets that the protection opens.
-func (c *Config) readKeyFiles(
-	ctx context.Context, folder, deploymentID string, protection *keydir.Protection,
+func readKeyFiles(
+	ctx context.Context, c *config.Config, folder, deploymentID string,
+	protection *keydir.Protection,
 ) (files []keyFile, err error) {
-	part, err := c.keyPart(folder, nil)
+	part, err := keyPart(c, folder, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +215,7 @@ func (c *Config) readKeyFiles(
 			err, fmt.Errorf("%s is not of the deployment in the database", part),
 		)
 	}
-	dir, err := c.directory(folder, nil)
+	dir, err := directory(c, folder, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -8,43 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
-// TestKeyFiles checks which configurations can have their keys in the database, and which then need
-// no folder.
-func TestKeyFiles(t *testing.T) {
-	const (
-		postgres = "postgres://signet@db.example/signet"
-		bucket   = "s3://signet/documents"
-		password = "quartz-heron-lantern-77"
-	)
-	for name, test := range map[string]struct {
-		config Config
-		want   string // part of the error; "": none
-	}{
-		"folder":           {Config{Data: "data"}, ""},
-		"folder, by name":  {Config{Data: "data", KeyFiles: "data"}, ""},
-		"no folder":        {Config{}, "data: a folder is needed"},
-		"nonsense":         {Config{Data: "data", KeyFiles: "db"}, "key_files"},
-		"SQLite":           {Config{Data: "data", KeyFiles: "database", KeysPassword: password}, "PostgreSQL"},
-		"no password":      {Config{Data: "data", Database: postgres, KeyFiles: "database"}, "keys_password"},
-		"documents inside": {Config{Database: postgres, KeyFiles: "database", KeysPassword: password}, "data: a folder is needed"},
-		"keys inside":      {Config{Database: postgres, Documents: bucket}, "data: a folder is needed"},
-		"nothing inside": {
-			Config{Database: postgres, Documents: bucket, KeyFiles: "database", KeysPassword: password},
-			"",
-		},
-	} {
-		err := test.config.checkData()
-		if err == nil {
-			err = test.config.checkKeyFiles()
-		}
-		if (err != nil) != (test.want != "") ||
-			err != nil && !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want %q", name, err, test.want)
-		}
+// TestNothingInFolders checks that what has no folder is neither backed up nor restored.
+func TestNothingInFolders(t *testing.T) {
+	c := config.Config{
+		Database: "postgres://signet@db.example/signet", Documents: "s3://signet/documents",
+		KeyFiles: "database", KeysPassword: strong,
 	}
-	c := Config{Database: postgres, Documents: bucket, KeyFiles: "database", KeysPassword: password}
 	if err := Backup(t.Context(), c, nil, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), "back up the database") {
 		t.Errorf("a backup of nothing: %v", err)
@@ -66,9 +39,9 @@ func TestKeysIntoDatabase(t *testing.T) {
 	other.start(false)
 	a := c.start(true)
 
-	imported := func(config Config) ([]string, error) {
-		config.KeyFiles = "database"
-		return ImportKeys(t.Context(), config, "")
+	imported := func(settings config.Config) ([]string, error) {
+		settings.KeyFiles = "database"
+		return ImportKeys(t.Context(), settings, "")
 	}
 	stranger := c.config
 	stranger.Data = other.config.Data

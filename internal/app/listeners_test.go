@@ -17,16 +17,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // everywhere is a sandbox that listens wherever the program can.
 type everywhere struct{ *App }
 
-// openAll opens a sandbox with every listener that there is. No address has more than two
+// listenEverywhere opens a sandbox with every listener that there is. No address has more than two
 // connections.
-func listenEverywhere(t *testing.T, change func(*Config)) everywhere {
+func listenEverywhere(t *testing.T, change func(*config.Config)) everywhere {
 	t.Helper()
-	c := SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control, c.ListenHTTP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.PublicURL, c.TLS, c.ControlTLS, c.Data = "https://localhost", true, true, t.TempDir()
 	c.ConnectionsPerAddress = 2
@@ -109,7 +111,7 @@ func (e everywhere) metric(t *testing.T, name, labels string) float64 {
 // TestListeners checks that every listener that the program opens has the limit of connections of
 // one address: beside two that send nothing a third one gets no answer, and is counted.
 func TestListeners(t *testing.T) {
-	e := listenEverywhere(t, func(*Config) {})
+	e := listenEverywhere(t, func(*config.Config) {})
 	addresses := e.run(t)
 	for _, field := range slices.Sorted(maps.Keys(addresses)) {
 		t.Run(field, func(t *testing.T) {
@@ -147,7 +149,7 @@ func (e everywhere) wait(t *testing.T, name, labels string, least float64) {
 // has none to give: of one client, which a trusted proxy names, two requests wait, and the third one
 // is refused, with the headers of every answer.
 func TestTurnsOfListeners(t *testing.T) {
-	e := listenEverywhere(t, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1/32"} })
+	e := listenEverywhere(t, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1/32"} })
 	e.turns = 0
 	addresses := e.run(t)
 	for i, field := range slices.Sorted(maps.Keys(addresses)) {
@@ -183,7 +185,7 @@ func TestTurnsOfListeners(t *testing.T) {
 // TestHeadersOfListeners checks that no listener takes headers without end, and that each sets those
 // that restrict browsers, whatever it answers.
 func TestHeadersOfListeners(t *testing.T) {
-	e := listenEverywhere(t, func(c *Config) { c.ConnectionsPerAddress = 0 })
+	e := listenEverywhere(t, func(c *config.Config) { c.ConnectionsPerAddress = 0 })
 	addresses := e.run(t)
 	for _, field := range slices.Sorted(maps.Keys(addresses)) {
 		t.Run(field, func(t *testing.T) {

@@ -6,18 +6,19 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/store"
 )
 
 // Migrate migrates the service's database, which other nodes may use at the same time.
-func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
-	if err := c.findDatabase(); err != nil {
+func Migrate(ctx context.Context, c config.Config, log *slog.Logger) error {
+	if err := findDatabase(&c); err != nil {
 		return err
 	}
-	if err := c.makeData(); err != nil {
+	if err := makeData(&c); err != nil {
 		return err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	p, err := openParts(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
@@ -25,17 +26,17 @@ func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
 }
 
 // ReadSchema returns the version of the schema of the service's database, and changes nothing.
-func ReadSchema(ctx context.Context, c Config) (store.Schema, error) {
-	if err := c.findDatabase(); err != nil {
+func ReadSchema(ctx context.Context, c config.Config) (store.Schema, error) {
+	if err := findDatabase(&c); err != nil {
 		return store.Schema{}, err
 	}
-	return store.ReadSchema(ctx, cmp.Or(c.sessionURL(), c.databasePath()))
+	return store.ReadSchema(ctx, cmp.Or(c.SessionURL(), c.DatabasePath()))
 }
 
 // findDatabase reads the secrets and checks what names the database.
-func (c *Config) findDatabase() error {
-	if err := c.readSecrets(); err != nil {
+func findDatabase(c *config.Config) error {
+	if err := c.ReadSecrets(); err != nil {
 		return err
 	}
-	return c.checkData()
+	return c.CheckData()
 }

@@ -3,14 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -19,39 +18,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Persona is a person of the sandbox, of whom the first one is the usual signer.
-type Persona struct {
-	UIN  string `yaml:"uin"`  // NRIC or FIN
-	Name string `yaml:"name"` // for the certificate
-	Note string `yaml:"note"` // for the page that asks which persona to be; may be empty
-
-	// what an automatic signer does: approve (the default), reject, leave, wait, never-scan,
-	// wrong-person, second-visitor, phone-offline, approve-after-cancel or revoked-certificate
-	Behaviour string `yaml:"behaviour"`
-}
-
-// PersonaList is a type of its own so that the command line can tell how to read it; see
-// [ParsePersonas].
-type PersonaList []Persona
-
-// ParsePersonas reads the list from a YAML file, or from YAML text.
-func ParsePersonas(text string) (PersonaList, error) {
-	file, err := os.ReadFile(text)
-	switch {
-	case err == nil:
-		text = string(file)
-	case !strings.ContainsAny(text, ":\n"), !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("personas: %w", err)
-	}
-	var list PersonaList
-	if err := DecodeYAML([]byte(text), &list); err != nil {
-		return nil, fmt.Errorf("personas: %w", err)
-	}
-	return list, nil
-}
-
 // personas returns the people of the sandbox, for pages and for automatic signers.
-func (c *Config) personas() (shown []sandbox.Persona, played []control.Persona, err error) {
+func personas(c *config.Config) (shown []sandbox.Persona, played []control.Persona, err error) {
 	if len(c.Personas) == 0 {
 		shown = sandbox.Personas()
 		for _, p := range shown {

@@ -206,11 +206,11 @@ func (s *subject) judge(seen probed) (f Finding) {
 	if err != nil {
 		return f
 	}
-	trusted := slices.ContainsFunc(s.config.proxies(), func(p netip.Prefix) bool {
+	trusted := slices.ContainsFunc(s.config.Proxies(), func(p netip.Prefix) bool {
 		return p.Contains(peer.Unmap().WithZone(""))
 	})
 	clients := strings.Join(seen.ForwardedFor, ",")
-	endsTLS := strings.HasPrefix(s.config.PublicURL, "https://") && !s.config.endsTLS()
+	endsTLS := strings.HasPrefix(s.config.PublicURL, "https://") && !s.config.EndsTLS()
 	switch {
 	case !trusted && (endsTLS || clients != probeClient || len(seen.Forwarded) > 0):
 		return warning(

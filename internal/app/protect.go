@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/kms"
 	"github.com/signet-sign/signet/internal/pkcs11"
@@ -18,26 +18,26 @@ import (
 
 // openKeys opens the directory of the keys, which it makes, with the protection of its files.
 // [keydir.Dir] has the protection for the authority's files, too.
-func (c *Config) openKeys(db *store.Store) (*keydir.Dir, error) {
-	dir, err := c.makeDirectory("keys", db)
+func openKeys(c *config.Config, db *store.Store) (*keydir.Dir, error) {
+	dir, err := makeDirectory(c, "keys", db)
 	if err != nil {
 		return nil, err
 	}
-	return c.protected(dir)
+	return protected(c, dir)
 }
 
 // existingKeys is openKeys, and does not make the directory.
-func (c *Config) existingKeys(db *store.Store) (*keydir.Dir, error) {
-	dir, err := c.directory("keys", db)
+func existingKeys(c *config.Config, db *store.Store) (*keydir.Dir, error) {
+	dir, err := directory(c, "keys", db)
 	if err != nil {
 		return nil, err
 	}
-	return c.protected(dir)
+	return protected(c, dir)
 }
 
 // protected returns the directory of the keys with the protection that Keys names.
-func (c *Config) protected(dir *keydir.Dir) (*keydir.Dir, error) {
-	provider, err := c.keyProvider()
+func protected(c *config.Config, dir *keydir.Dir) (*keydir.Dir, error) {
+	provider, err := keyProvider(c)
 	switch {
 	case err != nil:
 		return nil, err
@@ -47,38 +47,10 @@ func (c *Config) protected(dir *keydir.Dir) (*keydir.Dir, error) {
 	return dir.With(keydir.Protect(dir, provider, encryptionKey)), nil
 }
 
-// checkKeys returns an error if Keys cannot be a provider.
-func (c *Config) checkKeys(password string) error {
-	scheme, _, _ := strings.Cut(c.Keys, ":")
-	switch {
-	case c.Keys == "" || c.Keys == "file:":
-		if password != "" && len(password) < keydir.MinPassword {
-			return fmt.Errorf("keys_password: it must have at least %d bytes", keydir.MinPassword)
-		}
-		return nil
-	case slices.Contains(kms.Schemes, scheme):
-		if err := kms.Check(c.Keys, password); err != nil {
-			return fmt.Errorf("keys %s: %w", c.Keys, err)
-		}
-		return nil
-	case scheme != "pkcs11":
-		return fmt.Errorf(
-			"keys %q: it must be file:, or a URI with the scheme pkcs11, %s",
-			c.Keys, strings.Join(kms.Schemes, ", "),
-		)
-	case password == "":
-		return errors.New("keys_password: it must be the PIN of the token in keys")
-	}
-	if err := pkcs11.Check(c.Keys); err != nil {
-		return fmt.Errorf("keys %s: %w", c.Keys, err)
-	}
-	return nil
-}
-
 // keyProvider returns the provider that Keys names; nil for plain files. It makes no key.
-func (c *Config) keyProvider() (keydir.Provider, error) {
+func keyProvider(c *config.Config) (keydir.Provider, error) {
 	password := c.KeysPassword
-	if err := c.checkKeys(password); err != nil {
+	if err := c.CheckKeys(); err != nil {
 		return nil, err
 	}
 	switch {
@@ -109,11 +81,11 @@ func (e providerError) Unwrap() error { return e.error }
 
 // EncryptKeys encrypts the keys and secrets of a deployment that are in plain files, as Keys and
 // KeysPassword say, and returns their files. The service must be stopped.
-func EncryptKeys(ctx context.Context, c Config) (_ []string, err error) {
-	if c.KeyFiles == inDatabase {
+func EncryptKeys(ctx context.Context, c config.Config) (_ []string, err error) {
+	if c.KeyFiles == config.InDatabase {
 		return nil, errors.New("key_files: keys in the database are always encrypted")
 	}
-	k, err := c.openKeyAccess(ctx)
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +96,7 @@ func EncryptKeys(ctx context.Context, c Config) (_ []string, err error) {
 			"keys_password: it is needed to encrypt keys, as a password or as the PIN of the token in keys",
 		)
 	}
-	dirs, err := c.keyDirs()
+	dirs, err := keyDirs(&c)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +104,9 @@ func EncryptKeys(ctx context.Context, c Config) (_ []string, err error) {
 }
 
 // keyDirs returns the folders with keys as they are on the disk, without protection.
-func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
+func keyDirs(c *config.Config) (dirs []*keydir.Dir, err error) {
 	for _, name := range []string{"keys", "authority"} {
-		d, err := c.directory(name, nil)
+		d, err := directory(c, name, nil)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -152,11 +124,11 @@ func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
 //
 // With the files in the database, as KeyFiles says, it copies the folders in Data there. These must
 // be encrypted as Keys and KeysPassword say.
-func ImportKeys(ctx context.Context, c Config, password string) ([]string, error) {
-	if c.KeyFiles == inDatabase {
-		return c.importIntoDatabase(ctx)
+func ImportKeys(ctx context.Context, c config.Config, password string) ([]string, error) {
+	if c.KeyFiles == config.InDatabase {
+		return importIntoDatabase(ctx, &c)
 	}
-	return c.importing(ctx, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+	return importing(ctx, &c, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
 		var from *keydir.Protection
 		if password != "" {
 			provider, err := keydir.NewPassword(password, rand.Reader)
@@ -171,19 +143,20 @@ func ImportKeys(ctx context.Context, c Config, password string) ([]string, error
 
 // FinishImport removes the keys and secrets that [ImportKeys] has imported, and returns their
 // files. No node may have the earlier configuration.
-func FinishImport(ctx context.Context, c Config) ([]string, error) {
-	return c.importing(ctx, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+func FinishImport(ctx context.Context, c config.Config) ([]string, error) {
+	return importing(ctx, &c, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
 		return keys.Protection().FinishImport(dirs...)
 	})
 }
 
-func (c *Config) importing(
-	ctx context.Context, do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
+func importing(
+	ctx context.Context, c *config.Config,
+	do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
 ) (files []string, err error) {
-	if c.KeyFiles == inDatabase {
+	if c.KeyFiles == config.InDatabase {
 		return nil, errors.New("key_files: an import into the database needs no end")
 	}
-	k, err := c.openKeyAccess(ctx)
+	k, err := openKeyAccess(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +164,7 @@ func (c *Config) importing(
 	if k.keys.Protection() == nil {
 		return nil, errors.New("keys: it must name the provider into which keys are imported")
 	}
-	dirs, err := c.keyDirs()
+	dirs, err := keyDirs(c)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +173,8 @@ func (c *Config) importing(
 
 // ChangeKeysPassword encrypts the key of the protected keys under another password. Running nodes
 // go on; their configuration has to name it before their next start.
-func ChangeKeysPassword(ctx context.Context, c Config, password string) (err error) {
-	k, err := c.openKeyAccess(ctx)
+func ChangeKeysPassword(ctx context.Context, c config.Config, password string) (err error) {
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return err
 	}
@@ -218,8 +191,10 @@ func ChangeKeysPassword(ctx context.Context, c Config, password string) (err err
 }
 
 // openCA opens the authority, which it makes, with the protection of the keys.
-func (c *Config) openCA(db *store.Store, keys *keydir.Dir, o ca.Options) (*ca.Authority, error) {
-	dir, err := c.makeDirectory("authority", db)
+func openCA(
+	c *config.Config, db *store.Store, keys *keydir.Dir, o ca.Options,
+) (*ca.Authority, error) {
+	dir, err := makeDirectory(c, "authority", db)
 	if err != nil {
 		return nil, err
 	}

@@ -1,43 +1,45 @@
 package app
 
 import (
-	"reflect"
 	"slices"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
-// reloadable are the keys of [Config] that may change while the service runs. The caller of
+// reloadable are the keys of [config.Config] that may change while the service runs. The caller of
 // [App.Reload] applies log_level, because it owns the logger.
 var reloadable = []string{"parties", "log_level"}
 
 // Reload applies a configuration that was read again: the relying parties, with their logos. It
 // logs what it changed, and which other keys differ and take effect at the next start. After an
 // error nothing has changed. Calls must not overlap.
-func (a *App) Reload(c Config) error {
-	if err := c.readSecrets(); err != nil {
+func (a *App) Reload(c config.Config) error {
+	if err := c.ReadSecrets(); err != nil {
 		return err
 	}
+	c.SetDefaults(a.wall != nil)
 	next := c
-	if err := next.check(); err != nil {
+	if err := next.Check(); err != nil {
 		return err
 	}
-	parties, logos, err := next.registered()
+	parties, logos, err := next.Registered()
 	if err != nil {
 		return err
 	}
 	// A start refuses the calls of such a party. A reload keeps the old one instead.
 	for _, p := range parties {
-		if err := p.Validate(a.Config.policy(0)); err != nil {
+		if err := p.Validate(a.Config.Policy(0)); err != nil {
 			return err
 		}
 	}
-	if err := a.parties.Replace(a.Config.policy(0), parties...); err != nil {
+	if err := a.parties.Replace(a.Config.Policy(0), parties...); err != nil {
 		return err
 	}
 	for _, l := range logos {
 		a.parties.AddLogo(l)
 	}
 	var applied, postponed []string
-	for _, key := range changedKeys(a.loaded, c) {
+	for _, key := range config.Changed(a.loaded, c) {
 		if slices.Contains(reloadable, key) {
 			applied = append(applied, key)
 		} else {
@@ -51,18 +53,4 @@ func (a *App) Reload(c Config) error {
 		a.log.Warn("changed keys take effect at the next start", "keys", postponed)
 	}
 	return nil
-}
-
-// changedKeys returns the keys in which two configurations differ.
-func changedKeys(a, b Config) (keys []string) {
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(
-			f.Index,
-		)
-		if key := f.Tag.Get("yaml"); key != "-" &&
-			!reflect.DeepEqual(was.Interface(), is.Interface()) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }

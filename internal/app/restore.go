@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
@@ -61,13 +62,13 @@ func (f *finder) find(id, remedy, format string, args ...any) {
 // the documents in the trash, which are no findings. It changes nothing, and needs the SQLite
 // database for itself.
 func CheckRestored(
-	ctx context.Context, c Config, log *slog.Logger, report func(requestID, finding string),
+	ctx context.Context, c config.Config, log *slog.Logger, report func(requestID, finding string),
 ) (_ Checked, err error) {
 	n := &finder{report: report}
-	if err := c.findDatabase(); err != nil {
+	if err := findDatabase(&c); err != nil {
 		return n.Checked, err
 	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, err := openParts(ctx, &c, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {
 		return n.Checked, err
 	}
@@ -106,7 +107,8 @@ func CheckRestored(
 
 // checkAudit compares the trails with the audit log, if there is one.
 func checkAudit(
-	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger, n *finder,
+	ctx context.Context, c *config.Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
+	n *finder,
 ) error {
 	newest, err := db.Newest(ctx)
 	if err != nil || newest.Size == 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
@@ -45,7 +46,7 @@ func (a *App) personActs() *person.Service {
 // ForgetPerson removes the identifiers of a person from the database of a deployment; see
 // [retention.Forget]. by is the operator who does so. It needs a SQLite database for itself.
 func ForgetPerson(
-	ctx context.Context, c Config, uin, by string, log *slog.Logger,
+	ctx context.Context, c config.Config, uin, by string, log *slog.Logger,
 ) (done retention.Forgotten, err error) {
 	if uin = signer.Normalize(uin); !signer.ValidUIN(uin) {
 		return done, person.ErrNoUIN

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/request"
 )
 
@@ -74,7 +75,7 @@ func TestRetention(t *testing.T) {
 // TestSandboxKeeps checks that a sandbox, whose clock tests move by years, erases records of calls
 // only.
 func TestSandboxKeeps(t *testing.T) {
-	a := &App{Config: Config{
+	a := &App{Config: config.Config{
 		RetainSignedDays: 1, RetainUnsignedDays: 1, RetainPhonesDays: 1, RetainChangesDays: 1,
 		RetainCallsDays: 1,
 	}, wall: time.Now}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // How long a secret is accepted after its successor is in use. Links, challenges and logins live
@@ -19,12 +21,14 @@ const (
 // RotateSecret creates the next secret of cookies, links, enrolment or console, of the hashes in
 // signers' certificates (signers), or the next keys of the client of OpenID Connect providers
 // (oidc), or of webhooks (webhook). It returns when running nodes use them.
-func RotateSecret(ctx context.Context, c Config, name string) (after time.Duration, err error) {
+func RotateSecret(
+	ctx context.Context, c config.Config, name string,
+) (after time.Duration, err error) {
 	names := []string{"cookies", "links", "enrolment", "console", "signers", "oidc", webhookKey}
 	if !slices.Contains(names, name) {
 		return 0, fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
 	}
-	k, err := c.openKeyAccess(ctx)
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return 0, err
 	}
@@ -49,8 +53,8 @@ func RotateSecret(ctx context.Context, c Config, name string) (after time.Durati
 // RotateDocumentKey makes a new key in the keys folder, under which the keys of documents are to be
 // wrapped, and returns its name. Running nodes use it from their next sweep on, within an hour, and
 // wrap the keys under older ones again.
-func RotateDocumentKey(ctx context.Context, c Config) (name string, err error) {
-	k, err := c.openKeyAccess(ctx)
+func RotateDocumentKey(ctx context.Context, c config.Config) (name string, err error) {
+	k, err := openKeyAccess(ctx, &c)
 	if err != nil {
 		return "", err
 	}

@@ -83,7 +83,7 @@ func (a *App) server(
 		Handler: h, TLS: secure, Grace: grace, Log: a.log,
 		Limits: server.Limits{
 			Connections: a.Config.Connections, PerAddress: a.Config.ConnectionsPerAddress,
-			Trusted: a.Config.proxies(),
+			Trusted: a.Config.Proxies(),
 			Refused: func(by server.Limit) { a.metrics.Limited(name, string(by), 1) },
 		},
 	}
@@ -119,7 +119,7 @@ func (a *App) inTurn(name string, h http.Handler) http.Handler {
 // front wraps the handler of a listener. It finds the client's address, writes
 // security events, and adds the headers for browsers.
 func (a *App) front(h http.Handler) http.Handler {
-	h = server.Proxied(a.security.Observe(h), a.Config.proxies())
+	h = server.Proxied(a.security.Observe(h), a.Config.Proxies())
 	// Browsers remember the header for the host, as localhost, and it is another developer's too.
 	lasting := strings.HasPrefix(a.Config.PublicURL, "https://") && !a.Config.TLS
 	return server.Headers(h, lasting)
@@ -133,7 +133,7 @@ func (a *App) healthRoutes() (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /livez", a.health.Live)
 	mux.HandleFunc("GET /readyz", a.health.Ready)
-	if a.Config.console() {
+	if a.Config.HasConsole() {
 		return mux, a.consoleRoutes(
 			mux, http.RedirectHandler("/console/", http.StatusSeeOther), http.NotFoundHandler(),
 		)

@@ -17,10 +17,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
@@ -34,24 +34,6 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// Default addresses of a sandbox. The first is MockPass's, so that clients of MockPass work without
-// changes.
-const (
-	SandboxListen  = "127.0.0.1:5156"
-	SandboxControl = "127.0.0.1:5157"
-)
-
-// SandboxDefaults returns the default configuration of a sandbox, for Go programs: the defaults of
-// the command line.
-func SandboxDefaults() Config {
-	return Config{
-		Listen: SandboxListen, Control: SandboxControl,
-		SessionLifetime: 180 * time.Second, UnauthorizedStatus: http.StatusBadRequest,
-		SignatureLevel: "B-LTA", AuthorityName: "Signet", LogLevel: "info",
-		UserVerification: "preferred",
-	}
-}
-
 // demoClientID is the demo's client id.
 const demoClientID = "signet-demo"
 
@@ -62,7 +44,7 @@ const mockBase = "/sign-v3"
 // relying party, a clock that can be moved, and the control listener. Empty fields of c get the
 // sandbox's defaults. now is time.Now, from which the clock starts, and getenv is os.Getenv.
 func OpenSandbox(
-	ctx context.Context, c Config, now func() time.Time, getenv func(string) string,
+	ctx context.Context, c config.Config, now func() time.Time, getenv func(string) string,
 	log *slog.Logger,
 ) (*App, error) {
 	clock := &control.Clock{Base: now}
@@ -79,14 +61,11 @@ func (a *App) openSandbox(
 	ctx context.Context, clock *control.Clock, getenv func(string) string,
 ) error {
 	c := &a.Config
-	if err := c.readSecrets(); err != nil {
+	if err := c.CompleteSandbox(getenv); err != nil {
 		return err
 	}
-	people, played, err := c.personas()
+	people, played, err := personas(c)
 	if err != nil {
-		return err
-	}
-	if err := c.completeSandbox(getenv); err != nil {
 		return err
 	}
 	if c.Data == "" {
@@ -181,33 +160,6 @@ func (a *App) openSandbox(
 	return a.sandboxControl(clock, phones, start)
 }
 
-// completeSandbox sets what a sandbox's configuration may lack and what a sandbox alone has, and
-// refuses what it cannot do.
-func (c *Config) completeSandbox(getenv func(string) string) error {
-	c.Listen = sandboxListen(c.Listen, getenv)
-	if c.PublicURL == "" {
-		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
-	}
-	if c.Control == "" {
-		c.Control = SandboxControl
-	}
-	if c.Documents != "" {
-		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
-	}
-	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
-		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
-	}
-	if c.ControlToken == "" {
-		if err := loopback(c.Control); err != nil {
-			return err
-		}
-	}
-	c.AllowPrivate = true
-	c.OIDCClientID, c.OIDCClientSecret = "signet", rand.Text()
-	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
-	return nil
-}
-
 // sandboxParties registers the relying parties of the configuration, the demo, and the one that
 // MockPass's environment variables describe. local is the URL at which this process reaches itself.
 func (a *App) sandboxParties(local string, getenv func(string) string) error {
@@ -222,7 +174,7 @@ func (a *App) sandboxParties(local string, getenv func(string) string) error {
 	if !slices.ContainsFunc(parties, isMock) {
 		parties = append(parties, mock)
 	}
-	return a.parties.Replace(c.policy(0), parties...)
+	return a.parties.Replace(c.Policy(0), parties...)
 }
 
 // sandboxControl builds the control listener's handler.
@@ -248,18 +200,6 @@ func (a *App) sandboxControl(
 		a.controlHandler = server.LocalHost(mux)
 	}
 	return nil
-}
-
-// sandboxListen returns the address to listen on, of a configuration in which the address or its
-// port may be missing.
-func sandboxListen(addr string, getenv func(string) string) string {
-	if strings.Contains(addr, ":") {
-		return addr
-	}
-	host, port, _ := strings.Cut(SandboxListen, ":")
-	return net.JoinHostPort(
-		cmp.Or(addr, host), cmp.Or(getenv("MOCKPASS_PORT"), getenv("PORT"), port),
-	)
 }
 
 // Files of a sandbox's data folder that have what was done to it, for the next start.
@@ -382,22 +322,6 @@ func (a *App) refused(r calllog.Record) {
 	if a.refusals != nil {
 		a.refusals(r)
 	}
-}
-
-// loopback returns an error unless only this machine can reach the address, because clients of the
-// control listener may do anything.
-func loopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("control: %w", err)
-	}
-	if !isLoopback(host) {
-		return fmt.Errorf(
-			"control %q: it must be a loopback address, such as 127.0.0.1:5157, unless control_token is set",
-			addr,
-		)
-	}
-	return nil
 }
 
 // ControlURL returns the URL at which this machine reaches the control listener.

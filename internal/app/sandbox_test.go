@@ -1,10 +1,7 @@
 package app
 
 import (
-	"bytes"
 	"errors"
-	"image"
-	"image/png"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party"
 )
 
@@ -45,18 +43,6 @@ func TestMockParty(t *testing.T) {
 	} {
 		if got := mockParty(func(k string) string { return c.env[k] }); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
-		}
-	}
-}
-
-func TestLoopback(t *testing.T) {
-	for addr, ok := range map[string]bool{
-		"127.0.0.1:5157": true, "127.8.8.8:0": true, "[::1]:5157": true, "localhost:5157": true,
-		":5157": false, "0.0.0.0:5157": false, "[::]:5157": false, "10.0.0.1:5157": false,
-		"localhost.example:5157": false, "5157": false, "": false,
-	} {
-		if err := loopback(addr); (err == nil) != ok {
-			t.Errorf("%q: %v", addr, err)
 		}
 	}
 }
@@ -100,56 +86,6 @@ func TestServeLocally(t *testing.T) {
 	}
 }
 
-// TestRegistered checks that a party without a name is shown by its id.
-func TestRegistered(t *testing.T) {
-	list, err := ParseParties(
-		"[{client_id: a, jwks_url: j, redirect_url: r, webhook_url: w}, {client_id: b, name: B}]",
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, logos, err := (&Config{Parties: list}).registered()
-	if err != nil || len(logos) != 0 {
-		t.Fatal(logos, err)
-	}
-	want := []party.Party{
-		{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w"},
-		{ClientID: "b", Name: "B"},
-	}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("%+v", got)
-	}
-	for _, text := range []string{"", "a", "[{client: a}]", "[1]", "[{client_id: a, logo_url: https://a.example/logo.png}]"} {
-		if _, err := ParseParties(text); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-}
-
-// TestConfiguredLogo checks that the configuration names a file, and a bad one is found before
-// anything starts.
-func TestConfiguredLogo(t *testing.T) {
-	var drawn bytes.Buffer
-	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "logo.png"), filepath.Join(dir, "logo.svg")
-	if err := errors.Join(os.WriteFile(good, drawn.Bytes(), 0o600), os.WriteFile(bad, []byte("<svg/>"), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	parties, logos, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: good}, {ClientID: "b"}}}).registered()
-	if err != nil || len(logos) != 1 || parties[0].Logo != logos[0].Name || parties[1].Logo != "" {
-		t.Errorf("%+v, %d logos, %v", parties, len(logos), err)
-	}
-	for _, file := range []string{bad, filepath.Join(dir, "nowhere.png")} {
-		if _, _, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: file}}}).registered(); err == nil ||
-			!strings.Contains(err.Error(), "client a: logo") {
-			t.Errorf("%s: %v", file, err)
-		}
-	}
-}
-
 // TestEarliest checks that a token id is kept until no clock takes the token any more.
 func TestEarliest(t *testing.T) {
 	wall := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
@@ -166,23 +102,6 @@ func TestEarliest(t *testing.T) {
 	} {
 		if got := c.a.earliest().Sub(wall); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
-		}
-	}
-}
-
-func TestSandboxListen(t *testing.T) {
-	for _, c := range []struct{ addr, mock, port, want string }{
-		{"", "", "", "127.0.0.1:5156"},
-		{"0.0.0.0", "", "", "0.0.0.0:5156"},
-		{"0.0.0.0", "", "3000", "0.0.0.0:3000"},
-		{"", "4000", "3000", "127.0.0.1:4000"},
-		{":80", "4000", "3000", ":80"},
-		{"[::]:80", "4000", "3000", "[::]:80"},
-	} {
-		env := map[string]string{"MOCKPASS_PORT": c.mock, "PORT": c.port}
-		getenv := func(name string) string { return env[name] }
-		if got := sandboxListen(c.addr, getenv); got != c.want {
-			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }
@@ -205,10 +124,10 @@ func TestMockAddress(t *testing.T) {
 			listen: "127.0.0.1:0", url: "http://localhost:5156",
 		},
 	} {
-		config := SandboxDefaults()
-		config.Listen, config.Control, config.Data = c.listen, "127.0.0.1:0", t.TempDir()
+		settings := config.SandboxDefaults()
+		settings.Listen, settings.Control, settings.Data = c.listen, "127.0.0.1:0", t.TempDir()
 		a, err := OpenSandbox(
-			t.Context(), config, time.Now, func(name string) string { return c.env[name] },
+			t.Context(), settings, time.Now, func(name string) string { return c.env[name] },
 			slog.New(slog.DiscardHandler),
 		)
 		if err != nil {
@@ -231,7 +150,7 @@ func TestMockAddress(t *testing.T) {
 // TestSandboxRefusesBucket checks that a sandbox goes by a clock that can be moved, and a bucket
 // does not.
 func TestSandboxRefusesBucket(t *testing.T) {
-	c := SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	c.Documents = "s3://bucket"
 	a, err := OpenSandbox(
@@ -251,7 +170,7 @@ func TestSandboxDataFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", filepath.Join(file, "data")
 	a, err := OpenSandbox(
 		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),

@@ -170,7 +170,7 @@ func (a *App) listenURL() string {
 			c.Close()
 		}
 	}
-	if a.Config.endsTLS() {
+	if a.Config.EndsTLS() {
 		return "https://" + host
 	}
 	return "http://" + host

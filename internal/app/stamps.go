@@ -5,14 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/pades"
 	"github.com/signet-sign/signet/pades/tsa"
 )
@@ -31,7 +29,7 @@ type stamps struct {
 // documents signed before a switch have its timestamps. ours has all evidence about certificates of
 // the issuers in also, too.
 func newStamps(
-	c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time,
+	c *config.Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time,
 	also ...*x509.Certificate,
 ) (stamps, error) {
 	s := stamps{evidence: ours, roots: authority.Roots()}
@@ -42,7 +40,7 @@ func newStamps(
 		return s, err
 	}
 	var err error
-	if s.known, err = c.tsaRoots(); err != nil {
+	if s.known, err = c.ReadTSARoots(); err != nil {
 		return s, err
 	}
 	external := x509.NewCertPool()
@@ -134,48 +132,4 @@ func (s sources) Evidence(
 		responses, crls = append(responses, r...), append(crls, l...)
 	}
 	return responses, crls, nil
-}
-
-// tsaRoots reads the roots of external timestamp authorities.
-func (c *Config) tsaRoots() ([]*x509.Certificate, error) {
-	text, err := os.ReadFile(c.TSARoots)
-	if err != nil {
-		return nil, fmt.Errorf("tsa_roots: %w", err)
-	}
-	roots, err := pades.ParseCertificates(text)
-	if err != nil {
-		return nil, fmt.Errorf("tsa_roots: %s: %w", c.TSARoots, err)
-	}
-	for _, cert := range roots {
-		if err := cert.CheckSignatureFrom(cert); err != nil {
-			return nil, fmt.Errorf("tsa_roots: %q is not a root: %w", cert.Subject.CommonName, err)
-		}
-	}
-	return roots, nil
-}
-
-// checkTSA checks the keys of external timestamp authorities.
-func (c *Config) checkTSA() error {
-	for _, text := range c.TSAURLs {
-		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" ||
-			u.Host == "" {
-			return fmt.Errorf("tsa_urls %q: it must be a URL with http or https", text)
-		}
-	}
-	if len(c.TSAURLs) > 0 && c.TSARoots == "" {
-		return errors.New(
-			"tsa_roots: it is needed with tsa_urls, because not every authority may be believed",
-		)
-	}
-	if len(c.TSAURLs) > 0 {
-		if _, err := c.tsaRoots(); err != nil {
-			return err
-		}
-	}
-	if c.TSAPolicy != "" {
-		if _, err := x509.ParseOID(c.TSAPolicy); err != nil {
-			return fmt.Errorf("tsa_policy %q: %w", c.TSAPolicy, err)
-		}
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,46 +16,9 @@ import (
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/server"
 )
-
-// endsTLS reports whether the public listener ends TLS itself.
-func (c *Config) endsTLS() bool { return c.TLSCertificate != "" || c.ACMEDirectory != "" || c.TLS }
-
-// checkTLS returns an error for keys that cannot work together.
-func (c *Config) checkTLS() error {
-	u, err := url.Parse(c.PublicURL)
-	if err != nil {
-		return err
-	}
-	directory, _ := url.Parse(c.ACMEDirectory)
-	switch {
-	case (c.TLSCertificate == "") != (c.TLSKey == ""):
-		return errors.New("tls_certificate and tls_key: each needs the other")
-	case c.TLSCertificate != "" && c.ACMEDirectory != "":
-		return errors.New("tls_certificate and acme_directory: only one of them can be set")
-	case c.TLS && (c.TLSCertificate != "" || c.ACMEDirectory != ""):
-		return errors.New("tls: it cannot be set beside tls_certificate or acme_directory")
-	case c.endsTLS() && u.Scheme != "https":
-		return errors.New("public_url: it must begin with https:// with a TLS certificate")
-	case c.ACMEDirectory != "" && (directory == nil || directory.Scheme != "https" || directory.Host == ""):
-		return fmt.Errorf("acme_directory %q: it must be an https URL", c.ACMEDirectory)
-	case c.ACMEDirectory != "" && (net.ParseIP(u.Hostname()) != nil || !strings.Contains(u.Hostname(), ".")):
-		return fmt.Errorf(
-			"acme_directory: the host of public_url, %s, is no name that an authority certifies",
-			u.Hostname(),
-		)
-	case c.ACMEDirectory != "" && c.Data == "":
-		return errors.New("data: a folder is needed for the certificate of acme_directory")
-	case c.ACMEDirectory == "" && (c.ACMEEmail != "" || c.ACMERoots != ""):
-		return errors.New("acme_email and acme_roots: they are for acme_directory")
-	case !c.endsTLS() && (c.ListenHTTP != "" || c.ControlTLS):
-		return errors.New(
-			"listen_http and control_tls: they need tls_certificate or acme_directory, or tls in a sandbox",
-		)
-	}
-	return nil
-}
 
 // endingTLS is how long before the end of the TLS certificate checkTLS warns.
 const endingTLS = 14 * 24 * time.Hour
@@ -117,7 +79,7 @@ func checkACME(ctx context.Context, s *subject) []Finding {
 	if c.ACMEDirectory == "" {
 		return nil
 	}
-	reach, err := transport("acme_roots", c.ACMERoots)
+	reach, err := config.Transport("acme_roots", c.ACMERoots)
 	if err == nil {
 		client := acme.Client{
 			DirectoryURL: c.ACMEDirectory,
@@ -140,7 +102,7 @@ func checkACME(ctx context.Context, s *subject) []Finding {
 // https.
 func (a *App) openTLS() (err error) {
 	c := &a.Config
-	if !c.endsTLS() {
+	if !c.EndsTLS() {
 		return nil
 	}
 	a.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
@@ -153,7 +115,7 @@ func (a *App) openTLS() (err error) {
 		}
 		a.tls.GetCertificate = files.Get
 	case c.ACMEDirectory != "":
-		if a.acme, err = c.newACME(); err != nil {
+		if a.acme, err = newACME(c); err != nil {
 			return err
 		}
 		a.tls.GetCertificate = a.acme.GetCertificate
@@ -171,12 +133,12 @@ func (a *App) openTLS() (err error) {
 }
 
 // newACME returns the client of the ACME authority. It does not contact the authority.
-func (c *Config) newACME() (*autocert.Manager, error) {
+func newACME(c *config.Config) (*autocert.Manager, error) {
 	u, err := url.Parse(c.PublicURL)
 	if err != nil {
 		return nil, err
 	}
-	reach, err := transport("acme_roots", c.ACMERoots)
+	reach, err := config.Transport("acme_roots", c.ACMERoots)
 	if err != nil {
 		return nil, err
 	}

@@ -7,18 +7,21 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestToHTTPS checks that plain HTTP leads to the same path of the public URL, whatever form of a
 // request target has it, and nowhere else.
 func TestToHTTPS(t *testing.T) {
-	a := &App{Config: Config{PublicURL: "https://sign.test"}}
+	a := &App{Config: config.Config{PublicURL: "https://sign.test"}}
 	for target, want := range map[string]string{
 		"/":                       "/",
 		"/sign/a%2Fb?lang=ms&x=%": "/sign/a%2Fb?lang=ms&x=%",
@@ -70,7 +73,7 @@ func TestCheckTLS(t *testing.T) {
 		return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
 	}
 	check := func(certificate, key string) Finding {
-		s := &subject{now: time.Now, config: &Config{
+		s := &subject{now: time.Now, config: &config.Config{
 			PublicURL: "https://sign.test:8443", TLSCertificate: certificate, TLSKey: key,
 		}}
 		return checkTLS(t.Context(), s)[0]
@@ -99,5 +102,19 @@ func TestCheckTLS(t *testing.T) {
 			(f.Remedy == "") != (f.Level == OK) {
 			t.Errorf("%+v: %+v", test, f)
 		}
+	}
+}
+
+// TestOpenTLS checks that a start without the files of its certificate is refused by their key.
+func TestOpenTLS(t *testing.T) {
+	c := serviceConfig(t, "")
+	c.PublicURL = "https://sign.test"
+	c.TLSCertificate, c.TLSKey = "/nonexistent", "/nonexistent"
+	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	if err == nil {
+		_ = a.Close()
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), "tls_certificate: ") {
+		t.Errorf("error %v", err)
 	}
 }

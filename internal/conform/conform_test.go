@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/conform"
 	"github.com/signet-sign/signet/internal/conform/report"
 )
@@ -35,7 +36,7 @@ func start(t *testing.T) *sandbox {
 	l := listen(t, "127.0.0.1:0")
 	s := &sandbox{hooks: l.Addr().String()}
 	l.Close()
-	c := app.SandboxDefaults()
+	c := config.SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	c.AutoSignOnGet = true
 	s.config.Other = new(conform.Party)
@@ -53,7 +54,7 @@ func start(t *testing.T) *sandbox {
 		if err := json.Unmarshal(text, &jwks); err != nil {
 			t.Fatal(err)
 		}
-		registered := app.Party{
+		registered := config.Party{
 			ClientID: p.ClientID, Name: p.ClientID, RedirectURL: "http://127.0.0.1/back?z=1&a=%2F",
 			JWKS: jwks,
 		}

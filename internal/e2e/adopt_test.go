@@ -15,6 +15,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/documents/s3test"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
@@ -27,14 +28,14 @@ import (
 func TestAdopt(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		var backup []byte
-		testAdopt(t, func(*app.Config) {}, adoptBackup{
-			make: func(t *testing.T, c *app.Config) {
+		testAdopt(t, func(*config.Config) {}, adoptBackup{
+			make: func(t *testing.T, c *config.Config) {
 				var err error
 				if backup, err = os.ReadFile(filepath.Join(c.Data, "signet.db")); err != nil {
 					t.Fatal(err)
 				}
 			},
-			restore: func(t *testing.T, c *app.Config) {
+			restore: func(t *testing.T, c *config.Config) {
 				database := filepath.Join(c.Data, "signet.db")
 				for _, side := range []string{"-wal", "-shm"} {
 					_ = os.Remove(database + side)
@@ -59,13 +60,13 @@ func TestAdopt(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", program, err, out)
 			}
 		}
-		testAdopt(t, func(c *app.Config) {
+		testAdopt(t, func(c *config.Config) {
 			c.Database, c.Documents, c.DocumentsCredentials = database, bucket, server.Credentials
 		}, adoptBackup{
-			make: func(t *testing.T, _ *app.Config) {
+			make: func(t *testing.T, _ *config.Config) {
 				run(t, tool(t, "pg_dump", "postgresql-client"), "--format=custom", "--file="+dump, "--dbname="+database)
 			},
-			restore: func(t *testing.T, _ *app.Config) {
+			restore: func(t *testing.T, _ *config.Config) {
 				// --clean alone cannot drop the keys of partitions
 				server, err := url.Parse(database)
 				if err != nil {
@@ -82,24 +83,26 @@ func TestAdopt(t *testing.T) {
 }
 
 // adoptBackup backs the database up and restores it, while no service runs.
-type adoptBackup struct{ make, restore func(*testing.T, *app.Config) }
+type adoptBackup struct {
+	make, restore func(*testing.T, *config.Config)
+}
 
-func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
+func testAdopt(t *testing.T, edit func(*config.Config), database adoptBackup) {
 	dir, files := filepath.Join(t.TempDir(), "data"), t.TempDir()
 	shop := partytest.Start(t)
 	r := shop.Registration()
-	var config app.Config
+	var settings config.Config
 	listen := freeAddr(t)
 	run := func(live func(s *sandbox)) {
 		t.Helper()
-		s := startService(t, dir, "", time.Now, func(c *app.Config) {
+		s := startService(t, dir, "", time.Now, func(c *config.Config) {
 			c.Listen, c.PublicURL = listen, "http://"+listen
-			c.Parties = app.PartyList{{
+			c.Parties = config.PartyList{{
 				ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
 				WebhookURL: r.WebhookURL,
 			}}
 			edit(c)
-			config = *c
+			settings = *c
 		})
 		live(s.of(shop))
 		s.stop()
@@ -115,7 +118,7 @@ func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
 
 	var early, late api.Initiated
 	run(func(s *sandbox) { early = s.initiate(t) })
-	database.make(t, &config)
+	database.make(t, &settings)
 	var pdfs, signed []string
 	var log, evidence string
 	run(func(s *sandbox) {
@@ -144,13 +147,13 @@ func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
 	})
 	restore := func() {
 		t.Helper()
-		database.restore(t, &config)
+		database.restore(t, &settings)
 	}
 	adopt := func(files ...string) (app.Adopted, string) {
 		t.Helper()
 		var outcomes strings.Builder
 		n, err := app.Adopt(
-			t.Context(), config, slog.New(slog.DiscardHandler), files,
+			t.Context(), settings, slog.New(slog.DiscardHandler), files,
 			func(id, outcome string) { outcomes.WriteString(id + " " + outcome + "\n") },
 		)
 		if err != nil {
@@ -197,7 +200,7 @@ func testAdopt(t *testing.T, edit func(*app.Config), database adoptBackup) {
 		t.Errorf("again: %+v %s", n, outcomes)
 	}
 	checked, err := app.CheckRestored(
-		t.Context(), config, slog.New(slog.DiscardHandler),
+		t.Context(), settings, slog.New(slog.DiscardHandler),
 		func(id, finding string) { t.Errorf("%s: %s", id, finding) },
 	)
 	if err != nil || checked.Requests != 2 || checked.Documents != 2 {

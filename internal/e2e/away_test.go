@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/token"
@@ -23,9 +24,9 @@ func TestDatabaseAway(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
 	party := partytest.Start(t)
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	c.Database, c.Unsafe = cluster.Database(t), app.List{"database"}
+	c.Database, c.Unsafe = cluster.Database(t), config.List{"database"}
 	var log lockedBuffer
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -64,7 +65,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	var backup bytes.Buffer
-	c := app.Config{Data: dir}
+	c := config.Config{Data: dir}
 	if err := app.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestBackup(t *testing.T) {
 	}
 	restore := func(data, identity string, backup []byte) error {
 		return app.Restore(
-			ctx, app.Config{Data: data}, strings.NewReader(identity), bytes.NewReader(backup),
+			ctx, config.Config{Data: data}, strings.NewReader(identity), bytes.NewReader(backup),
 		)
 	}
 	other, err := age.GenerateX25519Identity()
@@ -106,7 +107,7 @@ func TestBackup(t *testing.T) {
 		t.Helper()
 		found := map[string]string{}
 		n, err := app.CheckRestored(
-			ctx, app.Config{Data: data}, slog.New(slog.DiscardHandler),
+			ctx, config.Config{Data: data}, slog.New(slog.DiscardHandler),
 			func(id, finding string) { found[id] += finding },
 		)
 		if err != nil {

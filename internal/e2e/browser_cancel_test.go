@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // cancelled cancels the request and waits for an open page to say so by itself: no one loads it
@@ -179,7 +179,7 @@ func TestCancelWhileSealing(t *testing.T) {
 	}))
 	t.Cleanup(authority.Close)
 	t.Cleanup(func() { close(gate) })
-	s := start(t, func(c *app.Config) { c.TSAURLs, c.TSARoots = app.List{authority.URL}, roots })
+	s := start(t, func(c *config.Config) { c.TSAURLs, c.TSARoots = config.List{authority.URL}, roots })
 	desk, phone := newBrowser(t, 1280, 900), newBrowser(t, 390, 844)
 	phone.enrol(s)
 	id := desk.atCode(s)

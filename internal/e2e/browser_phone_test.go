@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"rsc.io/qr"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // atCode brings a browser to the page of the QR code of a new request, as Alice.
@@ -370,7 +370,7 @@ func TestOffline(t *testing.T) {
 // TestCameraScan checks that the app reads a code with the camera, which it asks for when the
 // person presses and not before.
 func TestCameraScan(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.StaticQR = true })
+	s := start(t, func(c *config.Config) { c.StaticQR = true })
 	desk := newBrowser(t, 1280, 900)
 	id := desk.atCode(s)
 	film := filepath.Join(t.TempDir(), "code.y4m")

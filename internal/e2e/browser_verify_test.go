@@ -21,19 +21,19 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 )
 
 // verifying is a sandbox whose phones verify their owners. Its host is a name, because browsers
 // have no credentials for addresses.
-func verifying(t *testing.T, mode string) func(*app.Config) {
+func verifying(t *testing.T, mode string) func(*config.Config) {
 	listen := freeAddr(t)
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(c *app.Config) {
+	return func(c *config.Config) {
 		c.Listen, c.PublicURL, c.UserVerification = listen, "http://localhost:"+port, mode
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/documents/s3test"
 	"github.com/signet-sign/signet/internal/party/partytest"
@@ -37,9 +38,9 @@ import (
 func TestBucket(t *testing.T) {
 	server := s3test.Start(t)
 	party := partytest.Start(t)
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	c.DatabaseListen, c.Unsafe = cluster.Database(t), app.List{"database"}
+	c.DatabaseListen, c.Unsafe = cluster.Database(t), config.List{"database"}
 	c.Database, c.DatabasePassword = cluster.Pooler(t, c.DatabaseListen), rand.Text()
 	c.Documents, c.DocumentsCredentials = server.Bucket(t), server.Credentials
 	c.Control = "127.0.0.1:0"
@@ -126,9 +127,9 @@ func TestBucket(t *testing.T) {
 func TestBucketRefuses(t *testing.T) {
 	server, party := s3test.Start(t), partytest.Start(t)
 	var refusal atomic.Value // status and code
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	c.DocumentsCredentials, c.Unsafe = server.Credentials, app.List{"documents"}
+	c.DocumentsCredentials, c.Unsafe = server.Credentials, config.List{"documents"}
 	c.Documents = server.Via(t, server.Bucket(t), func(
 		w http.ResponseWriter, r *http.Request, next http.Handler,
 	) {
@@ -195,12 +196,12 @@ func TestBucketRefuses(t *testing.T) {
 // Each is refused, and signet serve --check says the same.
 func TestBucketOfAnother(t *testing.T) {
 	server := s3test.Start(t)
-	base := app.Config{
+	base := config.Config{
 		Listen: "127.0.0.1:0", PublicURL: "https://sign.test", Data: t.TempDir(),
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AuthorityName: "Signet",
 		Documents: server.Bucket(t), DocumentsCredentials: server.Credentials,
 	}
-	open := func(c app.Config) error {
+	open := func(c config.Config) error {
 		a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil {
 			err = a.Close()
@@ -218,17 +219,17 @@ func TestBucketOfAnother(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		edit func(*app.Config)
+		edit func(*config.Config)
 		want string
 	}{
-		"no documents line":  {func(c *app.Config) { c.Documents = "" }, "the documents folder"},
-		"empty bucket":       {func(c *app.Config) { c.Documents = server.Bucket(t) }, "has no identity"},
-		"another deployment": {func(c *app.Config) { c.Data = t.TempDir() }, "is new, and the documents bucket"},
+		"no documents line":  {func(c *config.Config) { c.Documents = "" }, "the documents folder"},
+		"empty bucket":       {func(c *config.Config) { c.Documents = server.Bucket(t) }, "has no identity"},
+		"another deployment": {func(c *config.Config) { c.Data = t.TempDir() }, "is new, and the documents bucket"},
 		"missing bucket": {
-			func(c *app.Config) { c.Documents = strings.Replace(c.Documents, "s3://", "s3://x", 1) },
+			func(c *config.Config) { c.Documents = strings.Replace(c.Documents, "s3://", "s3://x", 1) },
 			"bucket does not exist",
 		},
-		"wrong secret": {func(c *app.Config) { c.DocumentsCredentials += "x" }, "signature"},
+		"wrong secret": {func(c *config.Config) { c.DocumentsCredentials += "x" }, "signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := base
@@ -254,13 +255,13 @@ func TestBucketOfAnother(t *testing.T) {
 func TestBucketBackup(t *testing.T) {
 	ctx := t.Context()
 	server := s3test.Start(t)
-	c := app.Config{
+	c := config.Config{
 		Data: t.TempDir(), Documents: server.Bucket(t), DocumentsCredentials: server.Credentials,
 		Listen: "127.0.0.1:0", PublicURL: "https://sign.test", SessionLifetime: 3 * time.Minute,
 		UnauthorizedStatus: 400, AuthorityName: "Signet", AllowPrivate: true,
 	}
 	party := partytest.Start(t)
-	c.Parties = config(party).Parties
+	c.Parties = configOf(party).Parties
 	a, err := app.Open(ctx, c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

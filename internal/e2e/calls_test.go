@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -171,8 +172,8 @@ func TestCallsOfARequest(t *testing.T) {
 // leaves little in a service, and takes no record away.
 func TestCallsFlood(t *testing.T) {
 	rp, other := partytest.Start(t), partytest.Start(t)
-	c := config(rp)
-	c.Parties = append(c.Parties, config(other).Parties...)
+	c := configOf(rp)
+	c.Parties = append(c.Parties, configOf(other).Parties...)
 	c.Data, c.PublicURL, c.AllowPrivate, c.RecordCalls = t.TempDir(), "https://sign.test", true, "all"
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -236,7 +237,7 @@ func TestCallsFlood(t *testing.T) {
 // nothing.
 func TestCallsOff(t *testing.T) {
 	for mode, want := range map[string]string{"none": "", "refused": "cancel ", "all": "initiate cancel cancel "} {
-		s := start(t, func(c *app.Config) { c.RecordCalls = mode })
+		s := start(t, func(c *config.Config) { c.RecordCalls = mode })
 		in := s.initiate(t)
 		s.cancel(t, in.RequestID)
 		s.cancel(t, in.RequestID)

@@ -310,7 +310,7 @@ func TestClockOfSandbox(t *testing.T) {
 // the next start.
 func TestClockAfterRestart(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.Data = t.TempDir()
 	log := slog.New(slog.DiscardHandler)
 	var off time.Duration // how long the sandbox has been stopped

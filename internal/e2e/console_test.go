@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
@@ -106,7 +107,7 @@ func serveTo(
 	t *testing.T, party *partytest.Party, consolePassword string, log *slog.Logger,
 ) *app.App {
 	t.Helper()
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "https://sign.test", true, consolePassword
 	a, err := app.Open(t.Context(), c, time.Now, log)
 	if err != nil {
@@ -140,11 +141,11 @@ func TestConsoleOfTheService(t *testing.T) {
 		}
 	}
 
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	for _, bad := range []func(*app.Config){
-		func(c *app.Config) { c.ConsolePassword = "too short" },
-		func(c *app.Config) { c.ConsolePassword, c.Control = password, "" },
+	for _, bad := range []func(*config.Config){
+		func(c *config.Config) { c.ConsolePassword = "too short" },
+		func(c *config.Config) { c.ConsolePassword, c.Control = password, "" },
 	} {
 		c := c
 		bad(&c)

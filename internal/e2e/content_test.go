@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -60,7 +60,7 @@ func TestWarnings(t *testing.T) {
 	warned := initiate(s, portfolio)
 	pages(t, s, warned, true)
 	pages(t, s, initiate(s, pdftest.Minimal()), false)
-	quiet := start(t, func(c *app.Config) { c.WarnContent = "none" })
+	quiet := start(t, func(c *config.Config) { c.WarnContent = "none" })
 	pages(t, quiet, initiate(quiet, portfolio), false)
 
 	evidence := browse(t, "GET", s.control+"/console/requests/"+warned.RequestID+"/evidence.zip")

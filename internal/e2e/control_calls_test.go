@@ -12,6 +12,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/token"
@@ -142,7 +143,7 @@ func TestInbox(t *testing.T) {
 	s := start(t)
 	hook := "/webhooks/script"
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.Parties[0].WebhookURL = s.control + hook
 	s2 := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
 	in := s2.sign(t)
@@ -172,7 +173,7 @@ func TestInbox(t *testing.T) {
 // TestReset checks that a reset restores everything but requests; and that a party's problem is
 // reported.
 func TestReset(t *testing.T) {
-	s := start(t, func(c *app.Config) {
+	s := start(t, func(c *config.Config) {
 		bad := c.Parties[0]
 		bad.ClientID, bad.RedirectURL = "bad", bad.RedirectURL+"#fragment"
 		c.Parties = append(c.Parties, bad)
@@ -214,7 +215,7 @@ func TestReset(t *testing.T) {
 // those who have it.
 func TestControlToken(t *testing.T) {
 	const secret = "0123456789abcdef"
-	s := start(t, func(c *app.Config) { c.Control, c.ControlToken = "0.0.0.0:0", secret })
+	s := start(t, func(c *config.Config) { c.Control, c.ControlToken = "0.0.0.0:0", secret })
 	for _, c := range []struct {
 		path   string
 		edit   func(*http.Request)
@@ -238,11 +239,11 @@ func TestControlToken(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.path, a.status, c.status)
 		}
 	}
-	for _, edit := range []func(*app.Config){
-		func(c *app.Config) { c.Control = "0.0.0.0:0" },
-		func(c *app.Config) { c.Control, c.ControlToken = "0.0.0.0:0", "short" },
+	for _, edit := range []func(*config.Config){
+		func(c *config.Config) { c.Control = "0.0.0.0:0" },
+		func(c *config.Config) { c.Control, c.ControlToken = "0.0.0.0:0", "short" },
 	} {
-		c := config(s.party)
+		c := configOf(s.party)
 		edit(&c)
 		if _, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, nil); err == nil ||
 			!strings.Contains(err.Error(), "control") {

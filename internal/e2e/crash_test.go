@@ -73,7 +73,7 @@ func newProcess(t *testing.T) *process {
 	t.Helper()
 	p := &process{party: partytest.Start(t)}
 	dir := t.TempDir()
-	text, err := yaml.Marshal(map[string]any{"parties": config(p.party).Parties})
+	text, err := yaml.Marshal(map[string]any{"parties": configOf(p.party).Parties})
 	if err != nil {
 		t.Fatal(err)
 	}

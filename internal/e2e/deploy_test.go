@@ -20,14 +20,14 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/kms/kmstest"
 )
 
 // configKeys are the keys of the configuration.
 func configKeys() map[string]bool {
 	keys := map[string]bool{}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		keys[f.Tag.Get("yaml")] = true
 	}
 	return keys
@@ -218,17 +218,17 @@ func TestChart(t *testing.T) {
 		}
 	}
 	text, _ := at(byKind["ConfigMap"], "data", "signet.yaml").(string)
-	var config map[string]any
-	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+	var settings map[string]any
+	if err := yaml.Unmarshal([]byte(text), &settings); err != nil {
 		t.Fatal(err)
 	}
 	keys := configKeys()
-	for key := range config {
+	for key := range settings {
 		if !keys[key] {
 			t.Errorf("there is no key %s", key)
 		}
 	}
-	if config["database_file"] != "/run/secrets/signet/database" {
+	if settings["database_file"] != "/run/secrets/signet/database" {
 		t.Errorf("the configuration is %s", text)
 	}
 	none := render(t, func(values map[string]any) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -25,12 +26,12 @@ import (
 func TestDeployment(t *testing.T) {
 	database, other := cluster.Database(t), cluster.Database(t)
 	data := t.TempDir()
-	base := app.Config{
+	base := config.Config{
 		Listen: "127.0.0.1:0", PublicURL: "https://sign.test", Data: data, Database: database,
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AuthorityName: "Signet",
-		Unsafe: app.List{"database"},
+		Unsafe: config.List{"database"},
 	}
-	open := func(edit func(*app.Config)) error {
+	open := func(edit func(*config.Config)) error {
 		t.Helper()
 		c := base
 		edit(&c)
@@ -40,41 +41,41 @@ func TestDeployment(t *testing.T) {
 		}
 		return err
 	}
-	same := func(*app.Config) {}
+	same := func(*config.Config) {}
 	if err := errors.Join(open(same), open(same)); err != nil {
 		t.Fatal(err)
 	}
 	second := t.TempDir()
-	if err := open(func(c *app.Config) { c.Data, c.Database = second, other }); err != nil {
+	if err := open(func(c *config.Config) { c.Data, c.Database = second, other }); err != nil {
 		t.Fatal(err)
 	}
 	moved := data + "-not-mounted"
 	for _, test := range []struct {
 		name    string
-		edit    func(*app.Config)
+		edit    func(*config.Config)
 		without string // folder of the data folder
 		want    string
 	}{
 		{
-			"wrong database", func(c *app.Config) { c.Database = other }, "",
+			"wrong database", func(c *config.Config) { c.Database = other }, "",
 			"the PostgreSQL database is of deployment",
 		},
-		{"new database", func(c *app.Config) { c.Database = cluster.Database(t) }, "", "is new"},
-		{"no database line", func(c *app.Config) { c.Database = "" }, "", "is new"},
-		{"own empty data folder", func(c *app.Config) { c.Data = t.TempDir() }, "", "the documents folder"},
+		{"new database", func(c *config.Config) { c.Database = cluster.Database(t) }, "", "is new"},
+		{"no database line", func(c *config.Config) { c.Database = "" }, "", "is new"},
+		{"own empty data folder", func(c *config.Config) { c.Data = t.TempDir() }, "", "the documents folder"},
 		{"documents not mounted", same, "documents", "the documents folder"},
 		{"keys lost", same, "keys", "the keys folder"},
 		{"authority lost", same, "authority", "the authority folder"},
 		{
-			"another public_url", func(c *app.Config) { c.PublicURL = "https://other.test" }, "",
+			"another public_url", func(c *config.Config) { c.PublicURL = "https://other.test" }, "",
 			"public_url: it is https://other.test on this node, and https://sign.test",
 		},
 		{
-			"another level", func(c *app.Config) { c.SignatureLevel = "B-T" }, "",
+			"another level", func(c *config.Config) { c.SignatureLevel = "B-T" }, "",
 			"signature_level: it is B-T on this node, and B-LTA",
 		},
 		{
-			"unknown fact", func(c *app.Config) { c.Change = []string{"listen"} }, "",
+			"unknown fact", func(c *config.Config) { c.Change = []string{"listen"} }, "",
 			"--change listen",
 		},
 	} {
@@ -118,14 +119,14 @@ func TestDeployment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = open(func(c *app.Config) { c.Data = copied })
+		err = open(func(c *config.Config) { c.Data = copied })
 		if err == nil || !strings.Contains(err.Error(), "authority: it is the one with the root") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("changed for all", func(t *testing.T) {
-		change := func(c *app.Config) { c.PublicURL = "https://new.test" }
-		if err := open(func(c *app.Config) { change(c); c.Change = []string{"public_url"} }); err != nil {
+		change := func(c *config.Config) { c.PublicURL = "https://new.test" }
+		if err := open(func(c *config.Config) { change(c); c.Change = []string{"public_url"} }); err != nil {
 			t.Fatal(err)
 		}
 		if err := open(change); err != nil {
@@ -143,7 +144,7 @@ func TestDeploymentOfGolden(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		check := func(c *goldenCopy, data string) error {
 			_, err := app.CheckRestored(
-				t.Context(), app.Config{Data: data, Database: c.database},
+				t.Context(), config.Config{Data: data, Database: c.database},
 				slog.New(slog.DiscardHandler), func(string, string) {},
 			)
 			return err
@@ -268,7 +269,7 @@ func TestRestoreOlderDatabase(t *testing.T) {
 	}
 	found := map[string]string{}
 	n, err := app.CheckRestored(
-		ctx, app.Config{Data: o.dir}, slog.New(slog.DiscardHandler),
+		ctx, config.Config{Data: o.dir}, slog.New(slog.DiscardHandler),
 		func(id, finding string) { found[id] += finding },
 	)
 	if err != nil || n.Requests != 2 || n.Documents != 1 {

@@ -37,7 +37,7 @@ func TestDiskFails(t *testing.T) {
 		return
 	}
 	party := partytest.Start(t)
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 	var log lockedBuffer
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))

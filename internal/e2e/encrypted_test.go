@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -170,7 +170,7 @@ func TestDamagedDocument(t *testing.T) {
 
 // TestPlainDocuments checks that encrypt_documents: false stores documents as they are.
 func TestPlainDocuments(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.EncryptDocuments = new(false) })
+	s := start(t, func(c *config.Config) { c.EncryptDocuments = new(false) })
 	in := s.initiate(t)
 	files := s.files(t, in.RequestID)
 	if len(files) != 1 {
@@ -223,7 +223,7 @@ func BenchmarkEncryption(b *testing.B) {
 	var sandboxes [2]*sandbox
 	var signed [2]api.Initiated
 	for i := range sandboxes {
-		s := start(b, func(c *app.Config) { c.EncryptDocuments, c.RatePerParty = new(i == 1), 0 })
+		s := start(b, func(c *config.Config) { c.EncryptDocuments, c.RatePerParty = new(i == 1), 0 })
 		sandboxes[i] = s
 		signed[i], _ = upload(s)
 		s.must(b, signed[i].RequestID, alice, "open", "proceed", "approve")

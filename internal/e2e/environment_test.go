@@ -108,7 +108,7 @@ func newEnvironmentNodes(
 ) (nodes [3]*environmentNode) {
 	t.Helper()
 	objects := s3test.Start(t)
-	parties, err := yaml.Marshal(config(party).Parties)
+	parties, err := yaml.Marshal(configOf(party).Parties)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 )
 
 // guarded is a sandbox with the service's rules for further phones.
-func guarded(c *app.Config) { c.PhoneDelay, c.PhoneLimit = new(24*time.Hour), new(3) }
+func guarded(c *config.Config) { c.PhoneDelay, c.PhoneLimit = new(24*time.Hour), new(3) }
 
 // furtherPhone enrols a phone of a person who has one.
 func furtherPhone(t *testing.T, s *sandbox, persona string) *phone {

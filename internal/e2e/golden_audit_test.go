@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestGoldenAudit checks that all events of an old database come into the audit log, which is the
@@ -20,7 +21,7 @@ func TestGoldenAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		export := func() (out bytes.Buffer) {
-			c := app.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
+			c := config.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
 			if err := app.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
 				t.Fatal(err)
 			}
@@ -37,7 +38,7 @@ func TestGoldenAudit(t *testing.T) {
 		}
 
 		check := func() (found string) {
-			c := app.Config{Data: g.data, Database: g.database}
+			c := config.Config{Data: g.data, Database: g.database}
 			_, err := app.CheckRestored(
 				t.Context(), c, slog.New(slog.DiscardHandler), func(_, finding string) {
 					if strings.Contains(finding, "audit log") {

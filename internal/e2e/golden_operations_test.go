@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/token"
@@ -36,11 +36,11 @@ type goldenSandbox struct {
 
 // run starts the program with the shop in its configuration, and edits the clinic's URLs in the
 // console.
-func (c *goldenCopy) run(t *testing.T, edit func(*app.Config), at time.Time) *goldenSandbox {
+func (c *goldenCopy) run(t *testing.T, edit func(*config.Config), at time.Time) *goldenSandbox {
 	t.Helper()
 	shop, clinic := partytest.Start(t), partytest.Start(t)
 	shop.ClientID, clinic.ClientID = c.Shop, c.Clinic
-	conf := config(shop)
+	conf := configOf(shop)
 	conf.Data, conf.Database = c.data, c.database
 	if edit != nil {
 		edit(&conf)
@@ -531,7 +531,7 @@ func TestGoldenOperations(t *testing.T) {
 // testGoldenRenewal runs the renewal that failed again. Then it opens the copy years later, when
 // the certificates of the newest timestamps end soon, and checks that all documents are renewed.
 func testGoldenRenewal(t *testing.T, c *goldenCopy) {
-	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * 24 * time.Hour }
+	years := func(c *config.Config) { c.RenewBefore = 2 * 365 * 24 * time.Hour }
 	s := c.run(t, years, c.At)
 	s.advance(t, "10m")
 	s.stop()

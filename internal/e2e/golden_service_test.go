@@ -22,6 +22,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -48,7 +49,7 @@ func stopped(at time.Time) func() time.Time { return func() time.Time { return a
 
 // startService runs the service without a relying party in its configuration.
 func startService(
-	t *testing.T, data, database string, now func() time.Time, edit func(*app.Config),
+	t *testing.T, data, database string, now func() time.Time, edit func(*config.Config),
 ) *service {
 	t.Helper()
 	s := &service{clock: &control.Clock{Base: now}}
@@ -56,7 +57,7 @@ func startService(
 		slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}),
 	)
 	_, password, _ := strings.Cut(goldenOperator, ":")
-	c := app.Config{
+	c := config.Config{
 		Listen: freeAddr(t), Control: "127.0.0.1:0", Data: data, Database: database,
 		AllowPrivate: true, ConsolePassword: password, AuthorityName: "Signet", LogLevel: "warn",
 		SessionLifetime: 30 * time.Minute, UnauthorizedStatus: 400,
@@ -138,7 +139,7 @@ func (s *service) page(t *testing.T, id string) string {
 }
 
 // servePhase runs the service and calls live while it runs.
-func (w *goldenWriter) servePhase(edit func(*app.Config), live func(s *service)) {
+func (w *goldenWriter) servePhase(edit func(*config.Config), live func(s *service)) {
 	w.Helper()
 	s := startService(w.T, w.dir, w.database, stopped(w.now), edit)
 	w.s = s.of(w.shop)
@@ -222,8 +223,8 @@ func (w *goldenWriter) serve() {
 	})
 	away := httptest.NewServer(http.NotFoundHandler())
 	defer away.Close()
-	unstamped := func(c *app.Config) {
-		c.TSAURLs, c.TSARoots = app.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+	unstamped := func(c *config.Config) {
+		c.TSAURLs, c.TSARoots = config.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
 	}
 	approved := func(s *service, name, state string) {
 		w.request(name, state, w.s, pdftest.Minimal())
@@ -235,7 +236,7 @@ func (w *goldenWriter) serve() {
 		})
 	}
 	w.servePhase(
-		func(c *app.Config) { unstamped(c); c.SealTimeout = time.Minute },
+		func(c *config.Config) { unstamped(c); c.SealTimeout = time.Minute },
 		func(s *service) {
 			approved(s, "stalled", "stalled")
 			s.clock.Advance(2 * time.Minute)
@@ -271,7 +272,7 @@ func (w *goldenWriter) fourEyes() {
 	provider.claims = map[string]any{"sub": "17", "email": "ann@example.test", "groups": "it"}
 	c := provider.config(w.T, w.shop, "it=admin")
 	c.ConsoleFourEyes = true
-	operators := func(own *app.Config) {
+	operators := func(own *config.Config) {
 		own.Control, own.ConsolePassword, own.ConsoleFourEyes = c.Control, "", true
 		own.ConsoleURL, own.ConsoleOIDCIssuer = c.ConsoleURL, c.ConsoleOIDCIssuer
 		own.ConsoleOIDCClientID = c.ConsoleOIDCClientID

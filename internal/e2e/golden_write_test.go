@@ -20,7 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/signer"
@@ -92,9 +92,9 @@ type goldenWriter struct {
 }
 
 // phase runs the program and calls live while it runs. edit may change the configuration.
-func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
+func (w *goldenWriter) phase(edit func(*config.Config), live func()) {
 	w.Helper()
-	c := config(w.shop)
+	c := configOf(w.shop)
 	c.Data, c.Database = w.dir, w.database
 	if edit != nil {
 		edit(&c)
@@ -161,9 +161,9 @@ func (w *goldenWriter) console(path string, form url.Values) {
 // live makes the content of the database, from the oldest request to golden.At.
 func (w *goldenWriter) live() {
 	const day = 24 * time.Hour
-	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * day }
+	years := func(c *config.Config) { c.RenewBefore = 2 * 365 * day }
 	w.phase(years, func() { w.signed("renewed") })
-	dueToday := func(c *app.Config) { c.RenewBefore = 729*day - 105*time.Minute }
+	dueToday := func(c *config.Config) { c.RenewBefore = 729*day - 105*time.Minute }
 	w.phase(dueToday, func() { w.signed("renew-failed") })
 	// The certificate of the time stamping unit ends in less than two years, so the next start
 	// makes a new unit.
@@ -173,26 +173,26 @@ func (w *goldenWriter) live() {
 		w.register()
 		w.over()
 	})
-	w.phase(func(c *app.Config) { c.SignatureLevel = "B-T" }, func() {
+	w.phase(func(c *config.Config) { c.SignatureLevel = "B-T" }, func() {
 		w.shop.AnswerWebhooks(func(int) int { return 503 })
 		w.signed("signed-bt")
 		w.s.advance(w.T, "2s")
 		w.s.advance(w.T, "2s") // that was the last attempt
 		w.shop.AnswerWebhooks(func(int) int { return 200 })
 	})
-	w.phase(func(c *app.Config) { c.SignatureLevel = "B-LT" }, func() {
+	w.phase(func(c *config.Config) { c.SignatureLevel = "B-LT" }, func() {
 		w.console("requests/"+w.signed("signed-blt")+"/resend", nil)
 		w.s.advance(w.T, "0s")
 	})
-	w.phase(func(c *app.Config) { years(c); c.SessionLifetime = 30 * time.Minute }, w.today)
+	w.phase(func(c *config.Config) { years(c); c.SessionLifetime = 30 * time.Minute }, w.today)
 	away := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer away.Close()
-	w.phase(func(c *app.Config) {
+	w.phase(func(c *config.Config) {
 		years(c)
 		c.SessionLifetime, c.WebhookLadder = 10*time.Second, true
-		c.TSAURLs, c.TSARoots = app.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+		c.TSAURLs, c.TSARoots = config.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
 	}, w.lastMinutes)
 }
 

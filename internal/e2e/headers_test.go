@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/pki"
@@ -196,7 +196,7 @@ func TestHeaders(t *testing.T) {
 // TestSecureCookies checks that with an https public URL the cookies have the prefix that binds
 // them to it.
 func TestSecureCookies(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.PublicURL = "https://127.0.0.1" })
+	s := start(t, func(c *config.Config) { c.PublicURL = "https://127.0.0.1" })
 	for path, prefix := range map[string]string{
 		"/phone/login":   "__Host-signet_login_", // the attempt
 		"/demo/?lang=ms": "__Host-signet_lang=ms; Path=/;",

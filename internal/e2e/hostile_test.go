@@ -26,7 +26,7 @@ func TestHostileUploads(t *testing.T) {
 	}
 	p, other := newProcess(t), partytest.Start(t)
 	text, err := yaml.Marshal(
-		map[string]any{"parties": slices.Concat(config(p.party).Parties, config(other).Parties)},
+		map[string]any{"parties": slices.Concat(configOf(p.party).Parties, configOf(other).Parties)},
 	)
 	if err != nil {
 		t.Fatal(err)

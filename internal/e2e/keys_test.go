@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -56,14 +56,14 @@ func TestKeysInConfiguration(t *testing.T) {
 		}
 		keys = append(keys, string(text))
 	}
-	parties, err := app.ParseParties(fmt.Sprintf(
+	parties, err := config.ParseParties(fmt.Sprintf(
 		`[{client_id: %s, redirect_url: "http://127.0.0.1/", jwks: {keys: [%s]}}]`,
 		rp.ClientID, strings.Join(keys, ","),
 	))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := config(rp)
+	c := configOf(rp)
 	c.Parties = parties
 	s := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
 	s.initiate(t)

@@ -14,7 +14,7 @@ import (
 // minute, and then gets a page or an answer with 429; another person does not notice.
 func TestLimitsOfAPerson(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.RatePerPerson = new(2)
 	s := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
 	in, other := s.initiate(t), s.initiate(t)
@@ -70,7 +70,7 @@ func TestLimitsOfAPerson(t *testing.T) {
 // TestLimitOfStreams checks that a client has so many event streams. Closing one makes room.
 func TestLimitOfStreams(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.StreamsPerAddress = 2
 	c.TrustedProxies = []string{"127.0.0.0/8"}
 	s := run(t, rp, c, nil, slog.New(slog.DiscardHandler))

@@ -19,7 +19,7 @@ import (
 func TestLog(t *testing.T) {
 	var out lockedBuffer
 	rp := partytest.Start(t)
-	s := run(t, rp, config(rp), nil, obs.NewLogger(&out, slog.LevelDebug, obs.FormatJSON))
+	s := run(t, rp, configOf(rp), nil, obs.NewLogger(&out, slog.LevelDebug, obs.FormatJSON))
 	in := s.initiate(t)
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	jws := rp.Token(token.Cancel, partytest.Claim("request_id", in.RequestID))

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -103,8 +103,8 @@ func TestLogin(t *testing.T) {
 // logged in.
 func TestLoginInTrail(t *testing.T) {
 	const acr = "urn:example:high"
-	s := start(t, func(c *app.Config) {
-		c.OIDCACRValues, c.OIDCMaxAge = app.List{acr, "urn:example:low"}, 10*time.Minute
+	s := start(t, func(c *config.Config) {
+		c.OIDCACRValues, c.OIDCMaxAge = config.List{acr, "urn:example:low"}, 10*time.Minute
 	})
 	in := s.initiate(t)
 	v := s.visitor(t)

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/token"
@@ -164,11 +165,11 @@ func TestFaultsOfCalls(t *testing.T) {
 func TestFaultsOfWebhooks(t *testing.T) {
 	s := start(t)
 	private := s.party.Key("ES256").Private
-	config := client.Config{
+	settings := client.Config{
 		BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID, Key: private,
 		KeyID: "k", KeysURL: s.url + api.PathKeys,
 	}
-	rp, err := client.New(config)
+	rp, err := client.New(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestFaultsOfWebhooks(t *testing.T) {
 	if genuine(hook) { // its keys are less than a minute old
 		t.Error("a webhook verifies with a key that the client has not fetched")
 	}
-	if rp, err = client.New(config); err != nil {
+	if rp, err = client.New(settings); err != nil {
 		t.Fatal(err)
 	}
 	if !genuine(hook) {
@@ -399,9 +400,9 @@ func TestFaultOfSlowSealing(t *testing.T) {
 // TestRehearsal checks that with a low rate of every fault, a client that tries again gets its
 // document signed.
 func TestRehearsal(t *testing.T) {
-	s := start(t, func(c *app.Config) {
+	s := start(t, func(c *config.Config) {
 		c.Rehearsal, c.FaultSeed = true, 5
-		c.Faults, _ = app.ParseFaults(
+		c.Faults, _ = config.ParseFaults(
 			`[{kind: error, call: initiate, count: 1}, {kind: tsa-down, count: 1}]`,
 		)
 	})
@@ -410,11 +411,11 @@ func TestRehearsal(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 28 {
 		t.Fatalf("faults: %s", a.body)
 	}
-	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
+	if _, err := config.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
 		t.Error("an unknown key is accepted")
 	}
-	c := config(s.party)
-	c.Faults, _ = app.ParseFaults(`[{kind: flood}]`)
+	c := configOf(s.party)
+	c.Faults, _ = config.ParseFaults(`[{kind: flood}]`)
 	if _, err := app.OpenSandbox(
 		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),
 	); err == nil || !strings.Contains(err.Error(), "flood") {

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -26,7 +26,7 @@ import (
 // is verified against /sign-v3/jwks.
 func TestMockPass(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	registered := c.Parties[0]
 	c.Parties = nil
 	s := run(t, rp, c, map[string]string{
@@ -125,7 +125,7 @@ func TestMockPass(t *testing.T) {
 // TestRelyingPartyIsDown checks that calls are refused while a party's keys cannot be fetched,
 // which is not a fault of the service (docs/contract.md, 14.26).
 func TestRelyingPartyIsDown(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.Strictness = "real" })
+	s := start(t, func(c *config.Config) { c.Strictness = "real" })
 	for name, handler := range map[string]http.HandlerFunc{
 		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
@@ -162,7 +162,7 @@ func TestRelyingPartyIsDown(t *testing.T) {
 // GET of the signing URL, before or after the automatic signature, goes back to the relying party
 // when the webhook has arrived.
 func TestMockPassAutoSign(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.AutoSign = 2 * time.Second })
+	s := start(t, func(c *config.Config) { c.AutoSign = 2 * time.Second })
 	for i, wait := range []string{"", "signed"} {
 		in := s.initiate(t)
 		if wait != "" {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/party/partytest"
 )
@@ -178,7 +179,7 @@ func findings(t *testing.T, a *app.App, check string) (text string) {
 }
 
 // opened runs the service with its log.
-func opened(t *testing.T, c app.Config) (*app.App, *lockedBuffer) {
+func opened(t *testing.T, c config.Config) (*app.App, *lockedBuffer) {
 	t.Helper()
 	log := &lockedBuffer{}
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(log, nil)))
@@ -195,7 +196,7 @@ func opened(t *testing.T, c app.Config) (*app.App, *lockedBuffer) {
 // client's keys is done before the provider fetches the JWKS: it accepts the next key later, and
 // the client decrypts what is encrypted for the key before.
 func TestFAPI(t *testing.T) {
-	c := config(partytest.Start(t))
+	c := configOf(partytest.Start(t))
 	c.Listen = freeAddr(t)
 	c.PublicURL, c.Data, c.AllowPrivate = "http://"+c.Listen, t.TempDir(), true
 	c.OIDCIssuer, c.OIDCRoots = fapiProvider(
@@ -206,7 +207,7 @@ func TestFAPI(t *testing.T) {
 		},
 	)
 	c.OIDCClientID, c.OIDCProfile, c.OIDCEncrypted = "signet", "fapi2", true
-	c.OIDCScopes, c.OIDCACRValues = app.List{"uinfin"}, app.List{"urn:example:high"}
+	c.OIDCScopes, c.OIDCACRValues = config.List{"uinfin"}, config.List{"urn:example:high"}
 	c.OIDCMaxAge = 10 * time.Minute
 	c.OIDCUINClaim, c.OIDCNameClaim = "sub_attributes.uinfin", "sub_attributes.name"
 	a, log := opened(t, c)
@@ -273,48 +274,48 @@ func TestFAPI(t *testing.T) {
 // TestFAPIMisconfigured checks what the doctor and the log say where the client of a FAPI 2.0
 // provider is registered otherwise.
 func TestFAPIMisconfigured(t *testing.T) {
-	c := config(partytest.Start(t))
+	c := configOf(partytest.Start(t))
 	c.Listen = freeAddr(t)
 	c.PublicURL, c.Data, c.AllowPrivate = "http://"+c.Listen, t.TempDir(), true
 	c.OIDCIssuer, c.OIDCRoots = fapiProvider(
 		t, "signet", c.PublicURL+"/login/keys.json", c.PublicURL+"/login/callback", false,
 		map[string]any{"sub": "5e1a", "uin": alice, "name": "TAN XIAO HUI"},
 	)
-	c.OIDCClientID, c.OIDCProfile, c.OIDCScopes = "signet", "fapi2", app.List{"uinfin"}
+	c.OIDCClientID, c.OIDCProfile, c.OIDCScopes = "signet", "fapi2", config.List{"uinfin"}
 	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
 	for _, test := range []struct {
 		name         string
-		edit         func(*app.Config)
+		edit         func(*config.Config)
 		doctor, told string
 		status       int
 	}{
-		{"right", func(*app.Config) {}, "accepts the client", "", http.StatusOK},
+		{"right", func(*config.Config) {}, "accepts the client", "", http.StatusOK},
 		{
-			"no CA file", func(c *app.Config) { c.OIDCRoots = "" },
+			"no CA file", func(c *config.Config) { c.OIDCRoots = "" },
 			"oidc_issuer", "certificate", http.StatusServiceUnavailable,
 		},
 		{
 			"a client that the provider does not know",
-			func(c *app.Config) { c.OIDCClientID = "other" },
+			func(c *config.Config) { c.OIDCClientID = "other" },
 			"/login/keys.json", "invalid_client", http.StatusForbidden,
 		},
 		{
 			"a scope that the client may not have",
-			func(c *app.Config) { c.OIDCScopes = app.List{"uinfin", "payments"} },
+			func(c *config.Config) { c.OIDCScopes = config.List{"uinfin", "payments"} },
 			"oidc_scopes", "invalid_scope", http.StatusForbidden,
 		},
 		{
-			"requests that are not pushed", func(c *app.Config) { c.OIDCProfile = "plain" },
+			"requests that are not pushed", func(c *config.Config) { c.OIDCProfile = "plain" },
 			"oidc_profile", "not pushed", http.StatusForbidden,
 		},
 		{
 			"unencrypted where encryption is required",
-			func(c *app.Config) { c.OIDCEncrypted = true },
+			func(c *config.Config) { c.OIDCEncrypted = true },
 			"accepts the client", "the ID token is not encrypted", http.StatusForbidden,
 		},
 		{
 			"a claim that is not there",
-			func(c *app.Config) { c.OIDCUINClaim = "sub_attributes.uinfin" },
+			func(c *config.Config) { c.OIDCUINClaim = "sub_attributes.uinfin" },
 			"the claim sub_attributes", `lacks a valid \"sub_attributes.uinfin\"`, http.StatusForbidden,
 		},
 	} {
@@ -335,7 +336,7 @@ func TestFAPIMisconfigured(t *testing.T) {
 
 // TestFAPIOperators logs an operator in to the console at a FAPI 2.0 provider.
 func TestFAPIOperators(t *testing.T) {
-	c := config(partytest.Start(t))
+	c := configOf(partytest.Start(t))
 	c.Listen, c.Control = freeAddr(t), freeAddr(t)
 	c.PublicURL, c.Data, c.AllowPrivate = "http://"+c.Listen, t.TempDir(), true
 	c.ConsoleURL = "http://" + c.Control
@@ -344,8 +345,8 @@ func TestFAPIOperators(t *testing.T) {
 		map[string]any{"sub": "1", "email": "eve@example.test", "roles": []string{"admins"}},
 	)
 	c.ConsoleOIDCClientID, c.ConsoleOIDCProfile, c.ConsoleOIDCEncrypted = "console", "fapi2", true
-	c.ConsoleOIDCScopes, c.ConsoleRoleClaim = app.List{"uinfin"}, "roles"
-	c.ConsoleRoles = app.List{"admins=admin"}
+	c.ConsoleOIDCScopes, c.ConsoleRoleClaim = config.List{"uinfin"}, "roles"
+	c.ConsoleRoles = config.List{"admins=admin"}
 	a, log := opened(t, c)
 	status, page := visit(t, c.ConsoleURL+"/console/sessions", c.ConsoleOIDCRoots)
 	if status != http.StatusOK || !strings.Contains(page, "eve@example.test") {
@@ -359,7 +360,7 @@ func TestFAPIOperators(t *testing.T) {
 // TestMockPassLogin logs a signer in at MockPass's Singpass, which authenticates the client by its
 // key, encrypts ID tokens (A256CBC-HS512) and names the person in sub.
 func TestMockPassLogin(t *testing.T) {
-	c := config(partytest.Start(t))
+	c := configOf(partytest.Start(t))
 	c.Listen = freeAddr(t)
 	c.PublicURL, c.Data, c.AllowPrivate = "http://"+c.Listen, t.TempDir(), true
 	address := freeAddr(t)
@@ -369,7 +370,7 @@ func TestMockPassLogin(t *testing.T) {
 		"SP_RP_JWKS_ENDPOINT=" + c.PublicURL + "/login/keys.json",
 	}, "node_modules/@opengovsg/mockpass/index.js")
 	c.OIDCIssuer, c.OIDCClientID = "http://"+address+"/singpass/v2", "signet"
-	c.OIDCScopes, c.OIDCEncrypted = app.List{"openid"}, true
+	c.OIDCScopes, c.OIDCEncrypted = config.List{"openid"}, true
 	c.OIDCUINClaim, c.OIDCNameClaim = "sub.s", "sub.u"
 	_, log := opened(t, c)
 	// The doctor is not asked: MockPass ends at a code that it has not issued.

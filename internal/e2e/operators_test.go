@@ -20,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
@@ -102,9 +103,9 @@ func newOperatorProvider(t *testing.T) *operatorProvider {
 // config is the configuration of a service whose operators log in at p, with roles by their groups.
 func (p *operatorProvider) config(
 	t *testing.T, party *partytest.Party, roles ...string,
-) app.Config {
+) config.Config {
 	t.Helper()
-	c := config(party)
+	c := configOf(party)
 	c.Control, c.PublicURL = freeAddr(t), "https://sign.test"
 	c.Data, c.AllowPrivate = t.TempDir(), true
 	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = p.URL, "console"
@@ -120,7 +121,7 @@ type operator struct {
 }
 
 // newOperator returns a browser that has not opened the console yet.
-func newOperator(t *testing.T, c app.Config) *operator {
+func newOperator(t *testing.T, c config.Config) *operator {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -154,7 +155,7 @@ func (o *operator) do(method, path string, form url.Values) answer {
 }
 
 // running runs the service until the test ends.
-func running(t *testing.T, c app.Config) (stop func()) {
+func running(t *testing.T, c config.Config) (stop func()) {
 	t.Helper()
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {

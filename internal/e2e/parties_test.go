@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -197,7 +197,7 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	database, data := cluster.Database(t), t.TempDir()
 	node := func() *sandbox {
 		rp := partytest.Start(t)
-		c := config(rp)
+		c := configOf(rp)
 		c.Database, c.Data = database, data
 		return runAt(
 			t,
@@ -263,16 +263,16 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 // party, says why, and leaves the others alone.
 func TestMistakeOfOneParty(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*app.Party)
+		spoil func(*config.Party)
 		why   string
 	}{
-		"fragment in the redirect URL": {func(p *app.Party) { p.RedirectURL += "#/signed" }, "redirect URL: it holds a fragment"},
-		"password in the webhook URL":  {func(p *app.Party) { p.WebhookURL = "http://user:s3cret@127.0.0.1/" }, "webhook URL: URL not allowed: it holds user information"},
+		"fragment in the redirect URL": {func(p *config.Party) { p.RedirectURL += "#/signed" }, "redirect URL: it holds a fragment"},
+		"password in the webhook URL":  {func(p *config.Party) { p.WebhookURL = "http://user:s3cret@127.0.0.1/" }, "webhook URL: URL not allowed: it holds user information"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			party, other := partytest.Start(t), partytest.Start(t)
-			conf := config(party)
-			conf.Parties = append(conf.Parties, config(other).Parties...)
+			conf := configOf(party)
+			conf.Parties = append(conf.Parties, configOf(other).Parties...)
 			c.spoil(&conf.Parties[1])
 			var log bytes.Buffer
 			s := run(t, party, conf, nil, slog.New(slog.NewTextHandler(&log, nil)))
@@ -304,7 +304,7 @@ func TestConfiguredLogo(t *testing.T) {
 	if err := os.WriteFile(file, drawn.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, func(c *app.Config) { c.Parties[0].Logo = file })
+	s := start(t, func(c *config.Config) { c.Parties[0].Logo = file })
 	in := s.initiate(t)
 	v := s.visitor(t)
 	src := regexp.MustCompile(

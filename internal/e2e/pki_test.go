@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/pki"
 )
@@ -166,7 +166,7 @@ func TestRevocation(t *testing.T) {
 // TestShortLivedCertificates checks that certificates live as long as the configuration says,
 // phones enrol again, and what was signed stays valid.
 func TestShortLivedCertificates(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.SignerValidity = time.Hour })
+	s := start(t, func(c *config.Config) { c.SignerValidity = time.Hour })
 	phone := enrolled(t, s, alice)
 	if life := phone.cert.NotAfter.Sub(phone.cert.NotBefore); life != time.Hour {
 		t.Errorf("a certificate for %s", life)

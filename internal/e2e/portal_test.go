@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -160,7 +160,7 @@ func TestLogOut(t *testing.T) {
 // TestWayBack checks that the browser comes back to the registered URL, with its query, the request
 // and how it went.
 func TestWayBack(t *testing.T) {
-	s := start(t, func(c *app.Config) {
+	s := start(t, func(c *config.Config) {
 		c.Parties[0].RedirectURL += "?shop=7&status=theirs&a=1;b=%zz&request_id=theirs&flag"
 	})
 	expect := func(t *testing.T, v *visitor, id, status string) {

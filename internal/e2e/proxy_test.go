@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -197,8 +197,8 @@ func TestProxies(t *testing.T) {
 			}
 			f := newFront(t)
 			f.trust()
-			s := start(t, func(c *app.Config) {
-				c.PublicURL, c.TrustedProxies = "https://"+f.addr, app.List{"127.0.0.1"}
+			s := start(t, func(c *config.Config) {
+				c.PublicURL, c.TrustedProxies = "https://"+f.addr, config.List{"127.0.0.1"}
 			})
 			f.nodes[0] = s.app.Addr.String()
 			f.ready[0].Store(true)

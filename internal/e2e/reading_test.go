@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestAllPages checks that the signer of a party that requires it proceeds only with a form that
 // says where every page was seen, also for a further session, and the trail says it. Other parties'
 // signers are not asked.
 func TestAllPages(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.Parties[0].RequireAllPages = true })
+	s := start(t, func(c *config.Config) { c.Parties[0].RequireAllPages = true })
 	in := s.initiate(t)
 	v := s.visitor(t)
 	v.login(t, in, alice).shows(t, 200, "See every page")
@@ -53,7 +53,7 @@ func TestAllPages(t *testing.T) {
 // allows it.
 func TestDownloadUnsigned(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
-		s := start(t, func(c *app.Config) { c.Parties[0].AllowDownload = allowed })
+		s := start(t, func(c *config.Config) { c.Parties[0].AllowDownload = allowed })
 		in := s.initiate(t)
 		v := s.visitor(t)
 		link := "/sign/" + in.RequestID + "/document.pdf?download"

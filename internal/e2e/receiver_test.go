@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestReceiverFailsForDays follows a party that opted in to further attempts through an outage: its
 // webhooks are held while the receiver fails, paused after five days, and sent again when an
 // operator says so.
 func TestReceiverFailsForDays(t *testing.T) {
-	s := start(t, func(c *app.Config) { c.Parties[0].WebhookLadder = true })
+	s := start(t, func(c *config.Config) { c.Parties[0].WebhookLadder = true })
 	var status atomic.Int64
 	status.Store(503)
 	s.party.AnswerWebhooks(func(int) int { return int(status.Load()) })

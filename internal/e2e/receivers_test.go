@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // TestWebhookReceivers has programs in other languages receive webhooks: a genuine one is accepted,
@@ -40,7 +40,7 @@ func TestWebhookReceivers(t *testing.T) {
 	} {
 		t.Run(receiver.name, func(t *testing.T) {
 			addr := freeAddress(t)
-			s := start(t, func(c *app.Config) { c.Parties[0].WebhookURL = "http://" + addr + "/webhook" })
+			s := start(t, func(c *config.Config) { c.Parties[0].WebhookURL = "http://" + addr + "/webhook" })
 			s.party.Now = time.Now
 			store := t.TempDir()
 			args := receiver.command(addr)

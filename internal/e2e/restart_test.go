@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -39,11 +40,11 @@ func (s *sandbox) rules(t testing.TB) []fault.Status {
 // in a new sandbox.
 func TestAfterRestart(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.Data = t.TempDir()
 	c.PhoneLimit = new(1)
 	configured := fault.Rule{Kind: fault.Error, ClientID: "another"}
-	c.Faults = app.FaultList{configured}
+	c.Faults = config.FaultList{configured}
 	log := slog.New(slog.DiscardHandler)
 	s := runAt(t, rp, c, time.Now, nil, log)
 	restart := func() {

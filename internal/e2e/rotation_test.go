@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/token"
@@ -131,7 +132,7 @@ func TestRotateAuthority(t *testing.T) {
 			}
 		})
 	}
-	c := app.Config{Data: first.data, PublicURL: first.url, AuthorityName: "Signet"}
+	c := config.Config{Data: first.data, PublicURL: first.url, AuthorityName: "Signet"}
 	for _, part := range []string{"issuing", "ocsp", "tsa"} {
 		if _, err := app.RotateAuthority(t.Context(), c, part); err != nil {
 			t.Fatal(err)

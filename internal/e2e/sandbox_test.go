@@ -17,6 +17,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/token"
@@ -39,10 +40,10 @@ type sandbox struct {
 }
 
 // start runs a sandbox in this process on free ports; edit may change its configuration.
-func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
+func start(t testing.TB, edit ...func(*config.Config)) *sandbox {
 	t.Helper()
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	for _, e := range edit {
 		e(&c)
 	}
@@ -54,7 +55,7 @@ func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
 
 // run runs a sandbox with this configuration, environment and log, on a data folder of its own.
 func run(
-	t testing.TB, rp *partytest.Party, c app.Config, env map[string]string, log *slog.Logger,
+	t testing.TB, rp *partytest.Party, c config.Config, env map[string]string, log *slog.Logger,
 ) *sandbox {
 	t.Helper()
 	c.Data = t.TempDir()
@@ -63,7 +64,7 @@ func run(
 
 // runAt runs a sandbox on the data folder that its configuration names, by a clock of the test's.
 func runAt(
-	t testing.TB, rp *partytest.Party, c app.Config, now func() time.Time, env map[string]string,
+	t testing.TB, rp *partytest.Party, c config.Config, now func() time.Time, env map[string]string,
 	log *slog.Logger,
 ) *sandbox {
 	t.Helper()
@@ -104,14 +105,14 @@ func runApp(t testing.TB, a *app.App) (stop func()) {
 	return stop
 }
 
-// config is a sandbox's with one party.
-func config(rp *partytest.Party) app.Config {
+// configOf returns the configuration of a sandbox with one party.
+func configOf(rp *partytest.Party) config.Config {
 	r := rp.Registration()
-	return app.Config{
+	return config.Config{
 		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", SessionLifetime: 180 * time.Second,
 		UnauthorizedStatus: 400,
 		AuthorityName:      "Signet", LogLevel: "warn",
-		Parties: app.PartyList{{
+		Parties: config.PartyList{{
 			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
 			WebhookURL: r.WebhookURL,
 		}},
@@ -282,7 +283,7 @@ func (s *sandbox) settled(t testing.TB, id, state string) {
 func startTwo(t testing.TB) (*sandbox, *partytest.Party) {
 	t.Helper()
 	other := partytest.Start(t)
-	s := start(t, func(c *app.Config) { c.Parties = append(c.Parties, config(other).Parties...) })
+	s := start(t, func(c *config.Config) { c.Parties = append(c.Parties, configOf(other).Parties...) })
 	other.Now = s.now
 	return s, other
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
 // startTLS runs a sandbox with TLS on all addresses of this machine.
-func startTLS(t *testing.T, data string, edit func(*app.Config)) *sandbox {
+func startTLS(t *testing.T, data string, edit func(*config.Config)) *sandbox {
 	t.Helper()
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.Listen, c.TLS, c.Data = "0.0.0.0:0", true, data
 	if edit != nil {
 		edit(&c)
@@ -130,7 +130,7 @@ func TestSandboxTLS(t *testing.T) {
 // certificate, keeps a key: browsers do so for https pages only.
 func TestSandboxTLSPhone(t *testing.T) {
 	_, port, _ := net.SplitHostPort(freeAddr(t))
-	s := startTLS(t, t.TempDir(), func(c *app.Config) {
+	s := startTLS(t, t.TempDir(), func(c *config.Config) {
 		c.Listen, c.PublicURL = "0.0.0.0:"+port, "https://signet.test:"+port
 	})
 	roots := tlsClient(s.app.Addr, s.app.Root().PEM).Transport.(*http.Transport).TLSClientConfig

@@ -78,7 +78,7 @@ func hasNo(t *testing.T, what, text string, secrets map[string]string) {
 // goes for the records of relying parties' calls, for traces, for metrics and for refusals.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.LogLevel = "debug"
 	var traces *lockedLog
 	c.OTLPEndpoint, traces = collector(t)
@@ -254,7 +254,7 @@ func urlOf(t *testing.T, text string) *url.URL {
 // talkative: no password, token or number of a person is in the log, the traces or the metrics.
 func TestConsoleLogsHoldNoSecrets(t *testing.T) {
 	const password, metricsToken = "juniper-otter-parsec-43", "lantern-quartz-heron-77"
-	c := config(partytest.Start(t))
+	c := configOf(partytest.Start(t))
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 	c.ConsolePassword, c.MetricsToken, c.LogLevel = password, metricsToken, "debug"
 	var traces *lockedLog

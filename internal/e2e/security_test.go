@@ -46,7 +46,7 @@ func securityEvents(t *testing.T, log string) (events []securityEvent) {
 // the log with who, how and from where; 200 failures of one client are two lines.
 func TestSecurityEvents(t *testing.T) {
 	rp := partytest.Start(t)
-	c := config(rp)
+	c := configOf(rp)
 	c.TrustedProxies = []string{"127.0.0.0/8", "::1"}
 	guarded(&c)
 	log := new(lockedLog)

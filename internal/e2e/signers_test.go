@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/signer"
@@ -140,11 +141,11 @@ func TestAutoSign(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	personas, err := app.ParsePersonas(file)
+	personas, err := config.ParsePersonas(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, func(c *app.Config) { c.Personas, c.AutoSign = personas, 100*time.Millisecond })
+	s := start(t, func(c *config.Config) { c.Personas, c.AutoSign = personas, 100*time.Millisecond })
 	in := s.initiate(t)
 	s.settled(t, in.RequestID, "signed")
 	if got := s.signedResult(t, in).SignerInfo.SignerName; got != "FIRST PERSON" {
@@ -156,9 +157,9 @@ func TestAutoSign(t *testing.T) {
 	}
 
 	for _, bad := range []string{"nowhere.yaml", `[{uin: S1, name: A}]`, `[{uin: T0066846F, name: A, behaviour: dance}]`, `[{uin: T0066846F}]`, `[{nric: x}]`} {
-		list, err := app.ParsePersonas(bad)
+		list, err := config.ParsePersonas(bad)
 		if err == nil {
-			c := app.SandboxDefaults()
+			c := config.SandboxDefaults()
 			c.Personas = list
 			_, err = app.OpenSandbox(t.Context(), c, time.Now, os.Getenv, nil)
 		}
@@ -167,7 +168,7 @@ func TestAutoSign(t *testing.T) {
 		}
 	}
 
-	s = start(t, func(c *app.Config) { c.AutoSignOnGet = true })
+	s = start(t, func(c *config.Config) { c.AutoSignOnGet = true })
 	in = s.initiate(t)
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -134,7 +134,7 @@ func TestTLSFiles(t *testing.T) {
 	first, firstKey := newCertificate(t, "sign.test")
 	write(certificate, first)
 	write(key, firstKey)
-	c := config(party)
+	c := configOf(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 	c.TLSCertificate, c.TLSKey, c.ControlTLS = certificate, key, true
 	c.ListenHTTP = "127.0.0.1:0"
@@ -221,7 +221,7 @@ func TestACME(t *testing.T) {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
 			party := partytest.Start(t)
-			c := config(party)
+			c := configOf(party)
 			c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 			c.Listen, c.ListenHTTP = freeAddress(t), freeAddress(t)
 			unused := freeAddress(t)

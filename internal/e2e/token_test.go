@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/pkcs11/softhsm"
 )
 
@@ -64,7 +65,7 @@ func TestTokenJourney(t *testing.T) {
 		}
 	}
 
-	c := app.Config{
+	c := config.Config{
 		Data: first.data, PublicURL: first.url, AuthorityName: "Signet", Keys: uri,
 		KeysPassword: softhsm.PIN,
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 )
@@ -53,7 +53,7 @@ func TestTraces(t *testing.T) {
 		all = append(all, got)
 	}))
 	defer collector.Close()
-	s := start(t, func(c *app.Config) { c.OTLPEndpoint = collector.URL })
+	s := start(t, func(c *config.Config) { c.OTLPEndpoint = collector.URL })
 	fetched := make(chan string, 16)
 	jwks := partytest.JWKS(s.party.Key("ES256").JWK())
 	s.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

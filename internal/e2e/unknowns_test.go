@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 )
@@ -79,7 +79,7 @@ func TestForeignOrigin(t *testing.T) {
 // is not. What clients send by default is accepted with a warning, but not where the service is
 // strict.
 func TestCancelContentType(t *testing.T) {
-	s, strict := start(t), start(t, func(c *app.Config) { c.Strictness = "real" })
+	s, strict := start(t), start(t, func(c *config.Config) { c.Strictness = "real" })
 	const byDefault = 300 // 200 with a warning; 400 of the strict one
 	for kind, want := range map[string]int{
 		"": 200, "application/json": 200, "Application/JSON; charset=utf-8": 200,
@@ -140,7 +140,7 @@ func TestCancelContentType(t *testing.T) {
 // other one accepts it with a warning.
 func TestStrictness(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		s := start(t, func(c *app.Config) {
+		s := start(t, func(c *config.Config) {
 			if strict {
 				c.Strictness = "real"
 			}
@@ -162,7 +162,7 @@ func TestStrictness(t *testing.T) {
 		rp.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(partytest.JWKS(jwk))
 		}))
-		c := config(rp)
+		c := configOf(rp)
 		if strict {
 			c.Strictness = "real"
 		}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -303,7 +303,7 @@ func TestWebhookRedirect(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}))
 	defer receiver.Close()
-	s := start(t, func(c *app.Config) { c.Parties[0].WebhookURL = receiver.URL + "/webhook" })
+	s := start(t, func(c *config.Config) { c.Parties[0].WebhookURL = receiver.URL + "/webhook" })
 	in := s.sign(t)
 	if status, _, reason := s.webhooks(t, in.RequestID); status != "pending" ||
 		!strings.Contains(reason, "307") {
@@ -330,7 +330,7 @@ func TestNoWebhook(t *testing.T) {
 		t.Errorf("%d webhooks", n)
 	}
 
-	silent := start(t, func(c *app.Config) { c.Parties[0].WebhookURL = "" })
+	silent := start(t, func(c *config.Config) { c.Parties[0].WebhookURL = "" })
 	in := silent.sign(t)
 	if status, _, _ := silent.webhooks(t, in.RequestID); status != "done" {
 		t.Errorf("without a URL the job is %s", status)

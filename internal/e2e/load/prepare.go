@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
@@ -76,9 +76,9 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 	return b, nil
 }
 
-func registered(p *partytest.Party) app.Party {
+func registered(p *partytest.Party) config.Party {
 	r := p.Registration()
-	return app.Party{
+	return config.Party{
 		ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
 	}
 }

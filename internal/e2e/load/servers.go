@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/config"
 )
 
 // The environment of a server process: which it is, and its settings in JSON. It takes commands,
@@ -45,7 +46,7 @@ type settings struct {
 	Database string
 	// location of a bucket; empty is a folder
 	Documents string
-	Party     app.Party
+	Party     config.Party
 	Plain     bool // documents are not encrypted
 	// of the nodes of one deployment; empty: http:// and Listen
 	PublicURL string
@@ -120,11 +121,11 @@ func residentBytes() int64 {
 func serveSignet(ctx context.Context, s settings) error {
 	app.Tune() // as the program does
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	c := app.Config{
+	c := config.Config{
 		Listen: s.Listen, PublicURL: cmp.Or(s.PublicURL, "http://"+s.Listen), Data: s.Dir,
 		Database:        s.Database,
 		Documents:       s.Documents,
-		Parties:         app.PartyList{s.Party},
+		Parties:         config.PartyList{s.Party},
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
 		LogLevel: "error", EncryptDocuments: new(!s.Plain),

@@ -1,19 +1,17 @@
-package app
+// Package config has the configuration of the program: [Config] lists every key with its meaning,
+// [DecodeYAML] explains mistakes in files, [Config.Check] refuses what cannot work, and
+// [Config.Risks] finds what works but is not safe. The package opens nothing: package app does.
+package config
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
-	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -418,34 +416,8 @@ type Config struct {
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
-// strictnessReal is the Strictness that refuses what the real service may refuse.
-const strictnessReal = "real"
-
-// Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register
-// others in the console. The console shows configured parties but does not change them. A
-// configured party takes precedence over one in the console with the same client id.
-type Party struct {
-	ClientID string `yaml:"client_id"`
-	Name     string `yaml:"name"`
-	JWKSURL  string `yaml:"jwks_url"`
-	// the keys themselves (RFC 7517), instead of a URL: {keys: [...]}
-	JWKS        map[string]any `yaml:"jwks"`
-	RedirectURL string         `yaml:"redirect_url"`
-	WebhookURL  string         `yaml:"webhook_url"` // may be empty
-	// Signers may save and print the document before they sign it.
-	AllowDownload bool `yaml:"allow_download"`
-	// Signers proceed to sign only when they have seen every page; the trail says so.
-	RequireAllPages bool `yaml:"require_all_pages"`
-	// Continue to send a failed webhook for two days, as webhook_ladder does for all parties.
-	WebhookLadder bool `yaml:"webhook_ladder"`
-	// Allow JWKS and webhook URLs with plain http, any port, and private addresses.
-	AllowPrivate bool `yaml:"allow_private"`
-	// PEM file of the authorities that are trusted for the JWKS and webhook URLs instead of the
-	// system's; may be empty. It is read at the start and at each reload.
-	CAFile string `yaml:"ca_file"`
-	// PNG, JPEG or WebP file, shown to signers from this origin; may be empty
-	Logo string `yaml:"logo"`
-}
+// StrictnessReal is the Strictness that refuses what the real service may refuse.
+const StrictnessReal = "real"
 
 // List is a list in the file, and a text with commas elsewhere.
 type List []string
@@ -473,77 +445,19 @@ func (l *List) UnmarshalYAML(node *yaml.Node) error {
 	return err
 }
 
-// PartyList is a type of its own so that the command line can parse it; see [ParseParties].
-type PartyList []Party
-
-// ParseParties parses the list from the YAML text of a flag or environment variable.
-func ParseParties(text string) (PartyList, error) {
-	var list PartyList
-	if err := DecodeYAML([]byte(text), &list); err != nil {
-		return nil, fmt.Errorf("parties: %w", err)
-	}
-	return list, nil
-}
-
-// proxies is TrustedProxies, which check has read before.
-func (c *Config) proxies() []netip.Prefix {
+// Proxies is TrustedProxies, which check has read before.
+func (c *Config) Proxies() []netip.Prefix {
 	list, _ := server.ParseProxies(c.TrustedProxies)
 	return list
 }
 
-// policy returns the policy of outbound calls.
-func (c *Config) policy(timeout time.Duration) safehttp.Policy {
+// Policy returns the policy of outbound calls.
+func (c *Config) Policy(timeout time.Duration) safehttp.Policy {
 	return safehttp.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
 }
 
-// registered returns the configured parties and the logos that they name.
-func (c *Config) registered() (parties []party.Party, logos []party.Logo, err error) {
-	list := make([]party.Party, len(c.Parties))
-	for i, p := range c.Parties {
-		list[i] = party.Party{
-			ClientID: p.ClientID, Name: p.Name,
-			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
-			AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
-			WebhookLadder: p.WebhookLadder, AllowPrivate: p.AllowPrivate,
-		}
-		if p.CAFile != "" {
-			ca, err := os.ReadFile(p.CAFile)
-			if err != nil {
-				return nil, nil, fmt.Errorf("client %s: ca_file: %w", p.ClientID, err)
-			}
-			if list[i].CA = string(ca); list[i].CA == "" {
-				return nil, nil, fmt.Errorf("client %s: ca_file %s is empty", p.ClientID, p.CAFile)
-			}
-		}
-		if len(p.JWKS) > 0 {
-			jwks, err := json.Marshal(p.JWKS)
-			if err != nil {
-				return nil, nil, fmt.Errorf("client %s: jwks: %w", p.ClientID, err)
-			}
-			list[i].JWKS = string(jwks)
-		}
-		if list[i].Name == "" {
-			list[i].Name = p.ClientID
-		}
-		if p.Logo == "" {
-			continue
-		}
-		file, err := os.ReadFile(p.Logo)
-		if err != nil {
-			return nil, nil, fmt.Errorf("client %s: logo: %w", p.ClientID, err)
-		}
-		logo, err := party.ReadLogo(file)
-		if err != nil {
-			return nil, nil, fmt.Errorf("client %s: logo %s: %w", p.ClientID, p.Logo, err)
-		}
-		list[i].Logo = logo.Name
-		logos = append(logos, logo)
-	}
-	return list, logos, nil
-}
-
-// level returns SignatureLevel as a pades.Level.
-func (c *Config) level() pades.Level {
+// Level returns SignatureLevel as a pades.Level.
+func (c *Config) Level() pades.Level {
 	switch c.SignatureLevel {
 	case "B-T":
 		return pades.LevelT
@@ -551,48 +465,4 @@ func (c *Config) level() pades.Level {
 		return pades.LevelLT
 	}
 	return pades.LevelLTA
-}
-
-// phoneDelay is PhoneDelay with its default.
-func (c *Config) phoneDelay(sandbox bool) time.Duration {
-	switch {
-	case c.PhoneDelay != nil:
-		return *c.PhoneDelay
-	case sandbox:
-		return 0
-	}
-	return 24 * time.Hour
-}
-
-// ratePerPerson is RatePerPerson with its default.
-func (c *Config) ratePerPerson(sandbox bool) int {
-	switch {
-	case c.RatePerPerson != nil:
-		return *c.RatePerPerson
-	case sandbox:
-		return 0
-	}
-	return 20
-}
-
-// failures returns limits of failed logins.
-func (c *Config) failures(sandbox bool) *limit.Failures {
-	switch {
-	case c.FailedLoginsPerAddress != nil:
-		return &limit.Failures{PerMinute: *c.FailedLoginsPerAddress}
-	case sandbox:
-		return nil
-	}
-	return &limit.Failures{PerMinute: 30}
-}
-
-// phoneLimit is PhoneLimit with its default.
-func (c *Config) phoneLimit(sandbox bool) int {
-	switch {
-	case c.PhoneLimit != nil:
-		return *c.PhoneLimit
-	case sandbox:
-		return 0
-	}
-	return 3
 }

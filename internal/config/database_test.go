@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"strings"
@@ -35,7 +35,7 @@ func TestDatabaseURLs(t *testing.T) {
 			UnauthorizedStatus: 400, SessionLifetime: time.Minute,
 			Database: test.database, DatabaseListen: test.listen, DatabasePassword: test.password,
 		}
-		err := c.check()
+		err := c.Check()
 		if (err == nil) != (test.refused == "") ||
 			err != nil && !strings.Contains(err.Error(), test.refused) {
 			t.Errorf("%+v: %v", test, err)
@@ -46,10 +46,10 @@ func TestDatabaseURLs(t *testing.T) {
 			}
 			continue
 		}
-		if got := c.databasePath(); got != test.wantDatabase {
+		if got := c.DatabasePath(); got != test.wantDatabase {
 			t.Errorf("database %q, want %q", got, test.wantDatabase)
 		}
-		if got := c.sessionURL(); got != test.wantListen {
+		if got := c.SessionURL(); got != test.wantListen {
 			t.Errorf("database_listen %q, want %q", got, test.wantListen)
 		}
 	}

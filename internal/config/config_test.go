@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 func TestAuthoritiesOfParty(t *testing.T) {
 	read := func(file string) ([]party.Party, error) {
 		c := Config{Parties: PartyList{{ClientID: "a", CAFile: file, AllowPrivate: true}}}
-		parties, _, err := c.registered()
+		parties, _, err := c.Registered()
 		return parties, err
 	}
 	got, err := read(write(t, "a certificate\n", 0o600))
@@ -65,5 +65,64 @@ func TestDefaults(t *testing.T) {
 		if got := f.Tag.Get("default"); !ok || got != want {
 			t.Errorf("the default of %s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestSetDefaults checks the defaults that differ between a sandbox and a service, and that they
+// replace nothing.
+func TestSetDefaults(t *testing.T) {
+	var service, sandbox Config
+	service.SetDefaults(false)
+	sandbox.SetDefaults(true)
+	set := Config{
+		PhoneDelay: new(time.Hour), PhoneLimit: new(0), RatePerPerson: new(7),
+		FailedLoginsPerAddress: new(0), RecordCalls: "none",
+	}
+	set.SetDefaults(false)
+	for _, test := range []struct {
+		name   string
+		config Config
+		want   string
+	}{
+		{"service", service, "24h0m0s 3 20 30 refused"},
+		{"sandbox", sandbox, "0s 0 0 0 all"},
+		{"as configured", set, "1h0m0s 0 7 0 none"},
+	} {
+		c := test.config
+		got := fmt.Sprint(
+			*c.PhoneDelay, *c.PhoneLimit, *c.RatePerPerson, *c.FailedLoginsPerAddress, " ", c.RecordCalls,
+		)
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestNegative checks that a negative value of each number and duration is refused by its key.
+func TestNegative(t *testing.T) {
+	tried := 0
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		kind := f.Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		if !kind.ConvertibleTo(reflect.TypeFor[int64]()) || kind.Kind() == reflect.Uint64 {
+			continue
+		}
+		tried++
+		c := safe()
+		field := reflect.ValueOf(&c).Elem().FieldByIndex(f.Index)
+		if f.Type.Kind() == reflect.Pointer {
+			field.Set(reflect.New(kind))
+			field = field.Elem()
+		}
+		field.SetInt(-1)
+		key := f.Tag.Get("yaml")
+		if err := c.Check(); err == nil || !strings.HasPrefix(err.Error(), key+" -1") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if tried < 20 {
+		t.Errorf("%d keys", tried)
 	}
 }

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"errors"
@@ -16,11 +16,24 @@ import (
 	"github.com/signet-sign/signet/internal/documents"
 )
 
-// A risk is a setting that [Open] refuses unless [Config.Unsafe] names its key.
+// A risk is a setting that a start of the service refuses unless [Config.Unsafe] names its key.
 type risk struct {
 	key    string                     // of Config, or "config" for the configuration file itself
 	found  func(*Config) (why string) // "": the setting is safe
 	remedy string
+}
+
+// Risk is an unsafe setting of a configuration.
+type Risk struct{ Key, Why, Remedy string }
+
+// Risks returns the unsafe settings of c, also those that Unsafe allows.
+func (c *Config) Risks() (list []Risk) {
+	for _, r := range risks() {
+		if why := r.found(c); why != "" {
+			list = append(list, Risk{r.key, why, r.remedy})
+		}
+	}
+	return list
 }
 
 // risks lists the settings that are refused.
@@ -44,8 +57,8 @@ func risks() []risk {
 	list := []risk{
 		{"control", unless(
 			func(c *Config) bool {
-				return !c.console() || c.Control == "" || c.ControlTLS ||
-					isLoopback(hostOf(c.Control))
+				return !c.HasConsole() || c.Control == "" || c.ControlTLS ||
+					IsLoopback(HostOf(c.Control))
 			},
 			"operators' passwords and sessions would cross the network in clear text",
 		), "set a loopback address, and let a proxy that ends TLS lead there, or set control_tls"},
@@ -117,7 +130,7 @@ func risks() []risk {
 // crossesPlainly reports whether what is exchanged with a URL can be read on a network.
 func crossesPlainly(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
+	return err == nil && u.Scheme == "http" && !IsLoopback(u.Hostname())
 }
 
 // refuseRisks returns an error that names each risk of the configuration with its remedy. It logs
@@ -194,14 +207,14 @@ func holdsSecret(path string) bool {
 	})
 }
 
-// hostOf returns the host of an address to listen on; "" for all addresses.
-func hostOf(addr string) string {
+// HostOf returns the host of an address to listen on; "" for all addresses.
+func HostOf(addr string) string {
 	host, _, _ := net.SplitHostPort(addr)
 	return host
 }
 
-// isLoopback reports whether only this machine can reach a host.
-func isLoopback(host string) bool {
+// IsLoopback reports whether only this machine can reach a host.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

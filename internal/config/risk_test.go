@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // strong is a password that is not easy to guess.
@@ -209,7 +208,7 @@ func TestRisks(t *testing.T) {
 					*own.path = write(t, "postgres://"+strong, mode)
 				}
 			}
-			if err := c.readSecrets(); err != nil {
+			if err := c.ReadSecrets(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -322,9 +321,6 @@ func TestMistakes(t *testing.T) {
 		})},
 		{"no TLS key", "tls_certificate", func(c *Config) { c.TLSCertificate = "tls.crt" }},
 		{"no TLS certificate", "tls_certificate", func(c *Config) { c.TLSKey = "tls.key" }},
-		{"no such certificate", "tls_certificate", func(c *Config) {
-			c.TLSCertificate, c.TLSKey = "/nonexistent", "/nonexistent"
-		}},
 		{"two certificates", "tls_certificate", func(c *Config) {
 			c.TLSCertificate, c.TLSKey, c.ACMEDirectory = "a", "b", "https://acme.test"
 		}},
@@ -357,9 +353,9 @@ func TestMistakes(t *testing.T) {
 		c := safe()
 		c.Data, c.Unsafe = t.TempDir(), keysOfRisks()
 		test.change(&c)
-		a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+		err := c.CompleteService(slog.New(slog.DiscardHandler))
 		if err == nil {
-			_ = a.Close()
+			err = c.Check()
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), test.key) ||
 			strings.Contains(err.Error(), strong) {
@@ -390,7 +386,7 @@ func TestReadSecrets(t *testing.T) {
 						*own.path = named
 					}
 				}
-				if err := c.readSecrets(); err != nil {
+				if err := c.ReadSecrets(); err != nil {
 					t.Fatal(err)
 				}
 				for _, own := range c.secretFiles() {

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"errors"
@@ -34,9 +34,9 @@ func (c *Config) secretFiles() (list []secretFile) {
 	return list
 }
 
-// readSecrets sets each secret whose file is configured to the file's text, without one line break
+// ReadSecrets sets each secret whose file is configured to the file's text, without one line break
 // at its end. It expands the folder of systemd's credentials in the path.
-func (c *Config) readSecrets() error {
+func (c *Config) ReadSecrets() error {
 	for _, f := range c.secretFiles() {
 		if *f.path == "" {
 			continue

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/server/control"
+)
+
+// CompleteService reads the secrets, sets defaults, and refuses a configuration that lacks what a
+// service needs or that is not safe. It logs the risks that Unsafe allows.
+func (c *Config) CompleteService(log *slog.Logger) error {
+	if err := c.ReadSecrets(); err != nil {
+		return err
+	}
+	c.SetDefaults(false)
+	if err := c.CheckData(); err != nil {
+		return err
+	}
+	if c.PublicURL == "" {
+		return errors.New("public_url: it is needed, because it stands in links and certificates")
+	}
+	if c.TLS {
+		return errors.New(
+			"tls: it is for the sandbox; a service needs tls_certificate or acme_directory",
+		)
+	}
+	if c.Listen == "" {
+		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
+	}
+	return c.refuseRisks(log)
+}
+
+// CompleteSandbox reads the secrets, sets what a sandbox's configuration may lack and what a
+// sandbox alone has, and refuses what a sandbox cannot do. getenv is os.Getenv.
+func (c *Config) CompleteSandbox(getenv func(string) string) error {
+	if err := c.ReadSecrets(); err != nil {
+		return err
+	}
+	c.SetDefaults(true)
+	c.Listen = sandboxListen(c.Listen, getenv)
+	if c.PublicURL == "" {
+		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
+	}
+	if c.Control == "" {
+		c.Control = SandboxControl
+	}
+	if c.Documents != "" {
+		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
+	}
+	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
+		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
+	}
+	if c.ControlToken == "" {
+		if err := loopback(c.Control); err != nil {
+			return err
+		}
+	}
+	c.AllowPrivate = true
+	c.OIDCClientID, c.OIDCClientSecret = "signet", rand.Text()
+	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
+	return nil
+}
+
+// SetDefaults sets the keys whose default is not the same in a sandbox and in a service.
+func (c *Config) SetDefaults(sandbox bool) {
+	phoneDelay, phoneLimit, ratePerPerson, failedLogins := 24*time.Hour, 3, 20, 30
+	recordCalls := calllog.Refused
+	if sandbox {
+		phoneDelay, phoneLimit, ratePerPerson, failedLogins = 0, 0, 0, 0
+		recordCalls = calllog.All
+	}
+	c.PhoneDelay = cmp.Or(c.PhoneDelay, &phoneDelay)
+	c.PhoneLimit = cmp.Or(c.PhoneLimit, &phoneLimit)
+	c.RatePerPerson = cmp.Or(c.RatePerPerson, &ratePerPerson)
+	c.FailedLoginsPerAddress = cmp.Or(c.FailedLoginsPerAddress, &failedLogins)
+	c.RecordCalls = cmp.Or(c.RecordCalls, string(recordCalls))
+}
