@@ -149,9 +149,9 @@ func judgeCancelSession(ctx context.Context, j *judge) {
 	if err := j.tryAct(ctx, r, signer, "approve"); err != nil {
 		j.failf("the refused cancel has an effect: the signer cannot approve: %w", err)
 	}
-	r = j.sealing(ctx)
+	r, finish := j.sealing(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), active, with("being sealed"))
-	j.waitSigned(ctx, r)
+	finish()
 	j.each(
 		ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("after sealing"),
 	)
@@ -290,14 +290,14 @@ func judgeRetryAfter(ctx context.Context, j *judge) {
 	}, with("in a session"))
 	j.age(ctx, r, time.Duration(seconds)*time.Second)
 	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the seconds of Retry-After"))
-	r = j.sealing(ctx)
+	r, finish := j.sealing(ctx)
 	j.each(ctx, j.cancelOf(r.RequestID), func(a *answer) error {
 		text := a.header.Get("Retry-After")
 		n, err := strconv.Atoi(text)
-		if a.code() == api.CodeActiveSession && (err != nil || n < 1) {
-			return fmt.Errorf("Retry-After is %q", text)
+		if a.code() != api.CodeActiveSession || err != nil || n < 1 {
+			return fmt.Errorf("%s, and Retry-After is %q", a.code(), text)
 		}
 		return nil
 	}, with("while the document is sealed"))
-	j.waitSigned(ctx, r)
+	finish()
 }

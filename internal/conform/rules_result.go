@@ -274,9 +274,9 @@ func judgeNotSigned(ctx context.Context, j *judge) {
 	j.each(ctx, j.resultOf(r), notSigned, with("session"))
 	j.act(ctx, r, signer, "reject")
 	j.each(ctx, j.resultOf(r), notSigned, with("rejected"))
-	r = j.sealing(ctx)
+	r, finish := j.sealing(ctx)
 	j.each(ctx, j.resultOf(r), notSigned, with("being sealed"))
-	j.waitSigned(ctx, r)
+	finish()
 	j.each(ctx, j.resultOf(r), accepted, with("after sealing"))
 }
 

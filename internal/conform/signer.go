@@ -100,20 +100,39 @@ func (j *judge) inSession(ctx context.Context) *request {
 	return r
 }
 
-// sealing makes a request that the signer has approved and whose document is being finished, for
-// two seconds.
-func (j *judge) sealing(ctx context.Context) *request {
-	r := j.newRequest(ctx)
-	j.needControl("makes sealing slow")
-	slow := map[string]any{"kind": "sealing-slow", "count": 1, "delay": "2s"}
+// sealing makes a request that the signer has approved and whose document is not finished until
+// finish is called.
+func (j *judge) sealing(ctx context.Context) (r *request, finish func()) {
+	r = j.newRequest(ctx)
+	j.needControl("keeps a document from being sealed")
+	finish = func() {}
 	if j.failed() {
-		return r
+		return r, finish
 	}
-	if err := j.control(ctx, http.MethodPost, "/faults", slow); err != nil {
-		j.fail(cannotTell("sealing cannot be made slow: %v", err))
+	down := map[string]any{"kind": "tsa-down", "request_id": r.RequestID}
+	text, err := j.controlText(ctx, http.MethodPost, "/faults", down)
+	var faults struct {
+		Rules []struct {
+			ID        int    `json:"id"`
+			RequestID string `json:"request_id"`
+		} `json:"rules"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &faults)
+	}
+	if err != nil {
+		j.fail(cannotTell("sealing cannot be held up: %v", err))
+	}
+	finish = func() {
+		for _, f := range faults.Rules {
+			if f.RequestID == r.RequestID {
+				j.fail(j.control(ctx, http.MethodDelete, fmt.Sprintf("/faults/%d", f.ID), nil))
+			}
+		}
+		j.waitSigned(ctx, r)
 	}
 	j.act(ctx, r, signer, "open", "proceed", "approve")
-	return r
+	return r, finish
 }
 
 // waitSigned waits until a request that was approved is signed.
@@ -189,15 +208,23 @@ func (j *judge) steer(ctx context.Context, method, path string, in any) {
 
 // control makes a call of the control listener. The error is an *api.Error if the step was refused.
 func (j *judge) control(ctx context.Context, method, path string, in any) error {
+	_, err := j.controlText(ctx, method, path, in)
+	return err
+}
+
+// controlText is control and returns the answer.
+func (j *judge) controlText(
+	ctx context.Context, method, path string, in any,
+) ([]byte, error) {
 	text, err := json.Marshal(in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(
 		ctx, method, strings.TrimRight(j.Control, "/")+path, bytes.NewReader(text),
 	)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if j.ControlToken != "" {
@@ -205,21 +232,21 @@ func (j *judge) control(ctx context.Context, method, path string, in any) error 
 	}
 	resp, err := j.steering.Do(r)
 	if err != nil {
-		return cannotTell("the control listener does not answer: %v", err)
+		return nil, cannotTell("the control listener does not answer: %v", err)
 	}
 	defer resp.Body.Close()
 	text, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return cannotTell("the control listener does not answer: %v", err)
+		return nil, cannotTell("the control listener does not answer: %v", err)
 	}
 	if resp.StatusCode == http.StatusOK {
-		return nil
+		return text, nil
 	}
 	refusal := new(api.Error)
 	if json.Unmarshal(text, refusal) != nil || refusal.Code == "" {
-		return cannotTell("the control listener answers %s", resp.Status)
+		return nil, cannotTell("the control listener answers %s", resp.Status)
 	}
-	return refusal
+	return nil, refusal
 }
 
 func (j *judge) sleep(ctx context.Context, d time.Duration) {
