@@ -35,10 +35,12 @@ const maxSkew = 5 * time.Minute
 
 // Bounds of the stores of all revisions together, beside those of package pdf. Ordinary stores have
 // a few dozen entries in each list. A certificate revocation list takes 25 times its size in
-// memory, and a response is parsed once for each certificate in question.
+// memory, and a response is parsed once for each certificate in question. A document that is
+// renewed for decades gets new lists each time; those that this package adds have up to 1 MiB
+// ([tsa.Fetcher]).
 const (
 	maxEvidence      = 1000     // entries of each list
-	maxEvidenceBytes = 4 << 20  // to parse
+	maxEvidenceBytes = 8 << 20  // to parse
 	maxSmallEvidence = 64 << 10 // bytes of a certificate or response
 )
 
