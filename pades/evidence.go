@@ -24,10 +24,15 @@ type evidence struct {
 	// now is when the evidence is judged; zero accepts statements of any time.
 	now time.Time
 	// cut says that the store has more than is read.
-	cut  bool
-	said map[subject][]revocation.Statement
-	// parsed is nil for evidence that is not from a store.
+	cut    bool
+	said   map[subject][]revocation.Statement // what statements has returned
 	parsed *parsedEvidence
+}
+
+func newEvidence(memo *Memo, parsed *parsedEvidence) *evidence {
+	return &evidence{
+		memo: memo, said: make(map[subject][]revocation.Statement), parsed: parsed,
+	}
 }
 
 // maxSkew is how far clocks of authorities may be ahead.
@@ -74,9 +79,10 @@ type said struct {
 	err       error
 }
 
-func newParsedEvidence() *parsedEvidence {
+// newParsedEvidence returns room for so many bytes that are to be parsed.
+func newParsedEvidence(left int) *parsedEvidence {
 	return &parsedEvidence{
-		left:  maxEvidenceBytes,
+		left:  left,
 		items: make(map[[sha256.Size]byte]parsedItem),
 		said:  make(map[itemSubject]said),
 	}
@@ -85,7 +91,7 @@ func newParsedEvidence() *parsedEvidence {
 // read reads the document security store, which may be absent. It ignores entries that cannot be
 // parsed, because they prove nothing.
 func (p *parsedEvidence) read(d *pdf.Document, memo *Memo) (*evidence, error) {
-	e := &evidence{memo: memo, parsed: p}
+	e := newEvidence(memo, p)
 	dss, err := d.Get(d.Catalog(), "DSS")
 	if err != nil || !dss.IsDict() {
 		return e, err
@@ -268,14 +274,9 @@ func (e *evidence) statements(cert, issuer *x509.Certificate) (out []revocation.
 		return out
 	}
 	ask := func(key itemSubject, item func() (revocation.Statement, error)) {
-		s, known := said{}, false
-		if e.parsed != nil {
-			s, known = e.parsed.said[key]
-		}
+		s, known := e.parsed.said[key]
 		if !known {
 			s.statement, s.err = item()
-		}
-		if e.parsed != nil {
 			e.parsed.said[key] = s
 		}
 		if s.err == nil && (e.now.IsZero() || !s.statement.ThisUpdate.After(e.now.Add(maxSkew))) {
@@ -283,6 +284,9 @@ func (e *evidence) statements(cert, issuer *x509.Certificate) (out []revocation.
 		}
 	}
 	for _, der := range e.responses {
+		if len(der) == 0 { // of a caller's EvidenceSource
+			continue
+		}
 		ask(itemSubject{response: &der[0], subject: about}, func() (revocation.Statement, error) {
 			return revocation.FromResponse(der, cert, issuer, e.memo)
 		})
@@ -291,9 +295,6 @@ func (e *evidence) statements(cert, issuer *x509.Certificate) (out []revocation.
 		ask(itemSubject{list: l, subject: about}, func() (revocation.Statement, error) {
 			return revocation.FromList(l, cert, issuer, e.memo)
 		})
-	}
-	if e.said == nil {
-		e.said = make(map[subject][]revocation.Statement)
 	}
 	e.said[about] = out
 	return out

@@ -205,7 +205,8 @@ func gather(
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
 	}
-	check := &evidence{certs: certs, responses: responses, memo: o.Memo}
+	check := newEvidence(o.Memo, newParsedEvidence(0))
+	check.certs, check.responses = certs, responses
 	g := &gathered{responses: unique(responses), lists: unique(lists)}
 	for _, der := range lists {
 		l, err := x509.ParseRevocationList(der)

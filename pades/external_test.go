@@ -206,7 +206,7 @@ func TestExternalAuthorities(t *testing.T) {
 	must(t, report.Err())
 	d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 	must(t, err)
-	dss, err := newParsedEvidence().read(d, nil)
+	dss, err := newParsedEvidence(maxEvidenceBytes).read(d, nil)
 	must(t, err)
 	last := report.Signatures[1]
 	if last.Chain[1].Equal(report.Signatures[0].stampChain[1]) {

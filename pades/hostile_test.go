@@ -61,6 +61,8 @@ func TestHostileStores(t *testing.T) {
 	named := f.p.issue(f.p.root, nil, func(c *x509.Certificate) {
 		c.DNSNames = slicesOf(5000, "hostile.example")
 	})
+	plain := func(data string) string { return pdftest.Stream("", data) }
+	flate := func(data string) string { return pdftest.Stream("/Filter /FlateDecode", deflated(data)) }
 	for name, tc := range map[string]struct {
 		list, stream string
 		n            int
@@ -68,21 +70,21 @@ func TestHostileStores(t *testing.T) {
 		cut          bool
 		items        int // that are parsed
 	}{
-		"a list many times":       {"CRLs", pdftest.Stream("", long), 1000, false, false, 1},
-		"a compressed list":       {"CRLs", pdftest.Stream("/Filter /FlateDecode", deflated(long)), 1000, false, false, 1},
-		"copies of a list":        {"CRLs", pdftest.Stream("", list(10)), 500, true, false, 1},
-		"copies of a long list":   {"CRLs", pdftest.Stream("/Filter /FlateDecode", deflated(long)), 50, true, false, 1},
-		"a list that is too long": {"CRLs", pdftest.Stream("", strings.Repeat("x", maxEvidenceBytes+1)), 1, false, true, 0},
-		"a long response":         {"OCSPs", pdftest.Stream("", response), 1000, false, true, 0},
-		"a long certificate":      {"Certs", pdftest.Stream("", string(named.cert.Raw)), 1000, false, true, 0},
-		"too many":                {"Certs", pdftest.Stream("", string(f.friend.cert.Raw)), maxEvidence + 1, true, true, 1},
-		"as many as are read":     {"Certs", pdftest.Stream("", string(f.friend.cert.Raw)), maxEvidence, true, false, 1},
+		"a list many times":       {"CRLs", plain(long), 1000, false, false, 1},
+		"a compressed list":       {"CRLs", flate(long), 1000, false, false, 1},
+		"copies of a list":        {"CRLs", plain(list(10)), 500, true, false, 1},
+		"copies of a long list":   {"CRLs", flate(long), 50, true, false, 1},
+		"a list that is too long": {"CRLs", plain(strings.Repeat("x", maxEvidenceBytes+1)), 1, false, true, 0},
+		"a long response":         {"OCSPs", plain(response), 1000, false, true, 0},
+		"a long certificate":      {"Certs", plain(string(named.cert.Raw)), 1000, false, true, 0},
+		"too many":                {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence + 1, true, true, 1},
+		"as many as are read":     {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence, true, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := withStore(t, signed, tc.list, tc.stream, tc.n, tc.copies)
 			d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
 			must(t, err)
-			parsed := newParsedEvidence()
+			parsed := newParsedEvidence(maxEvidenceBytes)
 			e, err := parsed.read(d, nil)
 			must(t, err)
 			if len(parsed.items) != tc.items || e.cut != tc.cut {
@@ -104,6 +106,25 @@ func TestHostileStores(t *testing.T) {
 				t.Errorf("%s: %v", got, r.Err())
 			}
 		})
+	}
+}
+
+// TestEmptyEvidence inspects and verifies a document whose store has entries without data.
+func TestEmptyEvidence(t *testing.T) {
+	f := newForge(t)
+	signed := f.sign(t, token{message: message{by: f.unit}})
+	for _, list := range []string{"Certs", "OCSPs", "CRLs"} {
+		for _, stream := range []string{
+			pdftest.Stream("", ""), pdftest.Stream("/Filter /FlateDecode", deflated("")),
+		} {
+			doc := withStore(t, signed, list, stream, 2, true)
+			if _, err := inspect(t, doc, Location{1, 0.1, 0.1}); err != nil {
+				t.Errorf("%s: %v", list, err)
+			}
+			if got, _ := f.verify(doc).Indication(); got != TotalPassed {
+				t.Errorf("%s: %s", list, got)
+			}
+		}
 	}
 }
 

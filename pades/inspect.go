@@ -106,7 +106,7 @@ func rehearse(d *pdf.Document, locs []Location) error {
 	if err := u.Finish(zeros{}); err != nil {
 		return err
 	}
-	_, err := new(parsedEvidence).read(d, nil) // without its data
+	_, err := newParsedEvidence(0).read(d, nil) // without its data
 	return err
 }
 

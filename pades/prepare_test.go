@@ -305,7 +305,9 @@ func TestEmbed(t *testing.T) {
 func TestExtendNeedsEvidence(t *testing.T) {
 	w := newWorld(t)
 	out, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
-	for name, source := range map[string]EvidenceSource{"nothing": noEvidence{}, "another authority's": newWorld(t)} {
+	for name, source := range map[string]EvidenceSource{
+		"nothing": noEvidence{}, "an empty response": noEvidence{{}}, "another authority's": newWorld(t),
+	} {
 		_, err := Extend(
 			t.Context(), bytes.NewReader(out), int64(len(out)),
 			ExtendOptions{Evidence: source, Timestamper: w.tsa, FieldName: "ts", Rand: rand.Reader},
@@ -316,12 +318,13 @@ func TestExtendNeedsEvidence(t *testing.T) {
 	}
 }
 
-type noEvidence struct{}
+// noEvidence has responses that say nothing.
+type noEvidence [][]byte
 
-func (noEvidence) Evidence(
+func (n noEvidence) Evidence(
 	context.Context, []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
-	return nil, nil, nil
+	return n, nil, nil
 }
 
 // openssl checks the message over the extracted ranges, and the timestamp.

@@ -126,7 +126,7 @@ func TestEvidenceFollowsTheTimestamp(t *testing.T) {
 		stamped := r.Signatures[0].StampedAt
 		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
 		must(t, err)
-		e, err := newParsedEvidence().read(d, nil)
+		e, err := newParsedEvidence(maxEvidenceBytes).read(d, nil)
 		must(t, err)
 		if len(e.responses) == 0 || len(e.lists) < 2 {
 			t.Fatalf("%d OCSP responses and %d CRLs", len(e.responses), len(e.lists))

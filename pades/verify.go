@@ -61,10 +61,14 @@ func newVerifier(r io.ReaderAt, size int64, o VerifyOptions) (*verifier, error) 
 		o.Memo = new(Memo)
 	}
 	d, err := pdf.Open(r, size, o.Limits)
+	if err != nil {
+		return nil, err
+	}
 	return &verifier{
 		doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document),
-		paintings: newPaintings(), parsed: newParsedEvidence(), stores: make(map[int64]*evidence),
-	}, err
+		paintings: newPaintings(), parsed: newParsedEvidence(maxEvidenceBytes),
+		stores: make(map[int64]*evidence),
+	}, nil
 }
 
 // verify writes the report.
