@@ -17,7 +17,7 @@ import (
 
 // Run serves until ctx ends and all work in progress is finished. It stops in this order: the
 // readiness ends, and Run waits for load balancers to notice it; listener and worker take nothing
-// new, and finish their work within config.Config.StopTimeout; then everything else ends.
+// new, and finish their work within Config.StopTimeout; then everything else ends.
 func (a *App) Run(ctx context.Context) error {
 	g, failed := errgroup.WithContext(ctx)
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
@@ -103,7 +103,7 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(g.Wait(), a.Close())
 }
 
-// defaultStopTimeout is config.Config.StopTimeout where it is 0.
+// defaultStopTimeout is Config.StopTimeout where it is 0.
 const defaultStopTimeout = 60 * time.Second
 
 // forget removes the records of tokens that have expired.

@@ -2,14 +2,11 @@ package config
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/server/control"
 )
 
 // CompleteService reads the secrets, sets defaults, and refuses a configuration that lacks what a
@@ -34,37 +31,6 @@ func (c *Config) CompleteService(log *slog.Logger) error {
 		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
 	}
 	return c.refuseRisks(log)
-}
-
-// CompleteSandbox reads the secrets, sets what a sandbox's configuration may lack and what a
-// sandbox alone has, and refuses what a sandbox cannot do. getenv is os.Getenv.
-func (c *Config) CompleteSandbox(getenv func(string) string) error {
-	if err := c.ReadSecrets(); err != nil {
-		return err
-	}
-	c.SetDefaults(true)
-	c.Listen = sandboxListen(c.Listen, getenv)
-	if c.PublicURL == "" {
-		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
-	}
-	if c.Control == "" {
-		c.Control = SandboxControl
-	}
-	if c.Documents != "" {
-		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
-	}
-	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
-		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
-	}
-	if c.ControlToken == "" {
-		if err := loopback(c.Control); err != nil {
-			return err
-		}
-	}
-	c.AllowPrivate = true
-	c.OIDCClientID, c.OIDCClientSecret = "signet", rand.Text()
-	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
-	return nil
 }
 
 // SetDefaults sets the keys whose default is not the same in a sandbox and in a service.

@@ -13,13 +13,15 @@ func (c *Config) checkDatabase() error {
 	case c.Database != "" && !isPostgres(c.Database):
 		// The value may contain a password.
 		return errors.New(
-			"database: it must be a URL that begins with postgres://; without the key the database is SQLite, in the data folder",
+			"database: it must be a URL that begins with postgres://; " +
+				"without the key the database is SQLite, in the data folder",
 		)
 	case c.DatabaseListen != "" && (c.Database == "" || !isPostgres(c.DatabaseListen)):
 		return errors.New(
 			"database_listen: it must be a URL that begins with postgres://, beside the one in database",
 		)
-	case c.DatabasePassword != "" && (c.Database == "" || passwordIn(c.Database) != "" || passwordIn(c.DatabaseListen) != ""):
+	case c.DatabasePassword != "" &&
+		(c.Database == "" || passwordIn(c.Database) != "" || passwordIn(c.DatabaseListen) != ""):
 		return errors.New(
 			"database_password: it belongs to a URL in database that has no password itself",
 		)

@@ -17,14 +17,17 @@ func TestKeyFiles(t *testing.T) {
 		config Config
 		want   string // part of the error; "": none
 	}{
-		"folder":           {Config{Data: "data"}, ""},
-		"folder, by name":  {Config{Data: "data", KeyFiles: "data"}, ""},
-		"no folder":        {Config{}, "data: a folder is needed"},
-		"nonsense":         {Config{Data: "data", KeyFiles: "db"}, "key_files"},
-		"SQLite":           {Config{Data: "data", KeyFiles: "database", KeysPassword: password}, "PostgreSQL"},
-		"no password":      {Config{Data: "data", Database: postgres, KeyFiles: "database"}, "keys_password"},
-		"documents inside": {Config{Database: postgres, KeyFiles: "database", KeysPassword: password}, "data: a folder is needed"},
-		"keys inside":      {Config{Database: postgres, Documents: bucket}, "data: a folder is needed"},
+		"folder":          {Config{Data: "data"}, ""},
+		"folder, by name": {Config{Data: "data", KeyFiles: "data"}, ""},
+		"no folder":       {Config{}, "data: a folder is needed"},
+		"nonsense":        {Config{Data: "data", KeyFiles: "db"}, "key_files"},
+		"SQLite":          {Config{Data: "data", KeyFiles: "database", KeysPassword: password}, "PostgreSQL"},
+		"no password":     {Config{Data: "data", Database: postgres, KeyFiles: "database"}, "keys_password"},
+		"documents inside": {
+			Config{Database: postgres, KeyFiles: "database", KeysPassword: password},
+			"data: a folder is needed",
+		},
+		"keys inside": {Config{Database: postgres, Documents: bucket}, "data: a folder is needed"},
 		"nothing inside": {
 			Config{Database: postgres, Documents: bucket, KeyFiles: "database", KeysPassword: password},
 			"",

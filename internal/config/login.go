@@ -10,11 +10,12 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// checkLogin checks the login of signers, and what it shares with that of operators.
+// checkLogin checks the login of signers, and the profiles of both logins.
 func (c *Config) checkLogin() error {
 	if c.OIDCIssuer != "" && !isIssuer(c.OIDCIssuer) {
 		return fmt.Errorf(
-			"oidc_issuer %q: it must be an https URL without user, query and fragment, such as https://login.example.com",
+			"oidc_issuer %q: it must be an https URL without user, query and fragment, "+
+				"such as https://login.example.com",
 			c.OIDCIssuer,
 		)
 	}
@@ -23,14 +24,8 @@ func (c *Config) checkLogin() error {
 			return fmt.Errorf("user_verification: public_url needs a host name: %w", err)
 		}
 	}
-	for _, f := range []struct{ key, file string }{
-		{"oidc_roots", c.OIDCRoots},
-		{"console_oidc_roots", c.ConsoleOIDCRoots},
-		{"acme_roots", c.ACMERoots},
-	} {
-		if _, err := Transport(f.key, f.file); err != nil {
-			return err
-		}
+	if _, err := Transport("oidc_roots", c.OIDCRoots); err != nil {
+		return err
 	}
 	return c.checkProfiles()
 }
@@ -54,6 +49,9 @@ func (c *Config) checkProfiles() error {
 func (c *Config) checkConsole() error {
 	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)
+	}
+	if _, err := Transport("console_oidc_roots", c.ConsoleOIDCRoots); err != nil {
+		return err
 	}
 	if c.ConsoleOIDCIssuer != "" {
 		if err := c.checkConsoleLogin(); err != nil {

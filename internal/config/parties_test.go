@@ -32,7 +32,9 @@ func TestRegistered(t *testing.T) {
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%+v", got)
 	}
-	for _, text := range []string{"", "a", "[{client: a}]", "[1]", "[{client_id: a, logo_url: https://a.example/logo.png}]"} {
+	for _, text := range []string{
+		"", "a", "[{client: a}]", "[1]", "[{client_id: a, logo_url: https://a.example/logo.png}]",
+	} {
 		if _, err := ParseParties(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}
@@ -48,7 +50,9 @@ func TestConfiguredLogo(t *testing.T) {
 	}
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "logo.png"), filepath.Join(dir, "logo.svg")
-	if err := errors.Join(os.WriteFile(good, drawn.Bytes(), 0o600), os.WriteFile(bad, []byte("<svg/>"), 0o600)); err != nil {
+	if err := errors.Join(
+		os.WriteFile(good, drawn.Bytes(), 0o600), os.WriteFile(bad, []byte("<svg/>"), 0o600),
+	); err != nil {
 		t.Fatal(err)
 	}
 	parties, logos, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: good}, {ClientID: "b"}}}).Registered()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/fault"
+	"github.com/signet-sign/signet/internal/server/control"
 )
 
 // Default addresses of a sandbox. The first is MockPass's, so that clients of MockPass work without
@@ -30,6 +32,37 @@ func SandboxDefaults() Config {
 		SignatureLevel: "B-LTA", AuthorityName: "Signet", LogLevel: "info",
 		UserVerification: "preferred",
 	}
+}
+
+// CompleteSandbox reads the secrets, sets what a sandbox's configuration may lack and what a
+// sandbox alone has, and refuses what a sandbox cannot do. getenv is os.Getenv.
+func (c *Config) CompleteSandbox(getenv func(string) string) error {
+	if err := c.ReadSecrets(); err != nil {
+		return err
+	}
+	c.SetDefaults(true)
+	c.Listen = sandboxListen(c.Listen, getenv)
+	if c.PublicURL == "" {
+		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
+	}
+	if c.Control == "" {
+		c.Control = SandboxControl
+	}
+	if c.Documents != "" {
+		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
+	}
+	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
+		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
+	}
+	if c.ControlToken == "" {
+		if err := loopback(c.Control); err != nil {
+			return err
+		}
+	}
+	c.AllowPrivate = true
+	c.OIDCClientID, c.OIDCClientSecret = "signet", rand.Text()
+	c.OIDCUINClaim, c.OIDCNameClaim = "uin", "name"
+	return nil
 }
 
 // sandboxListen returns the address to listen on, of a configuration in which the address or its

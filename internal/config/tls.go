@@ -47,7 +47,8 @@ func (c *Config) checkTLS() error {
 			"listen_http and control_tls: they need tls_certificate or acme_directory, or tls in a sandbox",
 		)
 	}
-	return nil
+	_, err = Transport("acme_roots", c.ACMERoots)
+	return err
 }
 
 // Transport reaches servers whose certificates the CA certificates in a PEM file vouch for, which
