@@ -21,27 +21,12 @@ func TestDiskFull(t *testing.T) {
 	if !disktest.Child(t) {
 		return
 	}
-	const recipient = "age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"
 	dir := t.TempDir()
 	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "file")
-	signet := func(args ...string) (code int, errs string) {
-		var out, text bytes.Buffer
-		code = run(t.Context(), args, func(string) string { return "" }, &out, &text)
-		return code, text.String()
-	}
-	service := []string{"--public-url", "https://sign.example", "--listen", "127.0.0.1:0", "--data", data}
-	if code, errs := signet(append([]string{"ca", "init", "--offline-root"}, service...)...); code != 0 {
-		t.Fatal(errs)
-	}
-	for _, command := range [][]string{
-		{"keys", "new", "--out", file},
-		append([]string{"ca", "csr", "--part", "issuing", "--output", file}, service...),
-		append([]string{"audit", "export", "--output", file}, service...),
-		{"backup", "--data", data, "--recipient", recipient, "--to", file},
-	} {
+	for _, command := range writing(t, data, file) {
 		name := strings.Join(command[:2], " ")
 		undo := disktest.FailWrites(t)
-		code, errs := signet(command...)
+		code, errs := quietly(t, command)
 		undo()
 		if code == 0 || !strings.Contains(errs, "too large") && !strings.Contains(errs, "disk I/O error") {
 			t.Errorf("%s on a full disk: status %d, %s", name, code, errs)
@@ -54,7 +39,7 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("%s leaves %q, %v", name, left, err)
 			}
 		}
-		if code, errs := signet(command...); code != 0 {
+		if code, errs := quietly(t, command); code != 0 {
 			t.Errorf("%s with room: status %d, %s", name, code, errs)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
@@ -71,10 +56,6 @@ func TestDiskMounted(t *testing.T) {
 	if !disktest.MountChild(t) {
 		return
 	}
-	const (
-		recipient = "age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"
-		identity  = "AGE-SECRET-KEY-1A04HGENHQWH0WSLAEDU47Q4XSJLKGPLFMWRKDFRJPMH5F0E29NHS5CTFEQ"
-	)
 	dir, disk := t.TempDir(), t.TempDir()
 	readOnly := disktest.Mount(t, disk, 4<<20)
 	filler, backup := filepath.Join(disk, "filler"), filepath.Join(dir, "backup.age")
@@ -85,12 +66,7 @@ func TestDiskMounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(os.WriteFile(key, []byte(identity), 0o600))
-	signet := func(args ...string) (code int, errs string) {
-		var out, text bytes.Buffer
-		code = run(t.Context(), args, func(string) string { return "" }, &out, &text)
-		return code, text.String()
-	}
+	must(os.WriteFile(key, []byte(backupIdentity), 0o600))
 	left := func() (names []string) {
 		entries, err := os.ReadDir(disk)
 		must(err)
@@ -107,7 +83,7 @@ func TestDiskMounted(t *testing.T) {
 		name := strings.Join(command[:2], " ")
 		fails := func(want string) {
 			t.Helper()
-			code, errs := signet(command...)
+			code, errs := quietly(t, command)
 			if code == 0 || !strings.Contains(errs, want) {
 				t.Errorf("%s: status %d, %s, want %q", name, code, errs, want)
 			}
@@ -121,31 +97,22 @@ func TestDiskMounted(t *testing.T) {
 		readOnly(true)
 		fails("read-only file system")
 		readOnly(false)
-		if code, errs := signet(command...); code != 0 {
+		if code, errs := quietly(t, command); code != 0 {
 			t.Errorf("%s with room: status %d, %s", name, code, errs)
 		}
 	}
-	data, file := filepath.Join(dir, "data"), filepath.Join(disk, "file")
-	service := []string{"--public-url", "https://sign.example", "--listen", "127.0.0.1:0", "--data", data}
-	if code, errs := signet(append([]string{"ca", "init", "--offline-root"}, service...)...); code != 0 {
-		t.Fatal(errs)
-	}
-	for _, command := range [][]string{
-		{"keys", "new", "--out", file},
-		append([]string{"ca", "csr", "--part", "issuing", "--output", file}, service...),
-		append([]string{"audit", "export", "--output", file}, service...),
-		{"backup", "--data", data, "--recipient", recipient, "--to", file},
-	} {
+	file := filepath.Join(disk, "file")
+	for _, command := range writing(t, filepath.Join(dir, "data"), file) {
 		try(command)
 		must(os.Rename(file, file+".moved"))
 		must(copyFile(file+".moved", backup)) // the last one is the backup
 		must(os.Remove(file + ".moved"))
 	}
 	restore := []string{"restore", "--from", backup, "--data", disk, "--identity", key}
-	if code, errs := signet(restore...); code != 0 {
+	if code, errs := quietly(t, restore); code != 0 {
 		t.Errorf("a restore into a mount point: status %d, %s", code, errs)
 	}
-	if code, errs := signet(restore...); code == 0 || !strings.Contains(errs, "must be empty") {
+	if code, errs := quietly(t, restore); code == 0 || !strings.Contains(errs, "must be empty") {
 		t.Errorf("a restore into a folder in use: status %d, %s", code, errs)
 	}
 	for _, name := range left() {
@@ -153,7 +120,7 @@ func TestDiskMounted(t *testing.T) {
 	}
 	must(os.Mkdir(filepath.Join(disk, "lost+found"), 0o700)) // of a disk that is empty
 	must(fill(filepath.Join(disk, ".filler")))
-	code, errs := signet(restore...)
+	code, errs := quietly(t, restore)
 	if code == 0 || !strings.Contains(errs, "no space left on device") {
 		t.Errorf("a restore to a full disk: status %d, %s", code, errs)
 	}
@@ -161,7 +128,7 @@ func TestDiskMounted(t *testing.T) {
 	if names := left(); len(names) != 1 {
 		t.Errorf("a restore to a full disk leaves %q", names)
 	}
-	if code, errs := signet(restore...); code != 0 {
+	if code, errs := quietly(t, restore); code != 0 {
 		t.Errorf("a restore with room: status %d, %s", code, errs)
 	}
 }
@@ -184,4 +151,36 @@ func fill(name string) error {
 func copyFile(from, to string) error {
 	text, err := os.ReadFile(from)
 	return errors.Join(err, os.WriteFile(to, text, 0o600))
+}
+
+// The key pair of the backups.
+const (
+	backupRecipient = "age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"
+	backupIdentity  = "AGE-SECRET-KEY-1A04HGENHQWH0WSLAEDU47Q4XSJLKGPLFMWRKDFRJPMH5F0E29NHS5CTFEQ"
+)
+
+// writing makes a deployment in the folder data, and returns the commands that write a file.
+func writing(t *testing.T, data, file string) [][]string {
+	t.Helper()
+	service := []string{
+		"--public-url", "https://sign.example", "--listen", "127.0.0.1:0", "--data", data,
+	}
+	with := func(words ...string) []string { return append(words, service...) }
+	if code, errs := quietly(t, with("ca", "init", "--offline-root")); code != 0 {
+		t.Fatal(errs)
+	}
+	return [][]string{
+		{"keys", "new", "--out", file},
+		with("ca", "csr", "--part", "issuing", "--output", file),
+		with("audit", "export", "--output", file),
+		{"backup", "--data", data, "--recipient", backupRecipient, "--to", file},
+	}
+}
+
+// quietly runs a command, and returns its status and what it writes about errors.
+func quietly(t *testing.T, args []string) (code int, errs string) {
+	t.Helper()
+	var out, text bytes.Buffer
+	code = run(t.Context(), args, func(string) string { return "" }, &out, &text)
+	return code, text.String()
 }

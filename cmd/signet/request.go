@@ -258,7 +258,7 @@ func (c *downloadCmd) Run(env *environment) (err error) {
 	}
 	defer stream.Close()
 	var n int64
-	err = disk.Replace(c.Out, 0o600, func(f *os.File) error {
+	err = disk.Replace(c.Out, 0o600, func(f *os.File) (err error) {
 		n, err = io.Copy(f, stream)
 		return err
 	})
