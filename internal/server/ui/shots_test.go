@@ -115,7 +115,8 @@ func shots() []shot {
 			click("[data-view]"), drawn,
 		}},
 		shot{"document-failed", "document", []step{
-			drawn, script(broken),
+			// What was drawn ahead is known from then on: the second place covers text.
+			drawn, eventually(`document.querySelector(".place.covers") !== null`), script(broken),
 			eventually(`[...document.querySelectorAll(".sheet")]
 				.every(s => s.matches(".failed") || s.scrollIntoView())`),
 			click("[data-next-place]"),
