@@ -338,12 +338,15 @@ func TestEnvironment(t *testing.T) {
 	})
 	f.phone = enrolled(t, f.sandbox, alice)
 
+	// Requests and kills take turns, so that a slow machine makes no more of the former.
 	const kills = 6
-	var stop atomic.Bool
+	work := make(chan struct{})
 	var lanes sync.WaitGroup
 	for lane := range 4 {
 		lanes.Go(func() {
-			for n := 0; !stop.Load(); n++ {
+			n := 0
+			for range work {
+				n++
 				k := f.tryInitiate()
 				switch {
 				case k == nil:
@@ -357,13 +360,18 @@ func TestEnvironment(t *testing.T) {
 		})
 	}
 	for range kills {
-		time.Sleep(time.Duration(300+mathrand.IntN(700)) * time.Millisecond)
+		for range 8 + mathrand.IntN(16) {
+			work <- struct{}{}
+		}
 		n := nodes[mathrand.IntN(len(nodes))]
 		n.kill()
+		for range 8 {
+			work <- struct{}{}
+		}
 		n.start(t)
 		n.ready(t)
 	}
-	stop.Store(true)
+	close(work)
 	lanes.Wait()
 
 	counts := map[string]int{}

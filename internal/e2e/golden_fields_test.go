@@ -260,8 +260,11 @@ func TestGoldenForgets(t *testing.T) {
 // TestGoldenNoticesChanges changes golden databases, one field at a time: it renames, removes and
 // retypes each member of each JSON text, and changes the values of each column. To today's program
 // the changed database is what the golden one is to a program that has renamed, removed or retyped
-// the field. The test checks that TestGolden would fail each time.
+// the field. The test checks that TestGolden would fail each time. A field that several databases
+// have is changed in the first of them: opening a database has migrated it, so one program reads all.
 func TestGoldenNoticesChanges(t *testing.T) {
+	done := map[string]bool{}
+	planted := map[string]int{}
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		c := open(t)
 		s := c.store(t)
@@ -280,10 +283,11 @@ func TestGoldenNoticesChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planted := 0
+		known := func(what string) bool { return done[c.kind()+" "+what] }
 		notices := func(what string) {
 			t.Helper()
-			planted++
+			done[c.kind()+" "+what] = true
+			planted[c.kind()]++
 			after, err := c.listing(t, s)
 			noticed := err != nil || after != before
 			member, _, _ := strings.Cut(what, " ")
@@ -301,8 +305,10 @@ func TestGoldenNoticesChanges(t *testing.T) {
 			rows := c.readRows(t, table)
 			for column, name := range table.columns {
 				what := table.name + "." + name
-				if plantColumn(c, t, table, rows, column) {
-					notices(what)
+				if !known(what) {
+					if plantColumn(c, t, table, rows, column) {
+						notices(what)
+					}
 					c.writeRows(t, table, rows)
 				}
 				if c.kind() == onPostgres {
@@ -312,6 +318,9 @@ func TestGoldenNoticesChanges(t *testing.T) {
 					for _, how := range []string{"retyped", "renamed", "removed"} {
 						if path == ".v" && how != "retyped" {
 							break // a row without a version is of version 1
+						}
+						if known(what + path + " " + how) {
+							continue
 						}
 						plantJSON(c, t, table, rows, column, path, how)
 						notices(what + path + " " + how)
@@ -323,10 +332,11 @@ func TestGoldenNoticesChanges(t *testing.T) {
 		if after, err := c.listing(t, s); err != nil || after != before {
 			t.Fatalf("the last change was not taken back: %v\n%s", err, cmp.Diff(before, after))
 		}
-		if planted < 50 || c.kind() == onSQLite && planted < 300 {
-			t.Errorf("%d changes only", planted)
-		}
 	})
+	t.Logf("changes: %v", planted)
+	if planted[onPostgres] < 50 || planted[onSQLite] < 300 {
+		t.Errorf("these changes only: %v", planted)
+	}
 }
 
 // table is a table of a golden database.
