@@ -15,50 +15,55 @@ import (
 )
 
 // TestEveryKey sets each key of the configuration to another value than its default, in the file,
-// in the environment and as a flag. The three must change the key's field to that value, and no
-// other.
+// in the environment and as a flag. Each must change the key's field to that value, and no other.
+// Three keys are set at a time, in one way each, since the commands take long to set up.
 func TestEveryKey(t *testing.T) {
 	defaults := parseServe(t)
-	fields := reflect.VisibleFields(reflect.TypeFor[config.Config]())
-	if len(fields) == 0 {
+	var keys []reflect.StructField
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		switch field.Tag.Get("yaml") {
+		case "":
+			t.Errorf("%s has no key", field.Name)
+		case "-": // set by the program
+		default:
+			keys = append(keys, field)
+		}
+	}
+	if len(keys) < 3 {
 		t.Fatal("no keys")
 	}
-	for _, field := range fields {
-		key := field.Tag.Get("yaml")
-		if key == "" {
-			t.Errorf("%s has no key", field.Name)
-			continue
-		}
-		if key == "-" {
-			continue // set by the program
-		}
-		text, value := sample(t, field)
+	for i := range keys {
 		want := defaults
-		reflect.ValueOf(&want).Elem().FieldByIndex(
-			field.Index,
-		).Set(reflect.ValueOf(value).Convert(field.Type))
-		if reflect.DeepEqual(want, defaults) {
-			t.Errorf("%s: %s is its default", key, text)
-		}
-		check := func(t *testing.T, way string, got config.Config) {
-			t.Helper()
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s: %s in the %s (-want +got):\n%s", key, text, way, diff)
+		set := func(field reflect.StructField) (key, text string) {
+			key = field.Tag.Get("yaml")
+			text, value := sample(t, field)
+			before := want
+			reflect.ValueOf(&want).Elem().FieldByIndex(
+				field.Index,
+			).Set(reflect.ValueOf(value).Convert(field.Type))
+			if reflect.DeepEqual(want, before) {
+				t.Errorf("%s: %s is its default", key, text)
 			}
+			return key, text
 		}
-		t.Run(key+"/file", func(t *testing.T) {
+		inFile, fileText := set(keys[i])
+		inEnvironment, environmentText := set(keys[(i+1)%len(keys)])
+		asFlag, flagText := set(keys[(i+2)%len(keys)])
+		t.Run(inFile+"/"+inEnvironment+"/"+asFlag, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "signet.yaml")
-			if err := os.WriteFile(file, []byte(key+": "+text+"\n"), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(inFile+": "+fileText+"\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			check(t, "file", parseServe(t, "--config", file))
-		})
-		t.Run(key+"/environment", func(t *testing.T) {
-			t.Setenv("SIGNET_"+strings.ToUpper(key), text)
-			check(t, "environment", parseServe(t))
-		})
-		t.Run(key+"/flag", func(t *testing.T) {
-			check(t, "command line", parseServe(t, "--"+strings.ReplaceAll(key, "_", "-")+"="+text))
+			t.Setenv("SIGNET_"+strings.ToUpper(inEnvironment), environmentText)
+			got := parseServe(
+				t, "--config", file, "--"+strings.ReplaceAll(asFlag, "_", "-")+"="+flagText,
+			)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf(
+					"%s in the file, %s in the environment, %s as a flag (-want +got):\n%s",
+					inFile, inEnvironment, asFlag, diff,
+				)
+			}
 		})
 	}
 }
