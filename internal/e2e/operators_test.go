@@ -231,6 +231,8 @@ func TestOperators(t *testing.T) {
 		{"GET", "/console/api/parties", allowed, allowed, allowed},
 		{"POST", "/console/api/parties", 403, 403, allowed},
 		{"PUT", "/console/api/parties/x", 403, 403, allowed},
+		{"PUT", "/console/api/parties/test", 403, 403, allowed}, // client ids
+		{"PUT", "/console/api/parties/doctor", 403, 403, allowed},
 		{"POST", "/console/api/parties/x/disable", 403, 403, allowed},
 		{"POST", "/console/api/parties/x/enable", 403, 403, allowed},
 		{"POST", "/console/api/parties/x/keys", 403, 403, allowed},

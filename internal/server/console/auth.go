@@ -51,17 +51,28 @@ func (r Role) String() string {
 
 // needs returns the role that a request needs. What is not listed and is no GET needs Admin.
 func needs(r *http.Request) Role {
+	at := r.URL.Path
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch last := path.Base(r.URL.Path); {
-	case read && recorded(last):
+	is := func(pattern string) bool {
+		ok, _ := path.Match(pattern, at)
+		return ok
+	}
+	switch {
+	case read && recorded(path.Base(at)):
 		return Operator
-	case read, r.URL.Path == "/console/logout", r.URL.Path == "/console/sessions/token":
+	case read, at == "/console/logout", at == "/console/sessions/token":
 		return Viewer
-	case strings.HasPrefix(r.URL.Path, "/console/requests/"),
-		strings.HasPrefix(r.URL.Path, "/console/webhooks/"), last == "test", last == doctorPath:
+	case r.Method == http.MethodPost && slices.ContainsFunc(forOperators, is):
 		return Operator
 	}
 	return Admin
+}
+
+// forOperators are the paths (path.Match) of what operators may do by POST. They are whole paths,
+// because the last segment of another one may be the id of a relying party.
+var forOperators = []string{
+	"/console/requests/*/*", "/console/webhooks/*", "/console/doctor", "/console/parties/test",
+	"/console/party/*/test",
 }
 
 // recorded reports whether reading a file is recorded, and needs more than the role of a viewer.
