@@ -67,6 +67,13 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 				// (RFC 9112, section 6.1).
 				w.Header().Set("Connection", "close")
 			}
+			if strings.Contains(r.Header.Get("Range"), ",") {
+				// net/http answers each of thousands of ranges in a part of its own: 16,000 took
+				// 0.3 s of a processor, and an answer that the client does not read keeps all of
+				// the document that it has decrypted. Servers may ignore the header (RFC 9110,
+				// section 14.2); viewers of PDF files ask for one range.
+				r.Header.Del("Range")
+			}
 			h.ServeHTTP(w, r)
 		}),
 		ConnContext:       withConn,

@@ -219,6 +219,49 @@ func TestChunkedIsLast(t *testing.T) {
 	}
 }
 
+// TestOneRange checks that a request gets one range of a file, or all of it, and not thousands of
+// parts.
+func TestOneRange(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "x.txt", time.Time{}, strings.NewReader("0123456789"))
+	})
+	go func() { done <- serve(ctx, l, h, time.Second) }()
+	for header, want := range map[string]string{
+		"":                                      "200 0123456789",
+		"bytes=3-5":                             "206 345",
+		"bytes=-1":                              "206 9",
+		"bytes=3-5,":                            "200 0123456789",
+		"bytes=3-5,7-7":                         "200 0123456789",
+		"bytes=0-0, -1":                         "200 0123456789",
+		"bytes=" + strings.Repeat("0-0,", 9000): "200 0123456789",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+l.Addr().String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Range", header)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got := fmt.Sprint(resp.StatusCode, " ", string(body)); err != nil || got != want {
+			t.Errorf("%.20s: %s, %v; want %s", header, got, err, want)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // serve serves without limits.
 func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	s := &Server{Handler: h, Grace: grace, Log: slog.New(slog.DiscardHandler)}
