@@ -1,13 +1,16 @@
 package console_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/limit"
+	"github.com/signet-sign/signet/internal/server/login"
 )
 
 func TestPassword(t *testing.T) {
@@ -85,6 +88,54 @@ func TestWrongPasswords(t *testing.T) {
 			t.Errorf(
 				"%d: %+v: %d, Retry-After %q", i, step, got.status, got.header.Get("Retry-After"),
 			)
+		}
+	}
+}
+
+// askedSessions counts the queries for sessions.
+type askedSessions struct {
+	operator.Store
+	asked int
+}
+
+func (s *askedSessions) OperatorSession(ctx context.Context, id string) (operator.Session, error) {
+	s.asked++
+	return s.Store.OperatorSession(ctx, id)
+}
+
+// TestManySessionCookies checks that a request costs a few queries for sessions however many
+// cookies it has, and that some cookies of others do not hide an operator's own.
+func TestManySessionCookies(t *testing.T) {
+	operators, err := login.New(login.Config{
+		Secrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions *askedSessions
+	w := newWorld(t, func(c *console.Console) {
+		sessions = &askedSessions{Store: c.Sessions.Store}
+		c.Sessions.Store, c.Login = sessions, operators
+	})
+	secret, err := w.Sessions.Begin(t.Context(), operator.Session{
+		Subject: "1", Name: "ann", Role: "viewer",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		cookies string
+		status  int
+	}{
+		"own":         {"signet_console=" + secret, 200},
+		"others, own": {strings.Repeat("signet_console=x; ", 4) + "signet_console=" + secret, 200},
+		"many others": {strings.Repeat("signet_console=x; ", 2900), 401},
+	} {
+		sessions.asked = 0
+		r := httptest.NewRequest("GET", "/console/sessions", nil)
+		r.Header.Set("Cookie", test.cookies)
+		if got := w.do(t, r); got.status != test.status || sessions.asked > 5 {
+			t.Errorf("%s: %d after %d queries", name, got.status, sessions.asked)
 		}
 	}
 }

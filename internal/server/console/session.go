@@ -109,7 +109,7 @@ func (c *Console) session(
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return find(r.Context(), token)
 	}
-	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
+	for _, cookie := range httpx.Cookies(r, sessionCookie, "/", c.URL) {
 		var s operator.Session
 		if s, err = find(r.Context(), cookie.Value); err == nil {
 			return s, nil
@@ -131,7 +131,7 @@ func loginURL(next string) string { return "/console/login?next=" + url.QueryEsc
 
 // leave ends the session of the browser.
 func (c *Console) leave(r *http.Request) error {
-	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
+	for _, cookie := range httpx.Cookies(r, sessionCookie, "/", c.URL) {
 		if err := c.Sessions.Leave(r.Context(), cookie.Value); err != nil {
 			return err
 		}

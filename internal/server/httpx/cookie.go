@@ -20,6 +20,15 @@ func CookieName(name, path, publicURL string) string {
 	return "__Secure-" + name
 }
 
+// Cookies returns the cookies of a request with the name of [CookieName], the first five of them. A
+// sibling domain can set others beside the service's own, and to judge one may take a query of the
+// database; a header has space for 3,000.
+func Cookies(r *http.Request, name, path, publicURL string) []*http.Cookie {
+	const most = 5
+	all := r.CookiesNamed(CookieName(name, path, publicURL))
+	return all[:min(most, len(all))]
+}
+
 // NewCookie returns a cookie of the service at publicURL. age is how long the browser keeps it; a
 // negative age removes it. SameSite is Lax, because the identity provider and relying parties send
 // browsers here by top-level navigation.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // Grant says that a browser may take part in a sign session, because it scanned a fresh QR code or
@@ -28,7 +30,7 @@ func (l *Login) SetGrant(w http.ResponseWriter, g Grant) {
 
 // GrantOf returns the browser's grant for a request.
 func (l *Login) GrantOf(r *http.Request, requestID string) (Grant, bool) {
-	for _, c := range r.CookiesNamed(l.name(grantCookie, PhonePath(requestID))) {
+	for _, c := range httpx.Cookies(r, grantCookie, PhonePath(requestID), l.c.PublicURL) {
 		var g Grant
 		if l.Open(c.Value, "grant", &g) && g.Request == requestID {
 			return g, true

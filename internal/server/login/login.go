@@ -215,7 +215,7 @@ func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 // identities returns the identities in the request's cookies that are valid for scope.
 func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
 	return func(yield func(identity) bool) {
-		for _, c := range r.CookiesNamed(l.name(scopeCookie(scope), scope)) {
+		for _, c := range httpx.Cookies(r, scopeCookie(scope), scope, l.c.PublicURL) {
 			var id identity
 			if l.seal.open(c.Value, "identity", &id) && id.ID != "" && id.Scope == scope &&
 				l.c.Now().Unix() < id.Ends && !yield(id) {

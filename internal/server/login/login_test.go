@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,11 @@ func TestEnd(t *testing.T) {
 	}
 	if _, ok := l.Person(mine, "/sign/1"); ok {
 		t.Error("a copy of the cookie is still good")
+	}
+	before := record.asked
+	if _, ok := l.Person(with(slices.Repeat(mine.Cookies(), 200)), "/sign/1"); ok ||
+		record.asked > before+5 {
+		t.Errorf("200 copies cost %d queries", record.asked-before)
 	}
 	if _, ok := l.Person(other, "/sign/1"); !ok {
 		t.Error("the other login ended too")

@@ -142,8 +142,9 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 
 // ended is the record of ended logins in memory.
 type ended struct {
-	ids map[string]time.Time
-	err error
+	ids   map[string]time.Time
+	asked int // how often Used was called
+	err   error
 }
 
 func (e *ended) Use(_ context.Context, namespace, id string, until time.Time) (bool, error) {
@@ -156,6 +157,7 @@ func (e *ended) Use(_ context.Context, namespace, id string, until time.Time) (b
 }
 
 func (e *ended) Used(_ context.Context, namespace, id string) (bool, error) {
+	e.asked++
 	_, used := e.ids[namespace+id]
 	return used, e.err
 }
