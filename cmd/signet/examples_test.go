@@ -59,6 +59,8 @@ func shell(t *testing.T, dir, script string, env ...string) (out string, err err
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
+	// A person waits 30 s for a sandbox, of which many start at once here.
+	script = strings.ReplaceAll(script, "--retry 30 ", "--retry 180 ")
 	cmd := exec.CommandContext(ctx, "bash", "-e", "-o", "pipefail", "-c", script)
 	var b bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &b, &b
