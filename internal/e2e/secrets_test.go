@@ -75,7 +75,8 @@ func hasNo(t *testing.T, what, text string, secrets map[string]string) {
 
 // TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the
 // log at its most talkative. Nothing that opens a door is in it, nor who the people are. The same
-// goes for the records of relying parties' calls, for traces, for metrics and for refusals.
+// goes for the records of relying parties' calls, for traces, for metrics, for refusals and for
+// what the control listener and the console answer.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	rp := partytest.Start(t)
 	c := configOf(rp)
@@ -176,6 +177,33 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	p.post(t, "/phone/revoke", url.Values{"phone_id": {p.id}})
 	p.call(t, session+"/challenge", nil, nil)
 
+	// A private key where a public one belongs, from a phone and from the party.
+	key := p.jwk()
+	var private map[string]any
+	if err := json.Unmarshal(key, &private); err != nil {
+		t.Fatal(err)
+	}
+	d, err := p.key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	private["d"] = base64.RawURLEncoding.EncodeToString(d)
+	secrets["a private key"] = base64.RawURLEncoding.EncodeToString(d)
+	if key, err = json.Marshal(private); err != nil {
+		t.Fatal(err)
+	}
+	challenge := p.challenge(t)
+	proof := p.proof(t, challenge)
+	secrets["an enrolment's challenge"], secrets["an enrolment's proof"] = challenge, proof
+	refused(p.call(t, "api/enrol", phoneapi.EnrolRequest{
+		Challenge: challenge, PublicKey: key, Name: "Test phone", Proof: proof,
+	}, nil))
+	s.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(partytest.JWKS(private))
+	}))
+	s.advance(t, "61m")
+	post(api+"/cancel", jws("a token of a party with a private key", token.Cancel), "application/json")
+
 	// Refusals, and tokens that are none.
 	post(
 		api, jws("a token without a document", token.Initiate, partytest.NoClaim("doc_name")),
@@ -214,10 +242,11 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 	secrets["a path"] = "secret-path-of-a-caller"
 	metrics := browse(t, "GET", s.control+"/metrics").body
+	shown := controlPages(t, s, in.RequestID)
 	s.stop()
 
 	records := recorded(t, s)
-	for _, want := range []string{`"exchange_code":"••• (36 characters)"`, "/documents/" + in.RequestID + "?…", "claim"} {
+	for _, want := range []string{`"exchange_code":"••• (36 characters)"`, "/documents/" + in.RequestID + "?…", "claim", "private"} {
 		if !strings.Contains(records, want) {
 			t.Errorf("the records do not show %q, so this test proves nothing", want)
 		}
@@ -236,9 +265,49 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	hasNo(t, "the records", records, secrets)
 	hasNo(t, "the traces", traces.String(), secrets)
 	hasNo(t, "the metrics", metrics, secrets)
+	if len(shown) < 40 {
+		t.Errorf("%d pages only, so this test proves nothing", len(shown))
+	}
+	unnamed := maps.Clone(secrets)
+	maps.DeleteFunc(unnamed, func(name, _ string) bool { return strings.HasSuffix(name, " NRIC") })
+	for path, body := range shown {
+		if path == "/" || path == "/requests/"+in.RequestID { // they show the sandbox's personas
+			hasNo(t, path, body, unnamed)
+		} else {
+			hasNo(t, path, body, secrets)
+		}
+	}
 	// The links of a page that answers a login to other languages have its query.
 	maps.DeleteFunc(secrets, func(name, _ string) bool { return strings.HasPrefix(name, "login ") })
 	hasNo(t, "the refusals", told.String(), secrets)
+}
+
+// controlPages returns what every path of the control listener answers about a request and the
+// calls of its party, by path, but for the lists of the sandbox's personas.
+func controlPages(t *testing.T, s *sandbox, id string) map[string]string {
+	t.Helper()
+	list := paths(t, id)
+	var calls struct {
+		Calls []struct {
+			ID int64 `json:"id"`
+		}
+	}
+	s.get(t, "/calls?limit=100", &calls)
+	for _, c := range calls.Calls {
+		list = append(list, fmt.Sprint("/console/calls/", c.ID))
+	}
+	list = append(list, "/calls?limit=100", "/requests?limit=100")
+	pages := map[string]string{}
+	for _, path := range list {
+		if strings.HasSuffix(path, "/events") || strings.Contains(path, "personas") ||
+			path == "/signers" {
+			continue
+		}
+		if got := browse(t, "GET", s.control+path); got.status == http.StatusOK {
+			pages[path] = got.body
+		}
+	}
+	return pages
 }
 
 func urlOf(t *testing.T, text string) *url.URL {
