@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/token"
@@ -212,6 +213,64 @@ func TestHostIsNotBelieved(t *testing.T) {
 	body := readAll(t, resp)
 	if resp.StatusCode != 200 || !strings.Contains(body, "https://sign.test/sign/") {
 		t.Errorf("initiate: %d %s", resp.StatusCode, body)
+	}
+}
+
+// TestCookiesOpenOneThing sends each cookie of a signer and of the signer's phone under the names of
+// all: a cookie opens what it was set for, under its own name and for its own request.
+func TestCookiesOpenOneThing(t *testing.T) {
+	s := start(t)
+	in, other := s.initiate(t), s.initiate(t)
+	own := enrolled(t, s, alice)
+	for _, one := range []api.Initiated{in, other} {
+		own.login(t, one, alice)
+		own.proceed(t, one)
+		session := own.scan(t, own.visitor, one)
+		if a := own.call(t, session+"/challenge", nil, new(phoneapi.SignChallenge)); a.status != 200 {
+			t.Fatalf("challenge: %d %s", a.status, a.body)
+		}
+	}
+	cookies := map[string]string{}
+	for _, path := range []string{"/sign/" + in.RequestID, "/phone/sign/" + in.RequestID} {
+		for _, c := range own.client.Jar.Cookies(urlOf(t, s.url+path)) {
+			cookies[c.Name] = c.Value
+		}
+	}
+	phone := "; signet_phone_id=" + cookies["signet_phone_id"]
+	var opened []string
+	for from, value := range cookies {
+		for name := range cookies {
+			for what, ask := range map[string]struct{ path, beside string }{
+				"document":       {"/sign/" + in.RequestID + "/document.pdf", ""},
+				"other document": {"/sign/" + other.RequestID + "/document.pdf", ""},
+				"enrolment":      {"/phone/enrol", ""},
+				"state":          {"/phone/sign/" + in.RequestID + "/state", ""},
+				"session":        {"/phone/sign/" + in.RequestID + "/prepared", phone},
+				"other session":  {"/phone/sign/" + other.RequestID + "/prepared", phone},
+			} {
+				r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+ask.path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Cookie", name+"="+value+ask.beside)
+				resp, err := http.DefaultTransport.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusOK {
+					opened = append(opened, from+" as "+name+": "+what)
+				}
+			}
+		}
+	}
+	slices.Sort(opened)
+	want := []string{
+		"signet_phone as signet_phone: enrolment", "signet_phone_id as signet_phone_id: state",
+		"signet_session as signet_session: session", "signet_sign as signet_sign: document",
+	}
+	if !slices.Equal(opened, want) {
+		t.Errorf("opened are %q, want %q", opened, want)
 	}
 }
 
