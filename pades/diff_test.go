@@ -552,3 +552,48 @@ func TestFieldsAreLocked(t *testing.T) {
 	more, _ := w.extended(t, doc, o, true)
 	must(t, w.verify(t, more).Err())
 }
+
+// TestLockedLooksAreRepeated signs a form and looks at which revision has the appearances of the
+// fields that are locked. pyHanko calls those that are older than the lock changed.
+func TestLockedLooksAreRepeated(t *testing.T) {
+	w := newWorld(t)
+	large := pdftest.Object(sumLook, pdftest.Stream(
+		"/Type /XObject /Subtype /Form /BBox [0 0 200 20]",
+		"/Tx BMC EMC"+strings.Repeat(" ", maxLooks),
+	))
+	for name, tc := range map[string]struct {
+		doc      []byte
+		repeated bool
+	}{
+		"table": {fillable(), true}, "objects": {fillable(pdftest.ObjectStreams()), true},
+		"large": {fillable(large), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := func(doc []byte, size, num int) bool {
+				d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+				must(t, err)
+				return d.Lookup(num).Offset >= int64(size)
+			}
+			doc, _ := w.extended(t, tc.doc, w.options(Location{1, 0.5, 0.5}), true)
+			must(t, w.verify(t, doc).Err())
+			if got := after(doc, len(tc.doc), sumLook); got != tc.repeated {
+				t.Errorf("the appearance of a text field: repeated %v", got)
+			}
+			if after(doc, len(tc.doc), agreeLook) {
+				t.Error("the appearance of a check box: repeated")
+			}
+			// The fields are locked already, and a change of an appearance would break the lock.
+			o := w.options(Location{1, 0.1, 0.8})
+			o.FieldName = "second"
+			more, _ := w.extended(t, doc, o, true)
+			r := w.verify(t, more)
+			must(t, r.Err())
+			if after(more, len(doc), sumLook) {
+				t.Error("a second signature repeats the appearance")
+			}
+			if n := len(r.Signatures[2].Permissions.Locks); n != len(r.Signatures[0].Permissions.Locks) {
+				t.Errorf("%d locks after the second signature", n)
+			}
+		})
+	}
+}

@@ -6,13 +6,17 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// lockedFields returns the full names of the fields that a signature locks: all existing ones
-// except signature fields. Without a lock, readers allow a form to be filled in after signing. New
-// fields stay allowed, so that other persons can sign. A form whose names take more than
-// maxRewritten bytes is not locked. all reports whether names has every field that is no signature
-// field: fields without a name cannot be locked.
-func lockedFields(d *pdf.Document) (names []string, all bool, err error) {
+// lockedFields returns the fields that a signature locks: all existing ones except signature
+// fields, and those that earlier signatures have locked. Without a lock, readers allow a form to be
+// filled in after signing. New fields stay allowed, so that other persons can sign. A form whose
+// names take more than maxRewritten bytes is not locked. all reports whether every field that is no
+// signature field is locked: fields without a name cannot be.
+func lockedFields(d *pdf.Document) (locked []pdf.FormField, all bool, err error) {
 	fields, err := d.FormFields()
+	if err != nil {
+		return nil, false, err
+	}
+	before, err := d.Permissions()
 	if err != nil {
 		return nil, false, err
 	}
@@ -23,15 +27,71 @@ func lockedFields(d *pdf.Document) (names []string, all bool, err error) {
 		case !f.Terminal || f.Type == "Sig":
 		case f.Name == "":
 			all = false
-		default:
-			names = append(names, f.Name)
+		case !before.Locked(f.Name):
+			locked = append(locked, f)
 			size += len(f.Name)
 		}
 	}
 	if size > maxRewritten {
 		return nil, false, nil
 	}
-	return names, all, nil
+	return locked, all, nil
+}
+
+// maxLooks bounds the appearances that repeatLooks writes, in bytes.
+const maxLooks = 128 << 10
+
+// repeatLooks writes the appearances of the fields that are locked again, unchanged. pyHanko calls
+// one that is older than the lock changed as soon as a further revision follows. Larger ones than
+// maxLooks are not repeated. Buttons with states need it not.
+func repeatLooks(u *pdf.Update, d *pdf.Document, locked []pdf.FormField) error {
+	var looks []pdf.Ref
+	size := int64(0)
+	seen := make(map[pdf.Ref]bool)
+	for _, f := range locked {
+		widget, err := d.Load(f.Ref)
+		if err != nil {
+			return err
+		}
+		if !widget.Get("AS").IsNull() {
+			continue
+		}
+		look, err := d.Get(widget, "AP")
+		if err != nil {
+			return err
+		}
+		for _, key := range []string{"N", "R", "D"} {
+			ref, ok := look.Get(key).Ref()
+			if !ok || seen[ref] {
+				continue
+			}
+			seen[ref] = true
+			o, err := d.Load(ref)
+			if err != nil {
+				return err
+			}
+			if o.Kind() != pdf.Stream {
+				continue
+			}
+			data, err := d.RawStream(o)
+			if pdf.ReasonOf(err) == pdf.BadStream {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if size += int64(len(o.Raw())) + data.Size(); size > maxLooks {
+				return nil
+			}
+			looks = append(looks, ref)
+		}
+	}
+	for _, ref := range looks {
+		if err := u.Repeat(ref); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restrict writes what a signature allows to later revisions: a signature field lock (ISO 32000-2,
@@ -46,7 +106,7 @@ func lockedFields(d *pdf.Document) (names []string, all bool, err error) {
 func restrict(
 	u *pdf.Update, d *pdf.Document, sig pdf.Ref, certify bool,
 ) (lock pdf.Ref, reference string, err error) {
-	names, all, err := lockedFields(d)
+	locked, all, err := lockedFields(d)
 	if err != nil {
 		return lock, "", err
 	}
@@ -63,8 +123,11 @@ func restrict(
 			)
 		}
 	}
-	if len(names) > 0 {
-		fields := lockParameters(names)
+	if len(locked) > 0 {
+		if err := repeatLooks(u, d, locked); err != nil {
+			return lock, "", err
+		}
+		fields := lockParameters(locked)
 		lock = u.Alloc()
 		if _, err := u.Put(lock, []byte("<< /Type /SigFieldLock "+fields+" >>")); err != nil {
 			return lock, "", err
@@ -83,10 +146,10 @@ func restrict(
 
 // lockParameters writes the entries that a signature field lock and a FieldMDP transform share (ISO
 // 32000-2, Tables 236 and 258).
-func lockParameters(names []string) string {
-	texts := make([]string, len(names))
-	for i, n := range names {
-		texts[i] = pdf.TextString(n)
+func lockParameters(locked []pdf.FormField) string {
+	texts := make([]string, len(locked))
+	for i, f := range locked {
+		texts[i] = pdf.TextString(f.Name)
 	}
 	return "/Action /Include /Fields [" + strings.Join(texts, " ") + "]"
 }

@@ -149,6 +149,33 @@ func (u *Update) PutStream(ref Ref, entries []Pair, data []byte) (off int64, err
 	return off, nil
 }
 
+// Repeat writes a stream of the document again, with the same dictionary and data.
+func (u *Update) Repeat(ref Ref) error {
+	o, err := u.doc.Load(ref)
+	if err != nil {
+		return err
+	}
+	raw, err := u.doc.RawStream(o)
+	if err != nil {
+		return err
+	}
+	if err := u.checkDangling(ref, o.elems); err != nil {
+		return err
+	}
+	if err := u.checkSize(); err != nil {
+		return err
+	}
+	if err := u.begin(ref); err != nil {
+		return err
+	}
+	u.buf.WriteString(o.Raw() + "\nstream\n")
+	if _, err := io.Copy(&u.buf, raw); err != nil {
+		return err
+	}
+	u.buf.WriteString("\nendstream\nendobj\n")
+	return nil
+}
+
 // checkBody checks that the body is exactly one object.
 func checkBody(body []byte) error {
 	p := &parser{src: string(body), final: true, depth: 64}
