@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
 	"github.com/signet-sign/signet/pades/revocation"
@@ -132,6 +135,56 @@ func (p *parsedEvidence) read(d *pdf.Document, memo *Memo) (*evidence, error) {
 		}
 	}
 	return e, nil
+}
+
+// archived reads the revocation data that a signer has signed together with the document, the value
+// of adbe-revocationInfoArchival (ISO 32000-2, 12.8.3.3.2). It ignores what cannot be parsed.
+func (p *parsedEvidence) archived(raw []byte, memo *Memo) *evidence {
+	e := newEvidence(memo, p)
+	in := cryptobyte.String(raw)
+	var all cryptobyte.String
+	if !in.ReadASN1(&all, cbasn1.SEQUENCE) {
+		return e
+	}
+	for tag, key := range []string{"CRLs", "OCSPs"} {
+		var tagged, items cryptobyte.String
+		present := false
+		explicit := cbasn1.Tag(tag).Constructed().ContextSpecific()
+		if !all.ReadOptionalASN1(&tagged, &present, explicit) {
+			return e
+		}
+		if !present || !tagged.ReadASN1(&items, cbasn1.SEQUENCE) {
+			continue
+		}
+		for n := 0; !items.Empty(); n++ {
+			var der cryptobyte.String
+			if !items.ReadASN1Element(&der, cbasn1.SEQUENCE) {
+				break
+			}
+			most := p.left
+			if key == "OCSPs" {
+				most = min(most, maxSmallEvidence)
+			}
+			if n >= maxEvidence || len(der) > most {
+				e.cut = true
+				break
+			}
+			e.add(key, der)
+		}
+	}
+	return e
+}
+
+// with returns the evidence of a store and of the message of a signature.
+func (e *evidence) with(s *Signature) *evidence {
+	if s.archived == nil {
+		return e
+	}
+	all := newEvidence(e.memo, e.parsed)
+	all.present, all.certs, all.now = e.present, e.certs, e.now
+	all.responses = slices.Concat(e.responses, s.archived.responses)
+	all.lists = slices.Concat(e.lists, s.archived.lists)
+	return all
 }
 
 // add adds an entry of a list of a store.
@@ -324,7 +377,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 			out.fail(Expired, "the signature covers a time stamp from after the end of the"+
 				" certificate %q", out.Signer.Subject.CommonName)
 		}
-		err := v.dss.backs(out, v.opts.Now)
+		err := v.dss.with(out).backs(out, v.opts.Now)
 		var revoked *revokedError
 		if errors.As(err, &revoked) {
 			out.revoked(revoked, after)
@@ -352,7 +405,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 			if err != nil && pdf.ReasonOf(err) == "" {
 				return err
 			}
-			if err == nil && then.backs(out, v.opts.Now) == nil {
+			if err == nil && then.with(out).backs(out, v.opts.Now) == nil {
 				out.Level = LevelLTA
 			}
 		}

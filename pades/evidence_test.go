@@ -7,11 +7,13 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -347,6 +349,86 @@ func TestRevokedCertificate(t *testing.T) {
 			}
 			if !s.Intact() {
 				t.Error("called changed")
+			}
+		})
+	}
+}
+
+// TestArchivedRevocationData judges signatures whose signer has signed revocation data, the attribute
+// that iText and Acrobat write (adbe-revocationInfoArchival).
+func TestArchivedRevocationData(t *testing.T) {
+	f := newForge(t)
+	now := time.Now()
+	since := now.AddDate(0, -1, 0)
+	before := since.Add(-time.Hour)
+	list := func(entries ...x509.RevocationListEntry) []byte {
+		return crl{by: f.p.root, this: now.Add(-time.Hour), entries: entries}.encode(t)
+	}
+	revoked := list(x509.RevocationListEntry{
+		SerialNumber: f.signer.cert.SerialNumber, RevocationTime: since,
+	})
+	answers := func(a answer) []byte {
+		a.about, a.issuer, a.this = f.signer.cert, f.p.root, now.Add(-time.Hour)
+		return response{by: f.p.root, answers: []answer{a}}.encode(t)
+	}
+	good := answers(answer{})
+	lists := func(all ...[]byte) []byte { return derTag(0, derSeq(all...)) }
+	responses := func(all ...[]byte) []byte { return derTag(1, derSeq(all...)) }
+	others := derTag(2, derSeq(derSeq(derOID(1, 2, 3), derOctets(nil))))
+	for name, tc := range map[string]struct {
+		value []byte // of the attribute; nil for none
+		sub   SubIndication
+		level Level
+	}{
+		"none":                  {nil, "", LevelT},
+		"a list":                {derSeq(lists(list())), "", LevelLT},
+		"a response":            {derSeq(responses(good)), "", LevelLT},
+		"both, and other data":  {derSeq(lists(list()), responses(good), others), "", LevelLT},
+		"revoked by a list":     {derSeq(lists(list(), revoked)), RevokedNoPOE, LevelNone},
+		"revoked by a response": {derSeq(responses(answers(answer{revoked: since, reason: -1}))), RevokedNoPOE, LevelNone},
+		"revoked, after what cannot be read": {
+			derSeq(lists(derSeq(), revoked), responses(derSeq(derNull), good)), RevokedNoPOE, LevelNone,
+		},
+		"nothing":              {derSeq(), "", LevelT},
+		"not a sequence":       {derNull, "", LevelT},
+		"a list that is none":  {derSeq(lists(derNull)), "", LevelT},
+		"a response as a list": {derSeq(lists(good)), "", LevelT},
+		"a list of a stranger": {
+			derSeq(lists(crl{by: f.stranger.root, this: now}.encode(t))), "", LevelT,
+		},
+		"a response too large": {
+			derSeq(responses(derSeq(derOctets(make([]byte, maxSmallEvidence))))),
+			SigConstraintsFailure, LevelNone,
+		},
+		"too many": {
+			derSeq(lists(slices.Repeat([][]byte{derSeq()}, maxEvidence+1)...)), SigConstraintsFailure,
+			LevelNone,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := message{by: f.signer, signed: func(attrs [][]byte) [][]byte {
+				if tc.value == nil {
+					return attrs
+				}
+				return append(attrs, derAttribute(derOf(cms.OIDRevocationArchival), tc.value))
+			}}
+			m.unsigned = f.stamped(token{message: message{by: f.unit}, at: now.Add(-time.Minute)})
+			p := prepareRoom(
+				t, pdftest.Minimal(), 256<<10, putField(t, "one", "/Rect [0 0 0 0]"), claimedAt(before),
+			)
+			update, err := p.fill(m.encode(t, slices.Concat(pdftest.Minimal(), p.Before, p.After)))
+			must(t, err)
+			// The store has what the level needs beside the data about the signer.
+			doc := store(
+				t, slices.Concat(pdftest.Minimal(), update),
+				[]*x509.Certificate{f.signer.cert, f.unit.cert, f.p.root.cert},
+				[][]byte{response{by: f.p.root, answers: []answer{{
+					about: f.unit.cert, issuer: f.p.root, this: now.Add(-time.Hour),
+				}}}.encode(t)}, nil,
+			)
+			s := f.verify(doc).Signatures[0]
+			if _, sub := s.Indication(); sub != tc.sub || s.Level != tc.level {
+				t.Errorf("%s, level %s, want %s, %s: %v", sub, s.Level, tc.sub, tc.level, s.Err())
 			}
 		})
 	}

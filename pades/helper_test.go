@@ -120,6 +120,14 @@ type fieldWriter func(d *pdf.Document, u *pdf.Update, sig pdf.Ref)
 // are further ones of the signature dictionary, or replace the usual ones.
 func prepareOther(t testing.TB, doc []byte, write fieldWriter, entries ...pdf.Pair) *Prepared {
 	t.Helper()
+	return prepareRoom(t, doc, Reserved, write, entries...)
+}
+
+// prepareRoom is prepareOther with a size of the placeholder.
+func prepareRoom(
+	t testing.TB, doc []byte, room int, write fieldWriter, entries ...pdf.Pair,
+) *Prepared {
+	t.Helper()
 	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
 	must(t, err)
 	u := pdf.NewUpdate(d)
@@ -134,7 +142,7 @@ func prepareOther(t testing.TB, doc []byte, write fieldWriter, entries ...pdf.Pa
 		pairs = slices.DeleteFunc(pairs, func(p pdf.Pair) bool { return p.Key == e.Key })
 		pairs = append(pairs, e)
 	}
-	h, err := putSignature(u, sig, Reserved, pairs)
+	h, err := putSignature(u, sig, room, pairs)
 	must(t, err)
 	write(d, u, sig)
 	must(t, u.Finish(rand.Reader))

@@ -75,6 +75,12 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		)
 	}
 	v.stamped(sd, out)
+	if raw, ok := sd.Signer.Attribute(cms.OIDRevocationArchival); ok {
+		out.archived = v.parsed.archived(raw, v.opts.Memo)
+		if out.archived.cut {
+			out.fail(SigConstraintsFailure, "the message has more revocation data than is read")
+		}
+	}
 	if err := v.contentStamped(sd, out, content); err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ type Signature struct {
 	// verified says that the form is valid and that the signature verifies over the signed bytes.
 	verified   bool
 	stampChain []*x509.Certificate // of the signature time stamp
+	archived   *evidence           // revocation data in the message itself; nil if there is none
 }
 
 // Indication returns the verdict on the signature, with the reason if it is not [TotalPassed].

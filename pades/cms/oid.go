@@ -24,6 +24,8 @@ var (
 	OIDAlgorithmProtection  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 52}
 	OIDContentTimestamp     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 20}
 	OIDSignatureTimestamp   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
+	// OIDRevocationArchival is adbe-revocationInfoArchival (ISO 32000-2, 12.8.3.3.2).
+	OIDRevocationArchival = asn1.ObjectIdentifier{1, 2, 840, 113583, 1, 1, 8}
 )
 
 // Algorithms.
