@@ -46,6 +46,15 @@ func (c *differ) form(a, b pdf.Object) error {
 			if w, ok := y.Int(); ok && w&v == v && w&^3 == v&^3 {
 				continue
 			}
+		case "NeedAppearances":
+			if !y.IsNull() && y.Kind() != pdf.Boolean || y.Bool() && !x.Bool() {
+				break
+			}
+			if ok, err := c.undemanded(x, now, owner); err != nil {
+				return err
+			} else if ok {
+				continue
+			}
 		case "DA":
 			if x.IsNull() && y.Kind() == pdf.String && !undrawn {
 				continue
@@ -71,6 +80,34 @@ func (c *differ) form(a, b pdf.Object) error {
 		}
 	}
 	return nil
+}
+
+// undemanded judges a form that no longer asks viewers to draw the values of its fields. Programs
+// remove that when they sign, because the viewer would change the document.
+func (c *differ) undemanded(was, form pdf.Object, owner int) (bool, error) {
+	need, err := c.old.Resolve(was)
+	if err != nil {
+		return false, err
+	}
+	if !need.Bool() {
+		return need.IsNull() || need.Kind() == pdf.Boolean, nil // false, or absent, which means it
+	}
+	field, ok, err := c.settled(form)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		c.add(Change{
+			Kind: ChangeMetadata, Object: owner,
+			Text: "the form no longer asks viewers to draw its fields",
+		})
+	} else {
+		c.other(
+			owner, "the form no longer asks viewers to draw its fields, and %q may look different",
+			field,
+		)
+	}
+	return true, nil
 }
 
 // undrawn reports whether viewers draw the value of a field of the signed revision themselves, with

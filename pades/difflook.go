@@ -13,14 +13,14 @@ import (
 const (
 	fieldMultiline = 1 << 12
 	fieldPassword  = 1 << 13
+	fieldPush      = 1 << 16
 	fieldCombo     = 1 << 17
 	fieldRichText  = 1 << 25
 )
 
 // unlike says how the appearance of a field that was filled in differs from its value, or "".
 // Viewers show the appearance, programs read the value, and a certification that allows forms to be
-// filled in means both (ISO 32000-2, 12.7.4.3). It judges text fields and combo boxes whose look
-// the value alone determines: no password, no rich text, no script that formats it.
+// filled in means both (ISO 32000-2, 12.7.4.3).
 func (c *differ) unlike(f pdf.FormField) (why string, err error) {
 	form, err := c.now.Get(c.now.Catalog(), "AcroForm")
 	if err != nil {
@@ -29,14 +29,24 @@ func (c *differ) unlike(f pdf.FormField) (why string, err error) {
 	if need, err := c.now.Get(form, "NeedAppearances"); err != nil || need.Bool() {
 		return "", err // viewers draw it again
 	}
+	_, why, err = c.compareLook(f, form)
+	return why, err
+}
+
+// compareLook says how the appearance of a field differs from its value, or "". It judges text
+// fields and combo boxes whose look the value alone determines: no password, no rich text, no
+// script that formats it. judged is false for others.
+func (c *differ) compareLook(f pdf.FormField, form pdf.Object) (
+	judged bool, why string, err error,
+) {
 	value, err := c.now.Resolve(f.Value)
 	if err != nil || value.Kind() != pdf.String && !value.IsNull() {
-		return "", err
+		return false, "", err
 	}
 	flags, formatted, options, err := c.dressed(f)
 	if err != nil || formatted || flags&(fieldPassword|fieldRichText) != 0 ||
 		f.Type != "Tx" && (f.Type != "Ch" || flags&fieldCombo == 0) {
-		return "", err
+		return false, "", err
 	}
 	want := printed(value.Text())
 	for _, o := range options { // pairs of a value and what is shown for it
@@ -45,30 +55,30 @@ func (c *differ) unlike(f pdf.FormField) (why string, err error) {
 		}
 	}
 	if slices.ContainsFunc(want, rightToLeft) {
-		return "", nil // is drawn in another order
+		return false, "", nil // is drawn in another order
 	}
 	for _, ref := range f.Widgets {
 		widget, err := c.now.Load(ref)
 		if err != nil {
-			return "", err
+			return false, "", err
 		}
 		look, err := c.now.Get(widget, "AP")
 		if err != nil {
-			return "", err
+			return false, "", err
 		}
 		if look, err = c.now.Get(look, "N"); err != nil {
-			return "", err
+			return false, "", err
 		}
 		if look.Kind() != pdf.Stream {
 			continue
 		}
 		view, err := c.view(f, ref, widget, look, flags)
 		if err != nil {
-			return "", err
+			return false, "", err
 		}
 		shown, why, err := c.shownText(look, form, view)
 		if err != nil || why != "" {
-			return why, err
+			return true, why, err
 		}
 		got, expected := printed(shown), want
 		if n := len(got); flags&fieldMultiline != 0 && n > 0 && n < len(want) {
@@ -77,10 +87,129 @@ func (c *differ) unlike(f pdf.FormField) (why string, err error) {
 		if !slices.EqualFunc(got, expected, func(g, w rune) bool {
 			return g == w || g == unicode.ReplacementChar && w > '~'
 		}) {
-			return "shows another text than its value", nil
+			return true, "shows another text than its value", nil
 		}
 	}
-	return "", nil
+	return true, "", nil
+}
+
+// maxSettled bounds the fields that settled compares.
+const maxSettled = 500
+
+// settled reports whether viewers show the fields alike whether they draw the appearances or, for
+// /NeedAppearances, the values. field is one that they may not, or of which it cannot be told.
+func (c *differ) settled(form pdf.Object) (field string, ok bool, err error) {
+	fields, err := c.now.FormFields()
+	if err != nil {
+		return "", false, err
+	}
+	for i, f := range fields {
+		if !f.Terminal || f.Type == "Sig" {
+			continue
+		}
+		if i >= maxSettled {
+			return f.Name, false, nil
+		}
+		if ok, err := c.asValue(f, form); err != nil || !ok {
+			return f.Name, false, err
+		}
+	}
+	return "", true, nil
+}
+
+// asValue reports whether the appearances of a field show its value, as far as can be told.
+func (c *differ) asValue(f pdf.FormField, form pdf.Object) (bool, error) {
+	flags, _, _, err := c.dressed(f)
+	if err != nil {
+		return false, err
+	}
+	value, err := c.now.Resolve(f.Value)
+	if err != nil {
+		return false, err
+	}
+	empty := value.IsNull() || value.Kind() == pdf.String && value.Text() == ""
+	for _, ref := range f.Widgets {
+		widget, err := c.now.Load(ref)
+		if err != nil {
+			return false, err
+		}
+		look, err := c.now.Get(widget, "AP", "N")
+		if err != nil {
+			return false, err
+		}
+		caption := ""
+		on := false
+		switch {
+		case f.Type == "Btn" && flags&fieldPush != 0:
+			text, err := c.now.Get(widget, "MK", "CA")
+			if err != nil {
+				return false, err
+			}
+			caption = text.Text()
+		case f.Type == "Btn":
+			state := widget.Get("AS").Name()
+			if on = state != "" && state != "Off"; !on {
+				if state == "" && !empty && value.Name() != "Off" {
+					return false, nil
+				}
+				state = "Off"
+			}
+			if look, err = c.now.Get(look, state); err != nil {
+				return false, err
+			}
+		case f.Type == "Tx", f.Type == "Ch" && flags&fieldCombo != 0:
+			if !empty {
+				caption = value.Text()
+			}
+		default:
+			return false, nil
+		}
+		if look.Kind() != pdf.Stream {
+			if caption != "" || on {
+				return false, nil // a viewer draws it
+			}
+			continue
+		}
+		if !empty && f.Type != "Btn" {
+			continue // compareLook judges it
+		}
+		view, err := c.view(f, ref, widget, look, flags)
+		if err != nil {
+			return false, err
+		}
+		shown, why, err := c.shownText(look, form, view)
+		if err != nil || why != "" {
+			return false, err
+		}
+		got := printed(shown)
+		switch {
+		case on && len(got) != 1, !on && !slices.Equal(got, printed(caption)):
+			return false, nil
+		case !on:
+			if drawn, err := c.draws(look); err != nil || drawn {
+				return false, err
+			}
+		}
+	}
+	if empty || f.Type == "Btn" {
+		return true, nil
+	}
+	judged, why, err := c.compareLook(f, form)
+	return judged && why == "", err
+}
+
+// draws reports whether an appearance has lines or curves, which may be a mark or letters. Frames
+// and areas are rectangles.
+func (c *differ) draws(look pdf.Object) (drawn bool, err error) {
+	data, err := c.now.Decode(look)
+	if err != nil {
+		return true, err
+	}
+	syntax := pdf.Content(data, func(op string, _ []pdf.Object) bool {
+		drawn = slices.Contains([]string{"l", "c", "v", "y"}, op)
+		return !drawn
+	})
+	return drawn || syntax != nil, nil
 }
 
 // dressed returns what determines how a field shows its value: flags, whether a script formats it,

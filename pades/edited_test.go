@@ -144,3 +144,93 @@ func TestFilledByOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestFormStopsAsking signs forms that ask viewers to draw the values of their fields, and removes
+// that afterwards, as pyHanko and iText do when they sign. It passes if the appearances, which
+// viewers draw then, show the same.
+func TestFormStopsAsking(t *testing.T) {
+	w := newWorld(t)
+	words := func(s string) string {
+		return "/Tx BMC BT /Helv 12 Tf 0 g 2 5 Td (" + s + ") Tj ET EMC"
+	}
+	looks := func(sumData, agreeData string) map[int]string {
+		const box = "/Type /XObject /Subtype /Form /BBox [0 0 200 20]"
+		return map[int]string{
+			sumLook: pdftest.Stream(box, sumData), agreeLook: pdftest.Stream(box, agreeData),
+		}
+	}
+	set := func(key, value string) []pdf.Pair { return []pdf.Pair{{Key: key, Value: value}} }
+	on := set("AS", "/Yes")
+	ref := fmt.Sprintf("%d 0 R", agreeLook)
+	off := set("AP", "<< /N << /Yes "+ref+" /Off "+ref+" >> >>")
+	push := func(caption string) []pdf.Pair {
+		return []pdf.Pair{
+			{Key: "Ff", Value: "65536"},
+			{Key: "AP", Value: "<< /N " + ref + " >>"},
+			{Key: "MK", Value: "<< /CA (" + caption + ") >>"},
+		}
+	}
+	for name, tc := range map[string]struct {
+		looks      map[int]string
+		sum, agree []pdf.Pair // entries of the fields
+		settled    bool
+	}{
+		"the value":                  {looks(words("100"), ""), nil, nil, true},
+		"another value":              {looks(words("900"), ""), nil, nil, false},
+		"nothing":                    {looks("/Tx BMC EMC", ""), nil, nil, false},
+		"no appearance":              {looks("", ""), set("AP", ""), nil, false},
+		"an empty field":             {looks("/Tx BMC EMC", ""), set("V", "()"), nil, true},
+		"an empty field, with words": {looks(words("100"), ""), set("V", "()"), nil, false},
+		"an empty field, with lines": {looks("0 0 m 9 9 l S", ""), set("V", "()"), nil, false},
+		"an empty field in a frame":  {looks("1 1 9 9 re S", ""), set("V", "()"), nil, true},
+		"a list":                     {looks(words("100"), ""), set("FT", "/Ch"), nil, false},
+		"a combo box": {
+			looks(words("100"), ""), append(set("FT", "/Ch"), set("Ff", "131072")...), nil, true,
+		},
+		"a script formats": {
+			looks(words("100"), ""), set("AA", "<< /F << /S /JavaScript /JS (1) >> >>"), nil, false,
+		},
+		"a box with its mark":       {looks(words("100"), words("4")), nil, on, true},
+		"a box without its mark":    {looks(words("100"), ""), nil, on, false},
+		"a box with words":          {looks(words("100"), words("yes")), nil, on, false},
+		"a box without appearance":  {looks(words("100"), ""), nil, set("AS", "/No"), false},
+		"an empty box":              {looks(words("100"), "1 1 9 9 re f"), nil, off, true},
+		"an empty box with a mark":  {looks(words("100"), words("4")), nil, off, false},
+		"an empty box with a cross": {looks(words("100"), "0 0 m 9 9 l S"), nil, off, false},
+		"a button":                  {looks(words("100"), words("Send")), nil, push("Send"), true},
+		"a button with other words": {looks(words("100"), words("Send")), nil, push("Ask"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVictim(t, w, fillable())
+			form := func(v *victim, need string) string {
+				form, err := v.d.Get(v.d.Catalog(), "AcroForm")
+				must(t, err)
+				body, err := pdf.EditDict(form, pdf.Pair{Key: "NeedAppearances", Value: need})
+				must(t, err)
+				return v.set(v.root(), pdf.Pair{Key: "AcroForm", Value: body})
+			}
+			objects := maps.Clone(tc.looks)
+			objects[v.root()] = form(v, "true")
+			objects[sum] = v.set(sum, tc.sum...)
+			objects[agree] = v.set(agree, tc.agree...)
+			v = newVictim(t, w, w.signedWith(t, v.update(objects), "first", "", ""))
+			for _, need := range []string{"", "false"} {
+				s := w.verify(t, v.update(map[int]string{v.root(): form(v, need)})).Signatures[0]
+				want := ChangeOther
+				if tc.settled {
+					want = ChangeMetadata
+				}
+				if len(s.Changes) != 1 || s.Changes[0].Kind != want || (s.Err() == nil) != tc.settled {
+					t.Errorf("/NeedAppearances %q: %v, %v", need, s.Changes, s.Err())
+				}
+			}
+		})
+	}
+	// False is what its absence means.
+	v := newVictim(t, w, w.signedWith(t, fillable(), "first", "", ""))
+	catalog := strings.Replace(v.raw(v.root()), "/AcroForm <<", "/AcroForm << /NeedAppearances false", 1)
+	s := w.verify(t, v.update(map[int]string{v.root(): catalog})).Signatures[0]
+	if s.Err() != nil || len(s.Changes) > 0 {
+		t.Errorf("false is added: %v, %v", s.Changes, s.Err())
+	}
+}
