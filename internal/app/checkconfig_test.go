@@ -1,6 +1,11 @@
 package app
 
-import "github.com/signet-sign/signet/internal/config"
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/signet-sign/signet/internal/config"
+)
 
 // configurationMistakes are mistakes in the configuration.
 var configurationMistakes = []mistake{
@@ -81,7 +86,7 @@ var configurationMistakes = []mistake{
 	{
 		"one address for both listeners",
 		func(c *clinic) { c.config.Listen, c.config.Control = "127.0.0.1:1", "127.0.0.1:1" },
-		Fault, "configuration", "it is the address of listen", "correct the key",
+		Fault, "configuration", "it has the address of listen", "correct the key",
 	},
 	{
 		"data is a file", func(c *clinic) { c.config.Data = write(c.T, "", 0o600) },
@@ -90,6 +95,38 @@ var configurationMistakes = []mistake{
 	{
 		"proxy by name", func(c *clinic) { c.config.TrustedProxies = config.List{"haproxy"} },
 		Fault, "configuration", "neither an address nor a network", "correct the key",
+	},
+	{
+		"an address and all addresses",
+		func(c *clinic) { c.config.Listen, c.config.Control = ":8080", "127.0.0.1:8080" },
+		Fault, "configuration", `control "127.0.0.1:8080": it has the address of listen`, "correct the key",
+	},
+	{
+		"issuer is its metadata's URL",
+		func(c *clinic) { c.config.OIDCIssuer += "/.well-known/openid-configuration" },
+		Fault, "configuration", "the issuer is http://127.0.0.1", "correct the key",
+	},
+	{
+		"public URL as browsers do not write it",
+		func(c *clinic) { c.config.PublicURL = "https://Sign.test:443" },
+		Fault, "configuration", "it must be https://sign.test, as browsers write it", "correct the key",
+	},
+	{
+		"secret of two lines",
+		func(c *clinic) { c.config.MetricsTokenFile = write(c.T, strong+"\nnext\n", 0o600) },
+		Fault, "configuration", "must be one line of text", "correct the key",
+	},
+	{
+		"data leads to what is not mounted", func(c *clinic) {
+			c.config.Data = filepath.Join(c.TempDir(), "data")
+			c.must(os.Symlink("/nonexistent/signet", c.config.Data))
+		},
+		Fault, "configuration", "it leads to /nonexistent/signet", "correct the key",
+	},
+	{
+		"credentials of no bucket",
+		func(c *clinic) { c.config.DocumentsCredentials = "id:" + strong },
+		Fault, "configuration", "they belong to a bucket in documents", "correct the key",
 	},
 	{
 		"address without a port", func(c *clinic) { c.config.Listen = "localhost" },

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/keydir"
@@ -171,7 +172,7 @@ func (a *App) listenURL() string {
 		}
 	}
 	if a.Config.EndsTLS() {
-		return "https://" + host
+		return "https://" + strings.TrimSuffix(host, ":443")
 	}
-	return "http://" + host
+	return "http://" + strings.TrimSuffix(host, ":80")
 }

@@ -1,14 +1,17 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
@@ -39,11 +42,8 @@ func (c *Config) Check() error {
 }
 
 func (c *Config) checkPublic() error {
-	if !isBase(c.PublicURL) {
-		return fmt.Errorf(
-			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
-			c.PublicURL,
-		)
+	if err := checkBase(c.PublicURL); err != nil {
+		return fmt.Errorf("public_url %q: %w", c.PublicURL, err)
 	}
 	if c.OTLPEndpoint != "" && !isIssuer(c.OTLPEndpoint) {
 		return fmt.Errorf(
@@ -60,6 +60,22 @@ func (c *Config) checkPublic() error {
 func (c *Config) checkDocuments() error {
 	if c.Data != "" && isFile(c.Data) {
 		return fmt.Errorf("data %q: it is a file and must be a folder", c.Data)
+	}
+	if to, err := os.Readlink(c.Data); err == nil {
+		if _, err := os.Stat(c.Data); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("data %q: it leads to %s, which is not there: is it mounted?", c.Data, to)
+		}
+	}
+	if c.DocumentsCredentials != "" {
+		id, secret, _ := strings.Cut(c.DocumentsCredentials, ":")
+		switch {
+		case c.Documents == "":
+			return errors.New("documents_credentials: they belong to a bucket in documents")
+		case id == "" || secret == "":
+			return errors.New(
+				"documents_credentials: it must be an access key id, a colon and the secret access key",
+			)
+		}
 	}
 	if c.Documents != "" {
 		if _, err := documents.ParseLocation(c.Documents); err != nil {
@@ -163,12 +179,7 @@ func (c *Config) Addresses() []Address {
 
 // checkAddresses returns an error for an address that cannot be listened on.
 func (c *Config) checkAddresses() error {
-	if c.Control != "" && c.Control == c.Listen && !strings.HasSuffix(c.Control, ":0") {
-		return fmt.Errorf(
-			"control %q: it is the address of listen, and needs one of its own", c.Control,
-		)
-	}
-	for _, a := range c.Addresses() {
+	for i, a := range c.Addresses() {
 		_, port, err := net.SplitHostPort(a.Addr)
 		if err == nil {
 			_, err = net.LookupPort("tcp", port)
@@ -179,8 +190,25 @@ func (c *Config) checkAddresses() error {
 				a.Addr,
 			)
 		}
+		for _, b := range c.Addresses()[:i] {
+			if overlap(a.Addr, b.Addr) {
+				return fmt.Errorf(
+					"%s %q: it has the address of %s, %q, and needs one of its own", a.Key, a.Addr,
+					b.Key, b.Addr,
+				)
+			}
+		}
 	}
 	return nil
+}
+
+// overlap reports whether two listeners cannot have these addresses at the same time.
+func overlap(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	ipA, ipB := net.ParseIP(hostA), net.ParseIP(hostB)
+	return portA == portB && portA != "0" && (hostA == hostB || hostA == "" || hostB == "" ||
+		ipA.IsUnspecified() || ipB.IsUnspecified() || ipA != nil && ipA.Equal(ipB))
 }
 
 // Content returns the kinds of content of RefuseContent and WarnContent.
@@ -204,12 +232,30 @@ func (c *Config) checkContent() error {
 // HasConsole reports whether the service has a console.
 func (c *Config) HasConsole() bool { return c.ConsolePassword != "" || c.ConsoleOIDCIssuer != "" }
 
-// isBase reports whether a text is a URL to which paths are appended: a scheme, a host and perhaps
-// a port.
-func isBase(text string) bool {
+// checkBase returns an error for a text that is no URL to which paths are appended, or is not
+// written as browsers write the origin of its pages, with which credentials are compared.
+func checkBase(text string) error {
 	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-		u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == ""
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || strings.Trim(u.Path, "/") != "" || strings.ContainsAny(text, "?#") {
+		return errors.New(
+			"it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
+		)
+	}
+	host, port := strings.ToLower(u.Host), u.Port()
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return errors.New("the host must be in ASCII: names in other characters begin with xn--")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return fmt.Errorf("there is no port %s", port)
+	}
+	if port == map[string]string{"http": "80", "https": "443"}[u.Scheme] || strings.HasSuffix(host, ":") {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	if origin := u.Scheme + "://" + host; strings.TrimRight(text, "/") != origin {
+		return fmt.Errorf("it must be %s, as browsers write it", origin)
+	}
+	return nil
 }
 
 // isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2).

@@ -12,12 +12,10 @@ import (
 
 // checkLogin checks the login of signers, and the profiles of both logins.
 func (c *Config) checkLogin() error {
-	if c.OIDCIssuer != "" && !isIssuer(c.OIDCIssuer) {
-		return fmt.Errorf(
-			"oidc_issuer %q: it must be an https URL without user, query and fragment, "+
-				"such as https://login.example.com",
-			c.OIDCIssuer,
-		)
+	if c.OIDCIssuer != "" {
+		if err := checkIssuer("oidc_issuer", c.OIDCIssuer); err != nil {
+			return err
+		}
 	}
 	if signer.Verification(c.UserVerification) == signer.VerificationRequired {
 		if _, err := signer.NewVerifier(c.PublicURL); err != nil {
@@ -28,6 +26,21 @@ func (c *Config) checkLogin() error {
 		return err
 	}
 	return c.checkProfiles()
+}
+
+// checkIssuer returns an error for a text that cannot be the issuer of a key.
+func checkIssuer(key, text string) error {
+	if !isIssuer(text) {
+		return fmt.Errorf(
+			"%s %q: it must be an https URL without user, query and fragment, "+
+				"such as https://login.example.com", key, text,
+		)
+	}
+	const discovery = "/.well-known/openid-configuration" // OpenID Connect Discovery 1.0, section 4
+	if issuer, ok := strings.CutSuffix(strings.TrimRight(text, "/"), discovery); ok {
+		return fmt.Errorf("%s %q: leave out %s: the issuer is %s", key, text, discovery, issuer)
+	}
+	return nil
 }
 
 // checkProfiles finds a client secret beside a profile that takes none.
@@ -74,22 +87,18 @@ func (c *Config) checkConsole() error {
 // checkConsoleLogin finds what the login of operators lacks.
 func (c *Config) checkConsoleLogin() error {
 	switch {
-	case !isIssuer(c.ConsoleOIDCIssuer):
-		return fmt.Errorf(
-			"console_oidc_issuer %q: it must be an https URL without user, query and fragment",
-			c.ConsoleOIDCIssuer,
-		)
 	case c.Control == "":
 		return errors.New(
 			"console_oidc_issuer: the console is on the control listener, and there is none (control)",
 		)
 	case c.ConsoleOIDCClientID == "":
 		return errors.New("console_oidc_client_id: it is needed with console_oidc_issuer")
-	case !isBase(c.ConsoleURL):
-		return fmt.Errorf(
-			"console_url %q: it must be a scheme, a host and perhaps a port, such as https://console.example.com",
-			c.ConsoleURL,
-		)
+	}
+	if err := checkIssuer("console_oidc_issuer", c.ConsoleOIDCIssuer); err != nil {
+		return err
+	}
+	if err := checkBase(c.ConsoleURL); err != nil {
+		return fmt.Errorf("console_url %q: %w", c.ConsoleURL, err)
 	}
 	_, err := c.ParseConsoleRoles()
 	return err

@@ -288,6 +288,9 @@ func operators(change func(*Config)) func(*Config) {
 	}
 }
 
+// publicURL sets the public URL.
+func publicURL(text string) func(*Config) { return func(c *Config) { c.PublicURL = text } }
+
 // TestMistakes checks that what cannot work is refused by its key, and Unsafe does not allow it.
 func TestMistakes(t *testing.T) {
 	for _, test := range []struct {
@@ -349,6 +352,49 @@ func TestMistakes(t *testing.T) {
 		{"another variable", "console_password_file", func(c *Config) {
 			c.ConsolePasswordFile = "$HOME/console"
 		}},
+		{"two lines", "metrics_token_file", func(c *Config) {
+			c.MetricsTokenFile = write(t, strong+"\nsecond\n", 0o600)
+		}},
+		{"two line breaks", "database_password_file", func(c *Config) {
+			c.DatabasePasswordFile = write(t, strong+"\n\n", 0o600)
+		}},
+		{"a byte order mark", "console_password_file", func(c *Config) {
+			c.ConsolePasswordFile = write(t, "\ufeff"+strong, 0o600)
+		}},
+		{"a document of discovery", "oidc_issuer", func(c *Config) {
+			c.OIDCIssuer = "https://login.test/.well-known/openid-configuration"
+		}},
+		{"a document of discovery", "console_oidc_issuer", operators(func(c *Config) {
+			c.ConsoleOIDCIssuer = "https://login.test/a/.well-known/openid-configuration/"
+		})},
+		{"a fragment", "public_url", publicURL("https://sign.test#")},
+		{"an empty query", "public_url", publicURL("https://sign.test?")},
+		{"no host", "public_url", publicURL("https://:8443")},
+		{"port 0", "public_url", publicURL("https://sign.test:0")},
+		{"no such port", "public_url", publicURL("https://sign.test:65536")},
+		{"the default port", `public_url "https://sign.test:443": it must be https://sign.test`, publicURL("https://sign.test:443")},
+		{"a colon", `public_url "https://sign.test:": it must be https://sign.test`, publicURL("https://sign.test:")},
+		{"capitals", `public_url "HTTPS://Sign.Test/": it must be https://sign.test,`, publicURL("HTTPS://Sign.Test/")},
+		{"other characters", "public_url", publicURL("https://bücher.test")},
+		{"capitals", "console_url", operators(func(c *Config) { c.ConsoleURL = "https://Console.test" })},
+		{"all addresses", "control", func(c *Config) { c.Listen, c.Control = ":1", "127.0.0.1:1" }},
+		{"all addresses", "control", func(c *Config) { c.Listen, c.Control = "127.0.0.1:1", "[::]:1" }},
+		{"one address", "control", func(c *Config) { c.Listen, c.Control = "localhost:1", "localhost:1" }},
+		{"one address for http", "listen_http", func(c *Config) {
+			c.TLSCertificate, c.TLSKey, c.Listen, c.ListenHTTP = "a", "b", "[::1]:1", "[0::1]:1"
+		}},
+		{"credentials of no bucket", "documents_credentials", func(c *Config) {
+			c.DocumentsCredentials = "id:" + strong
+		}},
+		{"no access key id", "documents_credentials", func(c *Config) {
+			c.Documents, c.DocumentsCredentials = "s3://bucket/prefix", strong
+		}},
+		{"a link to nothing", "data", func(c *Config) {
+			c.Data = filepath.Join(t.TempDir(), "data")
+			if err := os.Symlink("/nonexistent/signet", c.Data); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
 		c := safe()
 		c.Data, c.Unsafe = t.TempDir(), keysOfRisks()
@@ -371,7 +417,7 @@ func TestReadSecrets(t *testing.T) {
 	for _, f := range new(Config).secretFiles() {
 		for text, want := range map[string]string{
 			"a secret": "a secret", "a secret\n": "a secret", "a secret\r\n": "a secret",
-			" a\nb \n\n": " a\nb \n",
+			" a b \n": " a b ",
 		} {
 			path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), f.key)
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

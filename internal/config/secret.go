@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // A secretFile is a key of [Config] that names the file of a secret, such as console_password_file
@@ -57,6 +58,12 @@ func (c *Config) ReadSecrets() error {
 		if *f.value == "" {
 			return fmt.Errorf("%s: %s is empty", f.key, path)
 		}
+		if f.value != &c.KeysPassword && strings.ContainsFunc(*f.value, isControl) {
+			return fmt.Errorf(
+				"%s: %s must be one line of text: it has another line break, a control character or a byte order mark",
+				f.key, path,
+			)
+		}
 	}
 	return nil
 }
@@ -79,3 +86,7 @@ func expandPath(path string) (string, error) {
 	})
 	return expanded, err
 }
+
+// isControl reports whether a character is one of control, or the byte order mark that some editors
+// write.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\ufeff' }

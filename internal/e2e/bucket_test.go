@@ -222,7 +222,12 @@ func TestBucketOfAnother(t *testing.T) {
 		edit func(*config.Config)
 		want string
 	}{
-		"no documents line":  {func(c *config.Config) { c.Documents = "" }, "the documents folder"},
+		"no documents line": {
+			func(c *config.Config) { c.Documents, c.DocumentsCredentials = "", "" }, "the documents folder",
+		},
+		"credentials without the documents line": {
+			func(c *config.Config) { c.Documents = "" }, "they belong to a bucket in documents",
+		},
 		"empty bucket":       {func(c *config.Config) { c.Documents = server.Bucket(t) }, "has no identity"},
 		"another deployment": {func(c *config.Config) { c.Data = t.TempDir() }, "is new, and the documents bucket"},
 		"missing bucket": {
