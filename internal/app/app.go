@@ -223,6 +223,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err != nil {
 		return explainAuthority(err)
 	}
+	a.sweepUnfinished()
 	if !sandbox {
 		if err := a.recordFacts(ctx); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -235,4 +236,26 @@ func readKeyFiles(
 		files = append(files, keyFile{folder, f.Name, data, f.Changed})
 	}
 	return files, nil
+}
+
+// unfinishedAge is the age from which on a file that was not completed is left of a program that
+// was killed. Another node may be writing a younger one, by a clock that differs.
+const unfinishedAge = 24 * time.Hour
+
+// sweepUnfinished removes the hidden files that killed programs have left in the folders of the
+// deployment, such as the beginning of a key.
+func (a *App) sweepUnfinished() {
+	if a.Config.Data == "" {
+		return
+	}
+	for _, name := range []string{"", "keys", "authority"} {
+		folder := filepath.Join(a.Config.Data, name)
+		removed, err := disk.Sweep(folder, a.now().Add(-unfinishedAge))
+		if err != nil {
+			a.log.Warn("a file that was not completed stays", "err", err)
+		}
+		for _, name := range removed {
+			a.log.Info("removed a file that was not completed", "folder", folder, "file", name)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/config"
 )
@@ -79,5 +80,28 @@ func TestKeysIntoDatabase(t *testing.T) {
 	two, err := b.keys.Existing("webhook", elliptic.P256())
 	if err != nil || !one.Public().(*ecdsa.PublicKey).Equal(two.Public()) {
 		t.Errorf("its key of webhooks: %v", err)
+	}
+}
+
+// TestUnfinishedFiles checks that a start removes what a killed program has left in the folders of
+// the deployment, when it is old, and leaves other folders alone.
+func TestUnfinishedFiles(t *testing.T) {
+	c := newClinic(t, "")
+	c.start(false)
+	const left = ".new-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for folder, age := range map[string]time.Duration{
+		"keys": 25 * time.Hour, "authority": 23 * time.Hour, "": 48 * time.Hour, "other": 48 * time.Hour,
+	} {
+		c.must(os.MkdirAll(c.data(folder), 0o700))
+		c.must(os.WriteFile(c.data(folder, left), []byte("-----BEGIN"), 0o600))
+		c.must(os.Chtimes(c.data(folder, left), time.Time{}, time.Now().Add(-age)))
+	}
+	c.start(false)
+	for folder, stays := range map[string]bool{
+		"keys": false, "authority": true, "": false, "other": true,
+	} {
+		if _, err := os.Stat(c.data(folder, left)); (err == nil) != stays {
+			t.Errorf("%q: %v", folder, err)
+		}
 	}
 }

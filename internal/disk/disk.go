@@ -1,6 +1,6 @@
 // Package disk writes files that exist completely or not at all, whenever the process or the
 // machine stops. What a process writes and does not complete remains, at most, in a hidden file
-// beside the one it was to be.
+// beside the one it was to be, which [Sweep] removes.
 package disk
 
 import (
@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // Create creates a file that must not exist, with what write writes. If there is one with its name,
@@ -73,7 +75,7 @@ func Replace(path string, mode fs.FileMode, write func(*os.File) error) error {
 // complete writes a hidden file, which is on the disk, and returns its path. It removes the file if
 // that fails.
 func complete(folder string, mode fs.FileMode, write func(*os.File) error) (string, error) {
-	path := filepath.Join(folder, ".new-"+rand.Text())
+	path := filepath.Join(folder, unfinished+rand.Text())
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return "", err
@@ -86,6 +88,35 @@ func complete(folder string, mode fs.FileMode, write func(*os.File) error) (stri
 		return "", errors.Join(err, os.Remove(path))
 	}
 	return path, nil
+}
+
+// unfinished is what the names of hidden files begin with; a text of rand.Text follows.
+const unfinished = ".new-"
+
+// Sweep removes the hidden files in a folder that interrupted calls of [Create] and [Replace] have
+// left, and that were last written before a time. It returns their names. A folder that does not
+// exist has none.
+func Sweep(folder string, before time.Time) (removed []string, err error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		random, ok := strings.CutPrefix(e.Name(), unfinished)
+		if !ok || len(random) != len(rand.Text()) || !e.Type().IsRegular() {
+			continue
+		}
+		info, gone := e.Info()
+		if gone != nil || !info.ModTime().Before(before) {
+			continue
+		}
+		if e := os.Remove(filepath.Join(folder, info.Name())); e == nil {
+			removed = append(removed, info.Name())
+		} else if !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return removed, err
 }
 
 // SyncFolder flushes the names of the files in a folder, where the file system can do so.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/disk"
 )
@@ -214,5 +215,54 @@ func TestReplaceLinks(t *testing.T) {
 	names, err := os.ReadDir(dir)
 	if err != nil || len(names) != 3 || strings.HasPrefix(names[0].Name(), ".") {
 		t.Errorf("left: %v, %v", names, err)
+	}
+}
+
+// TestSweep checks that a sweep removes what a killed writer has left, when it is old, and nothing
+// else: neither the file that was completed under another name, nor what others have named alike.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	if removed, err := disk.Sweep(filepath.Join(dir, "none"), now); len(removed) > 0 || err != nil {
+		t.Errorf("no folder: %q, %v", removed, err)
+	}
+	const random = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	file := filepath.Join(dir, "file")
+	if err := disk.Create(file, 0o600, text("complete")); err != nil {
+		t.Fatal(err)
+	}
+	linked := filepath.Join(dir, ".new-"+random) // as after a kill between link and remove
+	if err := os.Link(file, linked); err != nil {
+		t.Fatal(err)
+	}
+	young := ".new-" + random[1:] + "2"
+	for _, name := range []string{young, ".new-123", ".new", "a.new-" + random} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, name), now, now.Add(-2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".new-"+random[2:]+"22"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(linked, now, now.Add(-4*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := disk.Sweep(dir, now.Add(-3*time.Hour))
+	if err != nil || !slices.Equal(removed, []string{filepath.Base(linked)}) {
+		t.Errorf("%q, %v", removed, err)
+	}
+	if err := os.Remove(filepath.Join(dir, ".new-"+random[2:]+"22")); err != nil {
+		t.Error(err)
+	}
+	holds(
+		t, dir, ".new", ".new", ".new-123", ".new-123", young, young, "a.new-"+random,
+		"a.new-"+random, "file", "complete",
+	)
+	removed, err = disk.Sweep(dir, now)
+	if err != nil || !slices.Equal(removed, []string{young}) {
+		t.Errorf("later: %q, %v", removed, err)
 	}
 }
