@@ -59,6 +59,7 @@ type subject struct {
 	listen    string // address of the public listener
 	free      func(path string) (bytes uint64, err error)
 	inMemory  func(path string) bool // whether a stop of the machine loses what is stored there
+	openFiles func() uint64          // how many files and sockets this process can have open
 	running   bool                   // it is the service of this process
 	id        string                 // identity of the deployment; "" if it is not known
 	store     *store.Store
@@ -145,6 +146,7 @@ func checks() []check {
 		},
 		{"login", atDoctor, needsProvider, false, checkLogin},
 		{"exposure", atDoctor, 0, false, checkExposure},
+		{"limits", atStart | atDoctor, 0, false, checkLimits},
 		{"tls", atStart | atDoctor, 0, false, checkTLS},
 		{"tls", atDoctor, 0, false, checkACME},
 		{"proxy", atDoctor, needsIdentity | needsProvider, false, checkProxy},

@@ -322,6 +322,13 @@ func checkOwner(_ context.Context, s *subject) Finding {
 				"every user of this machine can change %s", open,
 			)
 		}
+		if open := readable(data); open != "" {
+			return warning(
+				"chmod 700 "+data+", or 600 the file",
+				"every user of this machine can read %s, which has persons' names and numbers",
+				open,
+			)
+		}
 		return ok("all files in %s have the owner of the folder", data)
 	}
 	return faulty(
@@ -343,6 +350,21 @@ func openToOthers(data string) string {
 		path := filepath.Join(data, name)
 		info, err := os.Stat(path)
 		if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// readable returns the first of the databases in data that every user of the machine can read; ""
+// if there is none.
+func readable(data string) string {
+	if info, err := os.Stat(data); err != nil || info.Mode().Perm()&0o001 == 0 {
+		return ""
+	}
+	for _, name := range []string{"signet.db", "signet.db-wal"} {
+		path := filepath.Join(data, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
 			return path
 		}
 	}

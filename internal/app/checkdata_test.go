@@ -68,6 +68,13 @@ var dataMistakes = []mistake{
 		Fault, "deployment", "the keys folder", "correct data",
 	},
 	{
+		"database for all to read", func(c *clinic) {
+			allowed(0o755)(c)
+			allowed(0o644, "signet.db")(c)
+		},
+		Warning, "owner", "every user of this machine can read", "chmod 700",
+	},
+	{
 		"folder for all", allowed(0o777),
 		Warning, "owner", "every user of this machine can change", "chmod 700",
 	},

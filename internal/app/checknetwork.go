@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -120,7 +122,15 @@ func (s *subject) checkProvider(
 		remedy = "run signet secret rotate oidc, which makes a key that does, and let the provider fetch " +
 			"the JWKS again"
 	case errors.Is(err, login.ErrProfile):
-		remedy = fmt.Sprintf("set %[1]s_profile and %[1]s_encrypted to what the provider offers", key)
+		remedy = fmt.Sprintf(
+			"set %[1]s_profile and %[1]s_encrypted to what the provider offers (without "+
+				"%[1]s_client_secret the client authenticates by its key), or let it offer this", key,
+		)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		remedy = fmt.Sprintf(
+			"set %s_roots to a PEM file with the authority of the provider's certificate, if that is "+
+				"not a public one", key,
+		)
 	}
 	if errors.Is(err, login.ErrOffer) { // its list may not be complete
 		return warning(
@@ -177,6 +187,19 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 			"public_url is an address of this machine, which no phone can reach",
 		))
 	}
+	if u, err := url.Parse(c.PublicURL); err == nil && net.ParseIP(u.Hostname()) != nil &&
+		!config.IsLoopback(u.Hostname()) && c.UserVerification != string(signer.VerificationOff) {
+		list = append(list, warning(
+			"set public_url before the first start to a host name, or user_verification to off",
+			"public_url has an address, for which browsers have no credentials: no phone verifies its owner",
+		))
+	}
+	if c.Data != "" && !filepath.IsAbs(c.Data) {
+		list = append(list, warning(
+			"set data to a path that begins with /",
+			"data %q is another folder for a program that is started elsewhere", c.Data,
+		))
+	}
 	isAdmin := func(role string) bool { return strings.HasSuffix(role, "=admin") }
 	if c.ConsoleOIDCIssuer != "" && c.ConsolePassword == "" &&
 		!slices.ContainsFunc(c.ConsoleRoles, isAdmin) {
@@ -198,6 +221,33 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 		list = append(list, warning(
 			"remove allow_private, and set it for the relying parties that are on this network",
 			"JWKS and webhooks of relying parties may lead to private addresses",
+		))
+	}
+	return list
+}
+
+// otherFiles is how many files and sockets a node has open beside the connections of one listener.
+const otherFiles = 512
+
+// checkLimits finds limits that the service cannot keep, or that refuse what it is for.
+func checkLimits(_ context.Context, s *subject) (list []Finding) {
+	c := s.config
+	for _, limit := range []struct {
+		key string
+		mib int
+	}{{"upload_mib_per_party", c.UploadMiBPerParty}, {"upload_mib", c.UploadMiB}} {
+		if limit.mib > 0 && limit.mib<<20 < api.MaxDocumentBytes {
+			list = append(list, warning(
+				fmt.Sprintf("set %s to %d or more", limit.key, (api.MaxDocumentBytes+1<<20-1)>>20),
+				"%s is %d: larger documents are always refused (429)", limit.key, limit.mib,
+			))
+		}
+	}
+	if files := s.openFiles(); c.Connections > 0 && files < uint64(c.Connections)+otherFiles {
+		list = append(list, warning(
+			"raise it (LimitNOFILE of the unit, ulimit -n), or set connections to less",
+			"%d files and connections can be open, and connections allows %d: beyond the limit the "+
+				"service cannot open its database or documents", files, c.Connections,
 		))
 	}
 	return list

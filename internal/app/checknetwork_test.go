@@ -1,7 +1,10 @@
 package app
 
 import (
+	"crypto/x509"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -138,9 +141,140 @@ var networkMistakes = []mistake{
 		Warning, "tls", "no certificate of CN=Between", "tls_certificate",
 	},
 	{
+		"TLS files exchanged", func(c *clinic) {
+			c.config.TLSKey, c.config.TLSCertificate = c.withoutChain("sign.test")
+		},
+		Fault, "tls", "PEM inputs may have been switched", "name a certificate and its key",
+	},
+	{
+		"TLS chain in the wrong order", func(c *clinic) {
+			leaf, ca, key := c.certificate(&x509.Certificate{DNSNames: []string{"sign.test"}})
+			c.config.TLSCertificate, c.config.TLSKey = c.pem("CERTIFICATE", ca, leaf), key
+		},
+		Fault, "tls", "private key does not match", "the server's certificate before those of its CAs",
+	},
+	{
+		"TLS chain of another CA", func(c *clinic) {
+			leaf, _, key := c.certificate(&x509.Certificate{DNSNames: []string{"sign.test"}})
+			_, other, _ := c.certificate(&x509.Certificate{})
+			c.config.TLSCertificate, c.config.TLSKey = c.pem("CERTIFICATE", leaf, other), key
+		},
+		Warning, "tls", "no certificate of CN=Between", "into tls_certificate, after the server's",
+	},
+	{
+		"CA of the TLS certificate has ended", func(c *clinic) {
+			leaf, ca, key := c.certificate(&x509.Certificate{
+				DNSNames: []string{"sign.test"}, NotAfter: time.Now().AddDate(3, 0, 0),
+			})
+			c.config.TLSCertificate, c.config.TLSKey = c.pem("CERTIFICATE", leaf, ca), key
+			c.now = func() time.Time { return time.Now().AddDate(2, 0, 0) }
+		},
+		Fault, "tls", "CN=Between in tls_certificate ended on", "the present certificate of this CA",
+	},
+	{
+		"TLS certificate of tomorrow", func(c *clinic) {
+			c.config.TLSCertificate, c.config.TLSKey = c.withoutChain("sign.test")
+			c.now = func() time.Time { return time.Now().AddDate(0, 0, -1) }
+		},
+		Fault, "tls", "it is not valid before", "set the clock of this machine",
+	},
+	{
+		"TLS certificate for clients", func(c *clinic) {
+			leaf, ca, key := c.certificate(&x509.Certificate{
+				DNSNames:    []string{"sign.test"},
+				ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			})
+			c.config.TLSCertificate, c.config.TLSKey = c.pem("CERTIFICATE", leaf, ca), key
+		},
+		Fault, "tls", "not for servers", "install a certificate",
+	},
+	{
+		"TLS certificate that signs itself", func(c *clinic) {
+			self := &x509.Certificate{
+				DNSNames: []string{"sign.test"}, NotAfter: time.Now().AddDate(1, 0, 0),
+			}
+			leaf, key := c.issue(self, self, nil)
+			c.config.TLSCertificate, c.config.TLSKey = c.pem("CERTIFICATE", leaf), c.key(key)
+		},
+		Warning, "tls", "no authority has issued", "an authority that the phones",
+	},
+	{
+		"provider of an unknown authority",
+		func(c *clinic) { c.config.OIDCIssuer, _ = c.secureServer() },
+		Fault, "login", "authority that this machine does not trust", "set oidc_roots",
+	},
+	{
+		"provider without PKCE", offering("code_challenge_methods_supported", "plain"),
+		Fault, "login", "PKCE with S256", "let it offer this",
+	},
+	{
+		"provider without codes", offering("response_types_supported", "id_token"),
+		Fault, "login", "authorization codes", "let it offer this",
+	},
+	{
+		"ID tokens under the client's secret",
+		offering("id_token_signing_alg_values_supported", "HS256"),
+		Fault, "login", "its private key has signed, but HS256", "let it offer this",
+	},
+	{
+		"provider without secrets",
+		offering("token_endpoint_auth_methods_supported", "private_key_jwt"),
+		Fault, "login", "client secrets, but private_key_jwt",
+		"without oidc_client_secret the client authenticates by its key",
+	},
+	{
+		"provider with keys for encryption only", offering("jwks_uri", ""),
+		Fault, "login", "none of them is a public key for signatures", "oidc_issuer",
+	},
+	{
+		"public URL with an address",
+		func(c *clinic) { c.config.PublicURL = "https://192.0.2.7" },
+		Warning, "exposure", "no phone verifies its owner", "to a host name",
+	},
+	{
+		"data without a root", func(c *clinic) { c.config.Data = "data" },
+		Warning, "exposure", `data "data" is another folder`, "begins with /",
+	},
+	{
+		"uploads smaller than documents", func(c *clinic) { c.config.UploadMiB = 5 },
+		Warning, "limits", "upload_mib is 5: larger documents", "set upload_mib to 10",
+	},
+	{
+		"relying party's uploads smaller than documents",
+		func(c *clinic) { c.config.UploadMiBPerParty = 9 },
+		Warning, "limits", "upload_mib_per_party is 9", "set upload_mib_per_party to 10",
+	},
+	{
+		"too few files", func(c *clinic) { c.config.Connections, c.files = 8192, 4096 },
+		Warning, "limits", "4096 files and connections can be open", "LimitNOFILE",
+	},
+	{
 		"port of another program", func(c *clinic) {
 			c.config.Listen = strings.TrimPrefix(c.server(http.NotFound), "http://")
 		},
 		Fault, "listen", "another program answers", "set listen",
 	},
+}
+
+// offering plants a provider whose metadata has one list, or whose keys are not for signatures.
+func offering(list, value string) func(*clinic) {
+	return func(c *clinic) {
+		mux := http.NewServeMux()
+		s := httptest.NewServer(mux)
+		c.Cleanup(s.Close)
+		metadata := map[string]any{
+			"issuer": s.URL, "authorization_endpoint": s.URL + "/authorize",
+			"token_endpoint": c.provider.URL + "/token", "jwks_uri": c.provider.URL + "/keys",
+		}
+		if metadata[list] = []string{value}; value == "" {
+			metadata[list] = s.URL + "/keys"
+		}
+		mux.HandleFunc("/keys", text(`{"keys":[{"kty":"EC","use":"enc"},{"kty":"oct"}]}`))
+		mux.HandleFunc(
+			"/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+				_ = json.NewEncoder(w).Encode(metadata)
+			},
+		)
+		c.config.OIDCIssuer = s.URL
+	}
 }

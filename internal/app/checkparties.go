@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -117,6 +118,16 @@ func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
 		return faulty(
 			fmt.Errorf("its webhook answers %d to a POST: no receiver is there", status), remedy, "",
 		)
+	case status == http.StatusUnauthorized && asksLogin(answer.Header):
+		return faulty(
+			errors.New("its webhook answers 401 and asks for a login, which webhooks do not have"),
+			"let the relying party receive POST requests there without a login: their token proves "+
+				"who sends them", "",
+		)
+	case status == http.StatusUnsupportedMediaType:
+		return faulty(
+			fmt.Errorf("its webhook answers %d: it takes no application/json", status), remedy, "",
+		)
 	case status >= 500:
 		return warning(
 			"let the relying party look at its log", "its webhook answers %d to a POST without a token",
@@ -130,6 +141,16 @@ func (s *subject) checkReceiver(ctx context.Context, p *party.Party) Finding {
 		)
 	}
 	return ok("its receiver answers")
+}
+
+// asksLogin reports whether an answer asks for a password or another login that is not a token.
+func asksLogin(answer http.Header) bool {
+	return slices.ContainsFunc(answer.Values("WWW-Authenticate"), func(challenge string) bool {
+		scheme, _, _ := strings.Cut(challenge, " ")
+		return slices.Contains(
+			[]string{"basic", "digest", "negotiate", "ntlm"}, strings.ToLower(scheme),
+		)
+	})
 }
 
 // checkAuthorities looks when the authorities end that are trusted for a relying party's URLs.

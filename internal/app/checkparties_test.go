@@ -129,6 +129,23 @@ var partyMistakes = []mistake{
 		"correct webhook_url",
 	},
 	{
+		"webhook behind a login", func(c *clinic) {
+			c.config.Parties[0].WebhookURL = c.server(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", `Basic realm="rp"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+		},
+		Fault, "relying party ID", "asks for a login", "without a login",
+	},
+	{
+		"webhook of another content", func(c *clinic) {
+			c.config.Parties[0].WebhookURL = c.server(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusUnsupportedMediaType)
+			})
+		},
+		Fault, "relying party ID", "takes no application/json", "correct webhook_url",
+	},
+	{
 		"receiver fails", func(c *clinic) {
 			c.config.Parties[0].WebhookURL = c.server(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusBadGateway)

@@ -33,6 +33,12 @@ const stampRemedy = "check tsa_urls and the firewall; tsa_roots needs the root o
 // checkAuthorities takes a timestamp from each external authority.
 func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {
 	if len(s.config.TSAURLs) == 0 {
+		if s.config.TSARoots != "" || s.config.TSAPolicy != "" {
+			return []Finding{warning(
+				"set tsa_urls, or remove tsa_roots and tsa_policy",
+				"timestamps come from the built-in authority, because tsa_urls is empty",
+			)}
+		}
 		return []Finding{ok("the built-in authority")}
 	}
 	authority, err := s.authority()
@@ -79,7 +85,20 @@ var testDocument []byte
 // authority certifies persons.
 func checkSignature(ctx context.Context, s *subject) Finding {
 	begin := time.Now()
-	level, err := s.sign(ctx)
+	if _, err := s.authority(); err != nil {
+		return faulty(
+			shown(err), "restore the folder of the authority from a backup, all of its files", "",
+		)
+	}
+	level, until, err := s.sign(ctx)
+	due := until.Add(-s.config.RenewBefore)
+	if err == nil && !until.IsZero() && due.Before(s.now()) {
+		return warning(
+			"set renew_before to less, or use a timestamp authority whose certificate ends later",
+			"the certificate of a document's timestamp ends on %s, within renew_before: each document "+
+				"is to be renewed at once, which fails", until.UTC().Format(time.DateOnly),
+		)
+	}
 	return faulty(
 		shown(err),
 		"the findings on keys, certificates and timestamps say what is wrong",
@@ -90,14 +109,15 @@ func checkSignature(ctx context.Context, s *subject) Finding {
 	)
 }
 
-func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
+// sign returns the level of a document that it signs, and until when its newest timestamp is good.
+func (s *subject) sign(ctx context.Context) (level pades.Level, until time.Time, err error) {
 	authority, err := s.authority()
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	dir, err := os.MkdirTemp("", "signet-doctor-*")
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	other, err := ca.Open(dir, ca.Options{
@@ -105,24 +125,24 @@ func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
 		Rand: rand.Reader,
 	})
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	cert, err := other.IssueSigner(
 		ca.Subject{UIN: "S0000001I", Name: "Signet doctor"}, &key.PublicKey,
 	)
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	all, err := newStamps(
 		s.config, authority, sources{serviceEvidence{authority}, valid{other}}, s.now,
 		other.Chain()...,
 	)
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	original := bytes.NewReader(testDocument)
 	p, err := pades.Prepare(original, original.Size(), pades.Options{
@@ -130,12 +150,12 @@ func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
 		SignerName: cert.Subject.CommonName, SignedAt: s.now(), Rand: rand.Reader,
 	})
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	digest := sha256.Sum256(p.SignedAttributes(cert))
 	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	o := pades.SealOptions{
 		Chain: append([]*x509.Certificate{cert}, other.Chain()...), Timestamper: all.source,
@@ -147,16 +167,16 @@ func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
 	}
 	appended, level, err := pades.Seal(ctx, original, p, signature, o)
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
 	signed := bytes.NewReader(slices.Concat(testDocument, appended))
 	report, err := pades.Verify(signed, signed.Size(), pades.VerifyOptions{
 		Roots: other.Roots(), TSARoots: all.roots, Now: s.now(),
 	})
 	if err != nil {
-		return level, err
+		return level, until, err
 	}
-	return level, report.Meets(pades.Expectation{
+	return level, report.Until(), report.Meets(pades.Expectation{
 		Prepared: p, Certificate: cert, Level: s.config.Level(),
 	})
 }

@@ -22,7 +22,7 @@ var sealMistakes = []mistake{
 				c.must(os.Rename(filepath.Join(from, name), c.data("authority", name)))
 			}
 		},
-		Fault, "signature", "issuing was not issued by the authority beside it", "keys",
+		Fault, "signature", "issuing was not issued by the authority beside it", "restore the folder",
 	},
 	{
 		"no timestamp authority", func(c *clinic) { c.stamps.Close() },
@@ -49,6 +49,24 @@ var sealMistakes = []mistake{
 			c.now = func() time.Time { return time.Now().AddDate(0, -1, 0) }
 		},
 		Fault, "timestamps", "differs from the local clock", "set the clock of this machine",
+	},
+	{
+		"keys exchanged", func(c *clinic) {
+			ocsp, tsa, next := c.data("authority", "ocsp.key"), c.data("authority", "tsa.key"),
+				c.data("authority", "next")
+			c.must(os.Rename(ocsp, next))
+			c.must(os.Rename(tsa, ocsp))
+			c.must(os.Rename(next, tsa))
+		},
+		Fault, "signature", "ocsp: certificate and key do not belong together", "restore the folder",
+	},
+	{
+		"roots of no timestamp authority", func(c *clinic) { c.config.TSAURLs = nil },
+		Warning, "timestamps", "because tsa_urls is empty", "set tsa_urls, or remove tsa_roots",
+	},
+	{
+		"renewal before the timestamp", func(c *clinic) { c.config.RenewBefore = 40 * 8760 * time.Hour },
+		Warning, "signature", "within renew_before", "set renew_before to less",
 	},
 	{
 		"root is no certificate",

@@ -39,6 +39,7 @@ type clinic struct {
 	now      func() time.Time
 	free     func(path string) (uint64, error)
 	inMemory func(path string) bool
+	files    uint64 // that can be open
 	provider *httptest.Server
 	stamps   *httptest.Server
 	stamper  http.Handler // of stamps
@@ -56,6 +57,7 @@ func newClinic(t *testing.T, database string) *clinic {
 	c := &clinic{T: t, now: time.Now, party: partytest.Start(t)}
 	c.free = func(string) (uint64, error) { return 1 << 40, nil }
 	c.inMemory = func(string) bool { return false }
+	c.files = 1 << 20
 	roots := c.makeStamps()
 	p := c.party.Registration()
 	c.config = serviceConfig(t, database)
@@ -207,25 +209,42 @@ func (c *clinic) issue(
 	return der, key
 }
 
-// withoutChain returns the files of a certificate for a host, without that of the CA that has
-// issued it, and of its key.
-func (c *clinic) withoutChain(host string) (certificate, key string) {
+// certificate returns a certificate, that of the CA that has issued it, and the file of its key.
+// Without another end they end in a year.
+func (c *clinic) certificate(template *x509.Certificate) (leaf, ca []byte, key string) {
 	between := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "Between"}, NotAfter: time.Now().AddDate(1, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	_, by := c.issue(between, between, nil)
-	leaf, own := c.issue(&x509.Certificate{
-		NotAfter: time.Now().AddDate(1, 0, 0), DNSNames: []string{host},
-	}, between, by)
-	private, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		c.Fatal(err)
+	ca, by := c.issue(between, between, nil)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = between.NotAfter
 	}
-	file := func(kind string, der []byte) string {
-		return write(c.T, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})), 0o600)
+	leaf, own := c.issue(template, between, by)
+	return leaf, ca, c.key(own)
+}
+
+// key returns the file of a private key.
+func (c *clinic) key(key *ecdsa.PrivateKey) string {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	c.must(err)
+	return c.pem("PRIVATE KEY", der)
+}
+
+// pem returns a file with PEM blocks of one type.
+func (c *clinic) pem(kind string, blocks ...[]byte) string {
+	var text []byte
+	for _, der := range blocks {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
 	}
-	return file("CERTIFICATE", leaf), file("PRIVATE KEY", private)
+	return write(c.T, string(text), 0o600)
+}
+
+// withoutChain returns the files of a certificate for a host, without that of the CA that has
+// issued it, and of its key.
+func (c *clinic) withoutChain(host string) (certificate, key string) {
+	leaf, _, key := c.certificate(&x509.Certificate{DNSNames: []string{host}})
+	return c.pem("CERTIFICATE", leaf), key
 }
 
 // secureServer starts a server with a certificate of an authority of its own that ends in a year,
@@ -296,7 +315,8 @@ func (c *clinic) diagnose() (bad []Finding) {
 	settings := c.config
 	s := &subject{
 		config: &settings, listen: settings.Listen, now: c.now, after: time.After, free: c.free, inMemory: c.inMemory,
-		log: slog.New(slog.DiscardHandler),
+		openFiles: func() uint64 { return c.files },
+		log:       slog.New(slog.DiscardHandler),
 	}
 	list := s.examine(c.Context(), atDoctor)
 	text, err := json.Marshal(list)

@@ -34,7 +34,7 @@ func (a *App) Diagnose(ctx context.Context) []Finding { return a.subject(nil).ru
 func stopped(c *config.Config, log *slog.Logger) *subject {
 	return &subject{
 		config: c, listen: c.Listen, now: time.Now, after: time.After, log: log,
-		free: documents.FreeSpace, inMemory: documents.InMemory,
+		free: documents.FreeSpace, inMemory: documents.InMemory, openFiles: openFiles,
 	}
 }
 

@@ -21,7 +21,7 @@ func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
 		config: &a.Config, listen: a.Addr.String(), now: a.now, after: time.After,
 		log:  a.log,
-		free: a.free, inMemory: a.inMemory, running: true,
+		free: a.free, inMemory: a.inMemory, openFiles: openFiles, running: true,
 		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
 		stamps: stamps,
 	}

@@ -4,6 +4,7 @@ package app
 
 import (
 	"io/fs"
+	"math"
 	"syscall"
 )
 
@@ -14,4 +15,14 @@ func owner(info fs.FileInfo) (uid uint32, ok bool) {
 		return 0, false
 	}
 	return stat.Uid, true
+}
+
+// openFiles returns how many files and sockets this process can have open. Package os has raised
+// the limit as far as it can.
+func openFiles() uint64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxUint64
+	}
+	return uint64(limit.Cur) // int64 on FreeBSD
 }

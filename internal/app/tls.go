@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,8 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 	pair, err := tls.LoadX509KeyPair(c.TLSCertificate, c.TLSKey)
 	if err != nil {
 		return []Finding{faulty(
-			err, "let tls_certificate and tls_key name a certificate and its key, both in PEM", "",
+			err, "let tls_certificate and tls_key name a certificate and its key, both in PEM: the "+
+				"server's certificate before those of its CAs, and the key without a password", "",
 		)}
 	}
 	const remedy = "install a certificate for the host of public_url"
@@ -44,12 +47,40 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 	if err != nil {
 		return []Finding{faulty(err, remedy, "")}
 	}
+	use := pair.Leaf.ExtKeyUsage
+	if len(use)+len(pair.Leaf.UnknownExtKeyUsage) > 0 &&
+		!slices.Contains(use, x509.ExtKeyUsageServerAuth) &&
+		!slices.Contains(use, x509.ExtKeyUsageAny) {
+		return []Finding{faulty(
+			errors.New("the certificate is not for servers (extended key usage)"), remedy, "",
+		)}
+	}
 	text := "until " + pair.Leaf.NotAfter.UTC().Format(time.DateOnly)
 	switch left := pair.Leaf.NotAfter.Sub(s.now()); {
 	case left <= 0:
 		return []Finding{faulty(fmt.Errorf("%s: it has ended", text), remedy, "")}
+	case pair.Leaf.NotBefore.After(s.now()):
+		return []Finding{faulty(
+			fmt.Errorf("it is not valid before %s", pair.Leaf.NotBefore.UTC().Format(time.RFC3339)),
+			"set the clock of this machine; if it is right, "+remedy, "",
+		)}
 	case left < endingTLS:
 		return []Finding{warning(remedy, "%s: it ends soon", text)}
+	}
+	if bytes.Equal(pair.Leaf.RawIssuer, pair.Leaf.RawSubject) {
+		return []Finding{warning(
+			"install a certificate of an authority that the phones and browsers of signers trust",
+			"no authority has issued the certificate: browsers refuse it, or warn of it",
+		)}
+	}
+	if ca := issuer(pair); ca != nil && ca.NotAfter.Before(s.now()) {
+		return []Finding{faulty(
+			fmt.Errorf(
+				"%s in tls_certificate ended on %s", ca.Subject,
+				ca.NotAfter.UTC().Format(time.DateOnly),
+			),
+			"put the present certificate of this CA into tls_certificate, or renew the server's", "",
+		)}
 	}
 	if incomplete(pair) {
 		return []Finding{warning(
@@ -61,10 +92,22 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 	return []Finding{ok("%s", text)}
 }
 
-// incomplete reports whether the file of a certificate has no other one, although a CA that this
-// machine does not trust has issued it.
+// issuer returns the certificate in the file of a certificate that has issued it; nil if there is
+// none.
+func issuer(pair tls.Certificate) *x509.Certificate {
+	for _, der := range pair.Certificate[1:] {
+		ca, err := x509.ParseCertificate(der)
+		if err == nil && pair.Leaf.CheckSignatureFrom(ca) == nil {
+			return ca
+		}
+	}
+	return nil
+}
+
+// incomplete reports whether the file of a certificate lacks that of the CA which has issued it,
+// and which this machine does not trust.
 func incomplete(pair tls.Certificate) bool {
-	if len(pair.Certificate) > 1 || bytes.Equal(pair.Leaf.RawIssuer, pair.Leaf.RawSubject) {
+	if issuer(pair) != nil {
 		return false
 	}
 	_, err := pair.Leaf.Verify(x509.VerifyOptions{

@@ -2,13 +2,8 @@ package app
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,28 +44,10 @@ func TestToHTTPS(t *testing.T) {
 // TestCheckTLS plants mistakes in the files of the TLS certificate.
 func TestCheckTLS(t *testing.T) {
 	now := time.Now()
+	c := &clinic{T: t}
 	pair := func(host string, ends time.Time) (certificate, key string) {
-		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		template := &x509.Certificate{
-			SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotAfter: ends,
-		}
-		der, err := x509.CreateCertificate(
-			rand.Reader, template, template, private.Public(), private,
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-		if err != nil {
-			t.Fatal(err)
-		}
-		encode := func(kind string, der []byte) string {
-			return write(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})), 0o600)
-		}
-		return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
+		leaf, ca, key := c.certificate(&x509.Certificate{DNSNames: []string{host}, NotAfter: ends})
+		return c.pem("CERTIFICATE", leaf, ca), key
 	}
 	check := func(certificate, key string) Finding {
 		s := &subject{now: time.Now, config: &config.Config{

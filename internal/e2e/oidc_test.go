@@ -292,7 +292,7 @@ func TestFAPIMisconfigured(t *testing.T) {
 		{"right", func(*config.Config) {}, "accepts the client", "", http.StatusOK},
 		{
 			"no CA file", func(c *config.Config) { c.OIDCRoots = "" },
-			"oidc_issuer", "certificate", http.StatusServiceUnavailable,
+			"set oidc_roots", "certificate", http.StatusServiceUnavailable,
 		},
 		{
 			"a client that the provider does not know",

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 )
@@ -39,6 +40,9 @@ func (l *Login) Check(ctx context.Context) error {
 	}
 	p, f, err := l.discover(ctx)
 	if err != nil {
+		return err
+	}
+	if err := l.checkMethods(p); err != nil {
 		return err
 	}
 	if err := l.checkKeys(ctx, p.KeysURL); err != nil {
@@ -75,6 +79,39 @@ func (l *Login) Check(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrClient, err)
 	}
 	return l.checkOffer(p) // the code is refused, and not the client
+}
+
+// checkMethods looks whether a login can have a result at all, by the lists of the provider's
+// metadata. A list that is missing offers what this client uses.
+func (l *Login) checkMethods(p *discovered) error {
+	offers := func(list []string, need ...string) bool {
+		return len(list) == 0 || slices.ContainsFunc(list, func(one string) bool {
+			return slices.Contains(need, one)
+		})
+	}
+	switch {
+	case !offers(p.ResponseTypes, "code"):
+		return fmt.Errorf("%w: authorization codes (response_types_supported)", ErrProfile)
+	case !offers(p.ChallengeMethods, "S256"):
+		return fmt.Errorf("%w: PKCE with S256 (code_challenge_methods_supported)", ErrProfile)
+	case !offers(
+		p.IDTokenAlgorithms, oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
+		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+	):
+		return fmt.Errorf(
+			"%w: ID tokens that its private key has signed, but %s", ErrProfile,
+			strings.Join(p.IDTokenAlgorithms, ", "),
+		)
+	}
+	if !strings.HasPrefix(l.c.Issuer, "https:") {
+		return nil
+	}
+	for _, endpoint := range []string{p.AuthURL, p.TokenURL, p.KeysURL, p.PushURL} {
+		if strings.HasPrefix(endpoint, "http:") {
+			return fmt.Errorf("%w: https for all endpoints in its metadata", ErrProfile)
+		}
+	}
+	return nil
 }
 
 // checkOffer compares the configuration with the lists in the provider's metadata that the login
@@ -120,7 +157,9 @@ func (l *Login) checkKeys(ctx context.Context, address string) error {
 		return err
 	}
 	defer resp.Body.Close() // its transport has read the body, and bounded it
-	var set struct{ Keys []json.RawMessage }
+	var set struct {
+		Keys []struct{ Kty, Use string }
+	}
 	switch err := json.NewDecoder(resp.Body).Decode(&set); {
 	case resp.StatusCode != http.StatusOK:
 		return fmt.Errorf("the answer is %s", resp.Status)
@@ -129,5 +168,10 @@ func (l *Login) checkKeys(ctx context.Context, address string) error {
 	case len(set.Keys) == 0:
 		return errors.New("there is none")
 	}
-	return nil
+	for _, k := range set.Keys {
+		if k.Use != "enc" && k.Kty != "oct" {
+			return nil
+		}
+	}
+	return errors.New("none of them is a public key for signatures")
 }

@@ -47,6 +47,8 @@ type discovered struct {
 	Scopes            []string `json:"scopes_supported"`
 	ACRValues         []string `json:"acr_values_supported"`
 	ClaimNames        []string `json:"claims_supported"`
+	ResponseTypes     []string `json:"response_types_supported"`
+	ChallengeMethods  []string `json:"code_challenge_methods_supported"`
 }
 
 // provider is the OpenID Connect provider as it was discovered. Logins share one discovery, and one
