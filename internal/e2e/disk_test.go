@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/store/disktest"
 	"github.com/signet-sign/signet/internal/token"
@@ -46,48 +49,21 @@ func TestDiskFails(t *testing.T) {
 	}
 	runApp(t, a)
 	base, control := "http://"+a.Addr.String(), "http://"+a.Control.String()
-	initiate := func() answer {
-		return do(
-			t, "POST", base+api.BasePath+api.PathRequest, party.Token(token.Initiate),
-			"application/octet-stream", bytes.NewReader(pdftest.Minimal()),
-		)
-	}
-	cancel := func(id string) answer {
-		return do(
-			t, "POST", base+api.BasePath+api.PathCancel,
-			party.Token(token.Cancel, partytest.Claim("request_id", id)), "", nil,
-		)
-	}
-	ready := func(want bool) (body string) {
-		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-			got := do(t, "GET", control+"/readyz", "", "", nil)
-			if (got.status == http.StatusOK) == want {
-				return got.body
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("/readyz: %d %s", got.status, got.body)
-			}
-		}
-	}
-	var in api.Initiated
-	got := initiate()
-	if err := json.Unmarshal([]byte(got.body), &in); err != nil || in.RequestID == "" {
-		t.Fatalf("%d %s", got.status, got.body)
-	}
-	ready(true)
+	n := &diskNode{T: t, party: party, app: a}
+	id := n.initiated()
+	n.ready(true)
 
 	back := disktest.FailWrites(t)
 	log.reset()
-	initiate().unavailable(t, "initiate")
-	cancel(in.RequestID).unavailable(t, "cancel")
-	if got := do(t, "GET", base+"/sign/"+in.RequestID, "", "", nil); got.status != 200 {
+	n.initiate().unavailable(t, "initiate")
+	n.cancel(id).unavailable(t, "cancel")
+	if got := do(t, "GET", base+"/sign/"+id, "", "", nil); got.status != 200 {
 		t.Errorf("the landing page, which only reads: %d", got.status)
 	}
 	var report struct {
 		Checks map[string]struct{ Why string }
 	}
-	if err := json.Unmarshal([]byte(ready(false)), &report); err != nil {
+	if err := json.Unmarshal([]byte(n.ready(false)), &report); err != nil {
 		t.Fatal(err)
 	}
 	for check, want := range map[string]string{
@@ -109,12 +85,144 @@ func TestDiskFails(t *testing.T) {
 	}
 
 	back()
-	ready(true)
-	if got := cancel(in.RequestID); got.status != http.StatusOK {
+	n.ready(true)
+	if got := n.cancel(id); got.status != http.StatusOK {
 		t.Errorf("the disk is back, and cancel is answered %d %s", got.status, got.body)
 	}
-	if got := initiate(); got.status != http.StatusOK {
+	if got := n.initiate(); got.status != http.StatusOK {
 		t.Errorf("the disk is back, and initiate is answered %d %s", got.status, got.body)
+	}
+}
+
+// TestDiskFills fills the disk of a service with the files of another program. The node is not ready
+// and takes no upload; a cancel is carried out or answered 503. When there is room again, without a
+// restart, each request is as its answers have said, and the log has not filled up either.
+func TestDiskFills(t *testing.T) {
+	if !disktest.MountChild(t) {
+		return
+	}
+	party := partytest.Start(t)
+	c := configOf(party)
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
+	disktest.Mount(t, c.Data, 160<<20)
+	var log lockedBuffer
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runApp(t, a)
+	n := &diskNode{T: t, party: party, app: a}
+	var ids []string
+	for range 8 {
+		ids = append(ids, n.initiated())
+	}
+	n.ready(true)
+
+	full := filepath.Join(c.Data, "of another program")
+	fill := func(leave uint64) {
+		t.Helper()
+		f, err := os.Create(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			free, err := documents.FreeSpace(c.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if free <= leave {
+				break
+			}
+			if _, err := f.Write(make([]byte, min(free-leave, 1<<20))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancelled := map[string]bool{}
+	for _, leave := range []uint64{32 << 20, 0} {
+		fill(leave)
+		log.reset()
+		n.initiate().unavailable(t, "initiate")
+		if why := n.ready(false); !strings.Contains(why, "MiB are free") {
+			t.Errorf("%d bytes are free: %s", leave, why)
+		}
+		for range 3 {
+			id := ids[len(cancelled)]
+			got := n.cancel(id)
+			if cancelled[id] = got.status == http.StatusOK; !cancelled[id] {
+				if leave > 0 {
+					t.Errorf("cancel with room for it: %d %s", got.status, got.body)
+				}
+				got.unavailable(t, "cancel")
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); n > 12 {
+			t.Errorf("%d lines are logged:\n%s", n, log.String())
+		}
+	}
+
+	if err := os.Remove(full); err != nil {
+		t.Fatal(err)
+	}
+	n.ready(true)
+	n.initiated()
+	for _, id := range ids {
+		got, want := n.cancel(id), http.StatusOK
+		if cancelled[id] {
+			want = http.StatusBadRequest // it is cancelled already
+		}
+		if got.status != want {
+			t.Errorf("there is room, and cancel is answered %d %s, want %d", got.status, got.body, want)
+		}
+	}
+}
+
+// diskNode is a service whose disk a test takes away.
+type diskNode struct {
+	*testing.T
+	party *partytest.Party
+	app   *app.App
+}
+
+func (n *diskNode) initiate() answer {
+	return do(
+		n.T, "POST", "http://"+n.app.Addr.String()+api.BasePath+api.PathRequest,
+		n.party.Token(token.Initiate), "application/octet-stream", bytes.NewReader(pdftest.Minimal()),
+	)
+}
+
+// initiated returns the id of a new request.
+func (n *diskNode) initiated() string {
+	n.Helper()
+	var in api.Initiated
+	got := n.initiate()
+	if err := json.Unmarshal([]byte(got.body), &in); err != nil || in.RequestID == "" {
+		n.Fatalf("%d %s", got.status, got.body)
+	}
+	return in.RequestID
+}
+
+func (n *diskNode) cancel(id string) answer {
+	return do(
+		n.T, "POST", "http://"+n.app.Addr.String()+api.BasePath+api.PathCancel,
+		n.party.Token(token.Cancel, partytest.Claim("request_id", id)), "", nil,
+	)
+}
+
+// ready waits until the node is ready, or is not, and returns its report.
+func (n *diskNode) ready(want bool) (body string) {
+	n.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		got := do(n.T, "GET", "http://"+n.app.Control.String()+"/readyz", "", "", nil)
+		if (got.status == http.StatusOK) == want {
+			return got.body
+		}
+		if time.Now().After(deadline) {
+			n.Fatalf("/readyz: %d %s", got.status, got.body)
+		}
 	}
 }
 
