@@ -407,6 +407,26 @@ func TestDemoCancels(t *testing.T) {
 	b.state(id, "cancelled")
 }
 
+// The page says first how the last call was refused, if it was.
+func TestDemoSaysRefusals(t *testing.T) {
+	for _, c := range []struct {
+		call Exchange
+		want string
+	}{
+		{Exchange{Status: 400, Body: `{"error": "NOT_SIGNED"}`}, "400 NOT_SIGNED"},
+		{Exchange{Status: 502, Body: "Bad gateway"}, "502"},
+		{Exchange{Body: "no answer: connection refused"}, "no answer"},
+	} {
+		page := DemoRequest{Exchanges: []Exchange{c.call, {Status: 200}}}
+		if got := page.Refused(); got == nil || got.Answer() != c.want {
+			t.Errorf("%v is told as %v, want %q", c.call, got, c.want)
+		}
+	}
+	if got := (DemoRequest{Exchanges: []Exchange{{Status: 200}, {Status: 400}}}).Refused(); got != nil {
+		t.Errorf("an earlier refusal is told: %v", got)
+	}
+}
+
 // What each answer means for the state that is shown.
 func TestDemoStates(t *testing.T) {
 	for _, c := range []struct {

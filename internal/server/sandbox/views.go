@@ -1,8 +1,12 @@
 package sandbox
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -121,6 +125,16 @@ type Snippet struct{ Language, Text string }
 // OK reports whether the call succeeded.
 func (e Exchange) OK() bool { return e.Status >= 200 && e.Status < 300 }
 
+// Answer is the answer in a few words: its status, and its error code if it has one.
+func (e Exchange) Answer() string {
+	if e.Status == 0 {
+		return "no answer"
+	}
+	var refusal api.Error
+	_ = json.Unmarshal([]byte(e.Body), &refusal) // a body that is no refusal leaves it empty
+	return strings.TrimSpace(fmt.Sprint(e.Status, " ", refusal.Code))
+}
+
 // WebhookDelivery is a webhook that the demo received.
 type WebhookDelivery struct {
 	At time.Time
@@ -157,6 +171,14 @@ type DemoRequest struct {
 	ConsoleURL string
 	// Seq is the "seq" that StateURL answers, so that the page reloads after a webhook too.
 	Seq int64
+}
+
+// Refused is the last call if the service refused it, and otherwise nil.
+func (p DemoRequest) Refused() *Exchange {
+	if len(p.Exchanges) == 0 || p.Exchanges[0].OK() {
+		return nil
+	}
+	return &p.Exchanges[0]
 }
 
 // Open reports whether the request can still be signed.

@@ -74,6 +74,106 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
+// TestUnbrokenNames checks that names of 120 characters without a blank make no page wider than its
+// window, and are not cut, on a phone and where the tables of the console begin.
+func TestUnbrokenNames(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const rename = `(() => {
+		const short = "Wolfeschlegelsteinhausenbergerdorff", name = short.repeat(4).slice(0, 120);
+		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+		for (let n; (n = texts.nextNode()); ) n.data = n.data.replace(
+			/Tan Mei Lin|Ravi Kumar s.o Suresh|Nur Aisyah binte Rahman|Harbour Lane Housing Co-operative/g,
+			n.parentElement.closest(".button-text, .verdict h1") ? short : name); // which have names shortened
+		return document.body.innerText.includes(name);
+	})()`
+	const cut = `[...document.querySelectorAll("main *")].filter(e => e.checkVisibility() && e.clientWidth > 1 &&
+		[...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.scrollWidth > e.clientWidth + 1 &&
+		!["auto", "scroll"].includes(getComputedStyle(e).overflowX) && getComputedStyle(e).display !== "inline")
+		.map(e => e.tagName + "." + e.className).join(", ")`
+	seen := map[string]bool{}
+	for _, p := range Gallery() {
+		if template := p.Page.Meta().Template; !seen[template] && template != "document" {
+			do(t, ctx, window(360, 740, false), s.open(p.Name))
+			if seen[template] = eval[bool](t, ctx, rename); !seen[template] {
+				continue
+			}
+			for _, width := range []int64{360, 768, 1024} {
+				do(t, ctx, window(width, 740, false))
+				if over := eval[int](t, ctx, tooWide); over > 0 {
+					t.Errorf("%s is %d px wider than a window of %d px", p.Name, over, width)
+				}
+				if got := eval[string](t, ctx, cut); got != "" {
+					t.Errorf("%s, %d px: cut: %s", p.Name, width, got)
+				}
+			}
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d pages have a name", len(seen))
+	}
+}
+
+// TestReviewHead checks that a phone's page of a document names in full who asks for the signature,
+// beside the time left, and says it whole to screen readers, in every language.
+func TestReviewHead(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(portal.Document)
+	sample.Party.Name = "Demo Relying Party"
+	s.pages["head"] = Sample{"head", 200, sample}
+	for _, tag := range s.kit.Tags() {
+		t.Setenv("PAGE_LANG", tag)
+		do(t, ctx, window(360, 740, false), s.open("head"))
+		if got := eval[string](t, ctx, `(() => {
+			const eyebrow = document.querySelector(".review-head .eyebrow");
+			const left = document.querySelector(".deadline strong").getBoundingClientRect();
+			return [
+				eyebrow.scrollWidth > eyebrow.clientWidth ? "who asks is cut" : "",
+				eyebrow.offsetHeight > 30 ? "who asks takes two lines" : "",
+				left.right > innerWidth || left.width < 20 ? "the time left is out of the window" : "",
+				document.querySelector(".asks").textContent.length <= "Demo Relying Party".length ? "nothing is asked" : "",
+			].filter(Boolean).join(", ");
+		})()`); got != "" {
+			t.Errorf("%s: %s", tag, got)
+		}
+	}
+}
+
+// TestRequiredFields checks that a required field is not called faulty before the browser refuses
+// it, is then, and no longer once it is filled in.
+func TestRequiredFields(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const fault = `document.querySelector("[required]").ariaInvalid`
+	do(t, ctx, s.open("verify"), eventually(fault+` === "false"`),
+		click("[data-verify-form] button"), eventually(fault+` === "true"`))
+	do(t, ctx, s.open("phone-enrol"), eventually(fault+` === "false"`), script(`{
+		const name = document.querySelector("[required]");
+		name.value = "";
+		name.reportValidity();
+	}`), eventually(fault+` === "true"`), chromedp.Focus(chromedp.CSS("[required]")),
+		chromedp.KeyEvent("a"), eventually(fault+` === "false"`))
+}
+
+// TestDemoRefusal checks that the demo's page says on a phone, before anything is scrolled, that the
+// last call was refused and how, and no longer when a later call was not.
+func TestDemoRefusal(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(390, 844, false), s.open("demo-request"))
+	const notice = `document.querySelector("main > .notice.tone-bad")`
+	if got := eval[string](t, ctx, `(e => e && e.getBoundingClientRect().bottom < innerHeight ?
+		e.innerText.trim() : "")(`+notice+`)`); got !=
+		"The service refused your last call: 400 ACTIVE_SESSION_ONGOING. See the answer" {
+		t.Errorf("the page says %q", got)
+	}
+	do(t, ctx, s.open("demo-request-cancelled"))
+	if !eval[bool](t, ctx, notice+` === null`) {
+		t.Error("the refusal is shown after a later call")
+	}
+}
+
 // TestPrint shows that a page on paper has no controls, is not cut at the edge of a window that
 // scrolls, and fits the width of A4.
 func TestPrint(t *testing.T) {

@@ -23,9 +23,21 @@ export function guardForms(): void {
     announce(text("working"));
   };
   document.addEventListener("submit", guard, { capture: true });
+  tellFaults();
   addEventListener("pageshow", () => {
     leaving = 0;
     findAll<HTMLFormElement>("form[data-sent]").forEach(release);
+  });
+}
+
+/** Has a field that is empty at first called faulty once the browser has refused it, and not before. */
+function tellFaults(): void {
+  const fault = "aria-invalid"; // Chromium else tells screen readers that a required field is invalid while it is empty
+  for (const field of findAll("[required]")) if (!field.hasAttribute(fault)) field.setAttribute(fault, "false");
+  document.addEventListener("invalid", (e) => (e.target as Element).setAttribute(fault, "true"), { capture: true });
+  document.addEventListener("input", (e) => {
+    const field = e.target as HTMLInputElement;
+    if (field.getAttribute(fault) === "true" && field.validity.valid) field.setAttribute(fault, "false");
   });
 }
 
