@@ -1,8 +1,8 @@
 package pdf
 
 import (
+	"cmp"
 	"slices"
-	"strings"
 )
 
 // Permissions are the changes that the signatures of a document allow to later
@@ -22,13 +22,19 @@ type Lock struct {
 	Action string `json:"action"` // All, Include or Exclude
 	// full names; a name stands for all fields below it too
 	Fields []string `json:"fields,omitempty"`
+
+	tops []string // of Fields; set for locks that were read
 }
 
 // Covers reports whether the lock covers the field with a full name.
 func (l Lock) Covers(name string) bool {
-	listed := slices.ContainsFunc(l.Fields, func(n string) bool {
-		return n == name || strings.HasPrefix(name, n+".")
-	})
+	tops := l.tops
+	if tops == nil {
+		tops = topFields(l.Fields)
+	}
+	// Only the last one that is not after the name can be above it.
+	i, listed := slices.BinarySearchFunc(tops, name, compareFields)
+	listed = listed || i > 0 && below(name, tops[i-1])
 	switch l.Action {
 	case "All":
 		return true
@@ -38,6 +44,41 @@ func (l Lock) Covers(name string) bool {
 		return !listed
 	}
 	return false
+}
+
+// topFields returns the names that are below no other one, in the order of compareFields. A form may
+// have tens of thousands of fields, all of them in a lock.
+func topFields(names []string) []string {
+	names = slices.Clone(names)
+	slices.SortFunc(names, compareFields)
+	tops := names[:0]
+	for _, n := range names {
+		if len(tops) == 0 || n != tops[len(tops)-1] && !below(n, tops[len(tops)-1]) {
+			tops = append(tops, n)
+		}
+	}
+	return tops
+}
+
+// compareFields orders full names so that those below a field come right after it.
+func compareFields(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '.':
+			return -1
+		case b[i] == '.':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// below reports whether a field is below another one in the tree of fields.
+func below(name, top string) bool {
+	return len(name) > len(top) && name[len(top)] == '.' && name[:len(top)] == top
 }
 
 // Locked reports whether one of the locks covers a field.
@@ -152,6 +193,7 @@ func (p *Permissions) addLock(d *Document, parms Object) error {
 		}
 		lock.Fields = append(lock.Fields, e.Text())
 	}
+	lock.tops = topFields(lock.Fields)
 	p.Locks = append(p.Locks, lock)
 	return nil
 }
