@@ -62,7 +62,7 @@ var imports = map[string]string{
 	"internal/webhook":         "api internal/keydir internal/party internal/calllog internal/request",
 	"internal/obs":             "",
 	"internal/fault":           "api internal/keydir internal/token",
-	"internal/server":          "internal/server/limit",
+	"internal/server":          "api internal/server/httpx internal/server/limit",
 	"internal/server/limit":    "api",
 	"internal/server/security": "internal/server/limit internal/signer",
 	"internal/server/httpx":    "api internal/request internal/server/security internal/server/limit",

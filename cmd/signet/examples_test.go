@@ -269,6 +269,15 @@ func TestFirstCall(t *testing.T) {
 				needsNode(t)
 			case "python":
 				needsPython(t)
+				oldest := regexp.MustCompile(`Python 3\.(\d+) or newer`).FindStringSubmatch(commands)
+				if oldest == nil {
+					t.Fatalf("no version of Python: %s", commands)
+				}
+				out, err := shell(t, root, "/usr/bin/python3 -c 'import ast; "+
+					"ast.parse(open(\"examples/python/shop.py\").read(), feature_version=(3, "+oldest[1]+"))'")
+				if err != nil {
+					t.Errorf("Python 3.%s does not read the example: %v: %s", oldest[1], err, out)
+				}
 				_, commands, _ = strings.Cut(commands, "'PyJWT[crypto]'\n")
 				commands = strings.ReplaceAll(commands, ".venv/bin/python", "/usr/bin/python3")
 			case "go":

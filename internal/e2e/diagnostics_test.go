@@ -59,7 +59,17 @@ func TestDiagnostics(t *testing.T) {
 		},
 		{
 			"no PDF", s.upload(t, s.party.Token(token.Initiate), []byte("hello")),
-			calllog.Initiate, calllog.CheckDocument, "PDF", "signet locate",
+			calllog.Initiate, calllog.CheckDocument, "PDF", "not its path",
+		},
+		{
+			"no bytes", s.upload(t, s.party.Token(token.Initiate), nil),
+			calllog.Initiate, calllog.CheckDocument, "empty", "--data-binary @FILE",
+		},
+		{
+			"a page too far", initiate(octets, partytest.Claim("sign_locations", []any{
+				map[string]any{"page": 9, "x": 0, "y": 0},
+			})),
+			calllog.Initiate, calllog.CheckDocument, "page 9 of 1", "signet locate",
 		},
 		{
 			"a PDF without line ends", s.upload(

@@ -31,6 +31,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // cut is how long the handlers of connections that were closed may take to notice it.
@@ -153,7 +156,9 @@ func Headers(h http.Handler, https bool) http.Handler {
 // localhost. Under DNS rebinding, where an attacker's name resolves to 127.0.0.1, the header holds
 // the attacker's name.
 func LocalHost(h http.Handler) http.Handler {
-	return hosts(h, "this listener is for this machine", func(host string, ip netip.Addr) bool {
+	const refusal = "This listener is for this machine: call it as localhost or 127.0.0.1. For others, " +
+		"start it with a control token"
+	return hosts(h, refusal, func(host string, ip netip.Addr) bool {
 		return host == "localhost" || ip.IsLoopback()
 	})
 }
@@ -162,13 +167,11 @@ func LocalHost(h http.Handler) http.Handler {
 // listener on a developer's machine that containers and phones reach too. DNS rebinding requires
 // another name.
 func OwnHost(h http.Handler, own string) http.Handler {
-	return hosts(
-		h,
-		"this host is not the one of public_url",
-		func(host string, ip netip.Addr) bool {
-			return strings.EqualFold(host, own) || host == "localhost" || ip.IsValid()
-		},
-	)
+	const refusal = "The Host header names another host than public_url: start the sandbox with " +
+		"--public-url and the URL that you call, or call it as localhost or by its address"
+	return hosts(h, refusal, func(host string, ip netip.Addr) bool {
+		return strings.EqualFold(host, own) || host == "localhost" || ip.IsValid()
+	})
 }
 
 // hosts answers requests whose Host header is allowed. allowed gets the name without the port and,
@@ -184,7 +187,7 @@ func hosts(
 		host = strings.Trim(host, "[]")
 		ip, _ := netip.ParseAddr(host) // invalid for a name
 		if !allowed(host, ip) {
-			http.Error(w, refusal, http.StatusMisdirectedRequest)
+			httpx.WriteJSON(w, http.StatusMisdirectedRequest, api.ErrClientSide(refusal))
 			return
 		}
 		h.ServeHTTP(w, r)

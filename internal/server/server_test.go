@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/api"
 )
 
 // TestLimits checks that a request that is malformed, or has too many headers, never reaches the
@@ -125,7 +128,18 @@ func TestLocalHost(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("Host %q: %d, want %d", host, w.Code, want)
 		}
+		if w.Code == 421 && !refuses(w, "call it as localhost or 127.0.0.1") {
+			t.Errorf("Host %q: %v %s", host, w.Header(), w.Body)
+		}
 	}
+}
+
+// refuses reports whether an answer is the JSON of a refusal whose description has a text.
+func refuses(w *httptest.ResponseRecorder, text string) bool {
+	var refusal api.Error
+	return w.Header().Get("Content-Type") == "application/json" &&
+		json.Unmarshal(w.Body.Bytes(), &refusal) == nil &&
+		refusal.Code == api.CodeClientSide && strings.Contains(refusal.Description, text)
 }
 
 func TestOwnHost(t *testing.T) {
@@ -142,6 +156,9 @@ func TestOwnHost(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("Host %q: %d, want %d", host, w.Code, want)
+		}
+		if w.Code == 421 && !refuses(w, "start the sandbox with --public-url") {
+			t.Errorf("Host %q: %v %s", host, w.Header(), w.Body)
 		}
 	}
 }

@@ -53,6 +53,9 @@ func nearest(authorization string, call Call, check Check, cause string) string 
 			return "Send the token in one line, without a prefix and without line breaks."
 		case says("this has 5"):
 			return "Sign the token (JWS); do not encrypt it (JWE)."
+		case says("not base64url") && strings.HasSuffix(authorization, "'"),
+			says("not base64url") && strings.HasSuffix(authorization, `"`):
+			return "Send the token without quotes; Python writes b'...' for bytes: decode() them first."
 		case says("not base64url") && strings.ContainsAny(authorization, "+/="):
 			return "Encode the three parts in base64url without padding: - and _ instead of + and " +
 				"/, and no =."
@@ -84,6 +87,9 @@ func nearest(authorization string, call Call, check Check, cause string) string 
 		return s.adviseForm()
 	case CheckPayload:
 		switch {
+		case s.header.has("zip"):
+			return "Leave the payload uncompressed: tokens are signed (JWS), and only encrypted ones " +
+				"(JWE) may be compressed."
 		case says("same name"):
 			return "Write each member once."
 		case says("nested"), says("members"):
@@ -93,6 +99,9 @@ func nearest(authorization string, call Call, check Check, cause string) string 
 		return adviseClaims(s.claims, call, cause)
 	case CheckTimes:
 		switch {
+		case s.hasLifetime():
+			return "Write iat and exp as times in seconds since 1970, not as a lifetime: exp is iat + " +
+				"120, not 120."
 		case says("the most is"):
 			return "Set exp to iat + 120 or less."
 		case says("not after iat"):
@@ -147,7 +156,7 @@ func adviseClaims(claims object, call Call, cause string) string {
 		return "Divide by 1000: iat and exp are seconds (JavaScript: Math.floor(Date.now() / " +
 			"1000))."
 	case says("not a number of seconds"):
-		return "Write iat and exp as numbers of seconds, not as strings or dates."
+		return "Write iat and exp as numbers of seconds since 1970, not as strings, dates or null."
 	case says("not a UUID"):
 		return "Set jti to a new UUID, such as crypto.randomUUID() makes."
 	case says("they differ"):
@@ -164,6 +173,9 @@ func adviseClaims(claims object, call Call, cause string) string {
 	}
 	if !says("missing") {
 		return ""
+	}
+	if says("].") {
+		return "Give each place the members page, x and y: [{\"page\": 1, \"x\": 0.1, \"y\": 0.1}]."
 	}
 	for _, name := range claimNames {
 		if claims.has(name) || !says(name) {
@@ -221,6 +233,8 @@ func adviseArguments(claims object, says func(text string) bool) string {
 		return "Send from 1 to 20 places; signet locate finds them by a text of the document."
 	case says("must not contain the character"):
 		return "Remove line breaks, control and invisible characters from doc_name."
+	case says("doc_name must"):
+		return "Write doc_name as a string of 1 to 255 characters, such as the name of the file."
 	}
 	return ""
 }
@@ -252,6 +266,13 @@ func readSent(authorization string) (s sent) {
 	s.encoded = parts[2]
 	s.signature, _ = base64.RawURLEncoding.DecodeString(parts[2])
 	return s
+}
+
+// hasLifetime reports whether exp is a number of seconds from now, and not a time since 1970.
+func (s sent) hasLifetime() bool {
+	const year2001 = 1e9
+	exp, err := readSeconds(s.claims.get("exp"))
+	return err == nil && exp.Unix() < year2001
 }
 
 // adviseForm is about a signature that has another length than r and s.

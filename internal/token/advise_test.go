@@ -143,6 +143,8 @@ func TestAdvise(t *testing.T) {
 			"RSA", signed(func(rs []byte) string { return raw(slices.Repeat(rs, 4)) }),
 			token.CheckForm, "one of RSA",
 		},
+		{"JSON", `"` + good + `"`, token.CheckAuthorization, "without quotes"},
+		{"bytes of Python", "b'" + good + "'", token.CheckAuthorization, "decode() them first"},
 		{"padding", good + "==", token.CheckAuthorization, "without padding"},
 		{
 			"standard base64", signed(func(rs []byte) string {
@@ -184,6 +186,34 @@ func TestAdvise(t *testing.T) {
 		{
 			"line break", b.party.Token(token.Initiate, partytest.Claim("doc_name", "a\nb")),
 			token.CheckArguments, "Remove line breaks",
+		},
+		{
+			"no name", b.party.Token(token.Initiate, partytest.Claim("doc_name", "")),
+			token.CheckArguments, "1 to 255 characters",
+		},
+		{
+			"pageNumber",
+			b.party.Token(token.Initiate, partytest.Claim("sign_locations", []any{
+				map[string]any{"pageNumber": 1, "x": 0.1, "y": 0.1},
+			})),
+			token.CheckArguments, "the members page, x and y",
+		},
+		{
+			"compressed",
+			b.party.Key("ES256").Sign(
+				[]byte(`{"alg":"ES256","kid":"key-1","zip":"DEF"}`), []byte("x\x9c\xab\x56"),
+			),
+			token.CheckPayload, "uncompressed",
+		},
+		{
+			"a lifetime after a time",
+			b.party.Token(token.Initiate, partytest.Claim("exp", 120)), token.CheckTimes,
+			"not as a lifetime",
+		},
+		{
+			"a lifetime after 0",
+			b.party.Token(token.Initiate, partytest.Claims(map[string]any{"iat": 0, "exp": 120})),
+			token.CheckTimes, "not as a lifetime",
 		},
 		{"half a signature", good[:len(good)-40], token.CheckForm, "JOSE library"},
 		{

@@ -63,6 +63,9 @@ func refusedEdits(b *bench) []refused {
 		{"header b64", token.Initiate, partytest.Header("b64", true), "b64 is refused"},
 		{"header b64 false", token.Initiate, partytest.Header("b64", false), "b64 is refused"},
 		{"typ DPoP", token.Initiate, partytest.Header("typ", "dpop+jwt"), "typ is neither"},
+		{
+			"typ with a long s", token.Initiate, partytest.Header("typ", "JO\u017fE"), "typ is neither",
+		},
 		{"typ null", token.Initiate, partytest.Header("typ", nil), "typ is neither"},
 		{"typ number", token.Initiate, partytest.Header("typ", 1), "typ is neither"},
 		{"alg absent", token.Initiate, partytest.NoHeader("alg"), "alg is missing"},

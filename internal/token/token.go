@@ -149,7 +149,8 @@ func (t *token) readHeader(header object) error {
 // ordinaryType reports whether typ names no special type. Explicitly typed tokens, such as DPoP
 // proofs, are for another recipient, possibly with the same key (RFC 8725, section 3.11).
 func ordinaryType(typ string) bool {
-	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "JOSE")
+	typ = strings.ToLower(typ) // EqualFold takes U+017F, the long s, for an s
+	return typ == "jwt" || typ == "jose"
 }
 
 // decoys returns a key of each algorithm. Their private keys are 1, and so no secret: what they

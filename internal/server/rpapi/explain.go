@@ -70,6 +70,10 @@ func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 	case check == calllog.CheckDocument && strings.Contains(refusal.Description, "startxref"):
 		return "If a viewer opens the file, send its bytes as they are: curl does so with " +
 			"--data-binary, and leaves out line ends with --data."
+	case check == calllog.CheckDocument && (strings.Contains(refusal.Description, "is empty") ||
+		strings.Contains(refusal.Description, "does not start")):
+		return "Send the bytes of the PDF as the body: not its path, not base64, JSON or a form " +
+			"(curl: --data-binary @FILE)."
 	case check == calllog.CheckDocument:
 		return "Mend the document or the places as the reason says; signet locate FILE.pdf " +
 			"shows its pages and finds places."
