@@ -46,8 +46,8 @@ func (l Lock) Covers(name string) bool {
 	return false
 }
 
-// topFields returns the names that are below no other one, in the order of compareFields. A form may
-// have tens of thousands of fields, all of them in a lock.
+// topFields returns the names that are below no other one, in the order of compareFields. A form
+// may have tens of thousands of fields, all of them in a lock.
 func topFields(names []string) []string {
 	names = slices.Clone(names)
 	slices.SortFunc(names, compareFields)
