@@ -180,7 +180,7 @@ func printCertificates(out io.Writer, what string, certs []*x509.Certificate) {
 func parseSerial(text string) (*big.Int, error) {
 	serial, ok := new(big.Int).SetString(strings.ReplaceAll(text, ":", ""), 16)
 	if !ok || serial.Sign() <= 0 {
-		return nil, fmt.Errorf("serial number %q: it must be hexadecimal", text)
+		return nil, usageError{fmt.Errorf("serial number %q: it must be hexadecimal", text)}
 	}
 	return serial, nil
 }

@@ -68,7 +68,9 @@ func (c *conformCmd) config() (conform.Config, error) {
 		return config, err
 	}
 	if (c.OtherClientID == "") != (c.OtherKey == "") {
-		return config, errors.New("a second party needs --other-client-id and --other-key")
+		return config, usageError{
+			errors.New("a second party needs --other-client-id and --other-key"),
+		}
 	}
 	if c.OtherKey != "" {
 		config.Other = &conform.Party{ClientID: c.OtherClientID}
@@ -82,12 +84,17 @@ func (c *conformCmd) config() (conform.Config, error) {
 			all, func(m conform.Mistake) bool { return m.Name == string(c.Plant) },
 		)
 		if i < 0 {
-			return config, fmt.Errorf("no mistake is called %q; --plant list prints all", c.Plant)
+			return config, usageError{
+				fmt.Errorf("no mistake is called %q; --plant list prints all", c.Plant),
+			}
 		}
 		config.Mistake = &all[i]
 		if c.Rule == nil {
 			config.Rules = []string{all[i].Rule}
 		}
+	}
+	if err := config.CheckRules(); err != nil {
+		return config, usageError{err}
 	}
 	return config, nil
 }

@@ -58,17 +58,23 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 		return nil
 	}
 	if c.Plant == "" && (c.Initiate == "" || c.Cancel == "") {
-		return errors.New("--initiate and --cancel are needed")
+		return usageError{errors.New("--initiate and --cancel are needed, or --plant")}
 	}
 	settings := relyingparty.Config{
 		ClientID: c.ClientID, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
 		WebhookURL: c.WebhookURL, Patience: c.Patience, KeysPause: c.KeysPause, Rules: c.Rule,
+	}
+	if err := settings.CheckRules(); err != nil {
+		return usageError{err}
 	}
 	var planted *relyingparty.Planted
 	if c.Plant != "" {
 		planted, err = relyingparty.Plant(
 			strings.TrimPrefix(c.Plant, "right"), c.ClientID, c.Patience*3/2,
 		)
+		if errors.Is(err, relyingparty.ErrNoMistake) {
+			return usageError{fmt.Errorf("%w; --plant list prints all", err)}
+		}
 		if err != nil {
 			return err
 		}

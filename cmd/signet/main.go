@@ -120,24 +120,33 @@ func (e usageError) Unwrap() error { return e.error }
 // run runs the program with its arguments and returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
+	printed := &printer{Writer: out}
 	parser, err := newParser(
-		&cli{}, kong.Writers(out, errs), kong.Exit(func(code int) { exit = code }),
+		&cli{}, kong.Writers(printed, errs), kong.Exit(func(code int) { exit = code }),
 	)
 	if err != nil {
 		fmt.Fprintln(errs, "signet:", err)
 		return 1
 	}
 	command, err := parser.Parse(args)
-	if exit >= 0 { // --help
+	switch {
+	case printed.err != nil:
+		err = printed.err
+	case exit >= 0: // --help
 		return exit
+	case err != nil:
+		if parse := new(kong.ParseError); errors.As(err, &parse) {
+			command = parse.Context
+		}
+		return misused(errs, err, command)
+	default:
+		err = command.Run(&environment{ctx, args, getenv, printed, errs})
 	}
-	if err != nil {
-		fmt.Fprintln(errs, "signet:", err)
-		return exitUsage
-	}
-	err = command.Run(&environment{ctx, args, getenv, out, errs})
 	if status := exitStatus(0); errors.As(err, &status) {
 		return int(status)
+	}
+	if err == nil {
+		err = printed.err // commands that print many lines do not look at the error of each
 	}
 	if err == nil {
 		return 0
@@ -145,11 +154,35 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if ctx.Err() != nil { // by Ctrl-C or SIGTERM, whatever the error then is about
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	fmt.Fprintln(errs, "signet:", err)
 	if errors.As(err, new(usageError)) {
-		return exitUsage
+		return misused(errs, err, command)
 	}
+	fmt.Fprintln(errs, "signet:", err)
 	return 1
+}
+
+// misused reports arguments that make no sense, and returns the exit status for them.
+func misused(errs io.Writer, err error, command *kong.Context) int {
+	name := "signet"
+	if command != nil && command.Selected() != nil {
+		name = command.Selected().FullPath()
+	}
+	fmt.Fprintf(errs, "signet: %v; see %s --help\n", err, name)
+	return exitUsage
+}
+
+// printer is the standard output. It remembers the first error.
+type printer struct {
+	io.Writer
+	err error
+}
+
+func (p *printer) Write(b []byte) (int, error) {
+	n, err := p.Writer.Write(b)
+	if p.err == nil {
+		p.err = err
+	}
+	return n, err
 }
 
 // newParser returns the parser of the command line into c.
@@ -213,6 +246,9 @@ Stop with Ctrl-C.
 
 // isTerminal reports whether w is a terminal or another character device.
 func isTerminal(w io.Writer) bool {
+	if p, ok := w.(*printer); ok {
+		w = p.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

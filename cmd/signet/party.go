@@ -63,7 +63,7 @@ func (c *operatorCaller) call(ctx context.Context, method, path string, in, out 
 func (c *credential) callAPI(ctx context.Context, at, method, path string, in, out any) error {
 	base, err := url.Parse(strings.TrimSuffix(at, "/"))
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return errors.New("--console: it is not an http or https URL")
+		return usageError{errors.New("--console: it is not an http or https URL")}
 	}
 	secret, err := c.authorization(base)
 	if err != nil {
@@ -117,9 +117,9 @@ func (c *credential) authorization(base *url.URL) (func(*http.Request), error) {
 	}
 	host := base.Hostname()
 	if base.Scheme == "http" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
-		return nil, errors.New(
+		return nil, usageError{errors.New(
 			"--console: the credential is sent over https, or over http to this machine only",
-		)
+		)}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -130,7 +130,7 @@ func (c *credential) authorization(base *url.URL) (func(*http.Request), error) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) }, nil
 	}
 	if c.By == "" {
-		return nil, errors.New("--password-file needs --by with your name")
+		return nil, usageError{errors.New("--password-file needs --by with your name")}
 	}
 	return func(r *http.Request) { r.SetBasicAuth(c.By, secret) }, nil
 }

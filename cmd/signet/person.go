@@ -101,7 +101,7 @@ type personForgetCmd struct {
 
 func (c *personForgetCmd) Run(env *environment) error {
 	if c.Console == "" && c.By == "" {
-		return errors.New("--by with your name is missing")
+		return usageError{errors.New("--by with your name is missing")}
 	}
 	uin, err := readUIN(env)
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *tokenMakeCmd) Run(env *environment) error {
 	claims := map[string]any{}
 	need := func(flag string, missing bool) error {
 		if missing {
-			return fmt.Errorf("a token for %s needs --%s", c.Call, flag)
+			return usageError{fmt.Errorf("a token for %s needs --%s", c.Call, flag)}
 		}
 		return nil
 	}

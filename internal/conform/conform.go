@@ -164,6 +164,9 @@ func Judge(ctx context.Context, config Config) (*report.Report, error) {
 	if config.Webhooks != nil {
 		defer config.Webhooks.Close()
 	}
+	if err := config.CheckRules(); err != nil {
+		return nil, err
+	}
 	j, err := newJudge(config)
 	if err != nil {
 		return nil, err
@@ -201,17 +204,30 @@ func Judge(ctx context.Context, config Config) (*report.Report, error) {
 		}
 		r.Verdicts = append(r.Verdicts, v)
 	}
-	if len(r.Verdicts) == 0 {
-		return nil, fmt.Errorf("no rule that can be judged has a number of %q", config.Rules)
-	}
 	return r, nil
+}
+
+// CheckRules returns an error if an entry of Rules is the number of no rule that can be judged and
+// of no section that has one.
+func (c *Config) CheckRules() error {
+	for _, number := range c.Rules {
+		if !slices.ContainsFunc(rules(), func(r rule) bool { return within(r.number, number) }) {
+			return fmt.Errorf("no rule that can be judged has the number %q", number)
+		}
+	}
+	return nil
 }
 
 // wants reports whether a rule is one of those to judge.
 func (c *Config) wants(number string) bool {
 	return c.Rules == nil || slices.ContainsFunc(c.Rules, func(r string) bool {
-		return number == r || strings.HasPrefix(number, r+".")
+		return within(number, r)
 	})
+}
+
+// within reports whether a rule is the one with a number, or of the section with it.
+func within(rule, number string) bool {
+	return rule == number || strings.HasPrefix(rule, number+".")
 }
 
 func newJudge(config Config) (*judge, error) {

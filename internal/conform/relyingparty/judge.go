@@ -89,15 +89,23 @@ func cannotTell(format string, args ...any) finding {
 	return finding{report.CannotTell, fmt.Sprintf(format, args...), nil}
 }
 
+// CheckRules returns an error if an entry of Rules names no rule.
+func (c *Config) CheckRules() error {
+	for _, name := range c.Rules {
+		if !slices.ContainsFunc(rules, func(r rule) bool { return r.called(name) }) {
+			return fmt.Errorf("there is no rule %q", name)
+		}
+	}
+	return nil
+}
+
 // Judge judges a relying party. The error is about the configuration, or the end of ctx.
 func Judge(ctx context.Context, c Config) (*report.Report, error) {
 	if c.Initiate == nil || c.Cancel == nil {
 		return nil, errors.New("the actions initiate and cancel are needed")
 	}
-	for _, name := range c.Rules {
-		if !slices.ContainsFunc(rules, func(r rule) bool { return r.called(name) }) {
-			return nil, fmt.Errorf("there is no rule %q", name)
-		}
+	if err := c.CheckRules(); err != nil {
+		return nil, err
 	}
 	c.Patience = cmp.Or(c.Patience, 10*time.Second)
 	c.KeysPause = cmp.Or(c.KeysPause, 61*time.Second)

@@ -132,12 +132,15 @@ type plantedRequest struct {
 	handled      int
 }
 
+// ErrNoMistake is the error of [Plant] for a name that no mistake has.
+var ErrNoMistake = errors.New("there is no mistake")
+
 // Plant returns a relying party with the client id and the mistake of a name; "" is none. late is
 // how long its late download waits. [Planted.Use] tells it the service.
 func Plant(mistake, clientID string, late time.Duration) (*Planted, error) {
 	if mistake != "" &&
 		!slices.ContainsFunc(Mistakes, func(m Mistake) bool { return m.Name == mistake }) {
-		return nil, fmt.Errorf("there is no mistake %q", mistake)
+		return nil, fmt.Errorf("%w %q", ErrNoMistake, mistake)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
