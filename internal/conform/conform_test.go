@@ -11,6 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -115,6 +119,65 @@ func TestSandbox(t *testing.T) {
 	if r.Count(report.Pass) != len(r.Verdicts) || len(r.Verdicts) < 110 {
 		t.Errorf("%s", b.String())
 	}
+	s.checkCost(t)
+}
+
+// checkCost holds what docs/conformance.md says that a judge costs against what the sandbox has
+// seen of one.
+func (s *sandbox) checkCost(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`makes some (\d+) calls, and leaves some (\d+) requests`).
+		FindSubmatch(text)
+	if said == nil {
+		t.Fatal("docs/conformance.md does not say how many calls and requests there are")
+	}
+	about := func(what string, n int, said []byte) {
+		if want, err := strconv.Atoi(string(said)); err != nil || n < want*9/10 || n > want*11/10 {
+			t.Errorf("%d %s, and docs/conformance.md says %s", n, what, said)
+		}
+	}
+	calls := 0
+	counts := regexp.MustCompile(
+		`(?m)^signet_http_request_duration_seconds_count\{.*route="(.*?)".*\} (\d+)$`,
+	)
+	for _, m := range counts.FindAllSubmatch(s.fetch(t, "/metrics"), -1) {
+		n, err := strconv.Atoi(string(m[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls += n
+	}
+	about("calls", calls, said[1])
+	var list struct{ Requests []struct{ State string } }
+	if err := json.Unmarshal(s.fetch(t, "/requests?limit=1000"), &list); err != nil {
+		t.Fatal(err)
+	}
+	waiting := 0
+	for _, r := range list.Requests {
+		if slices.Contains([]string{"created", "locked", "session"}, r.State) {
+			waiting++
+		}
+	}
+	about("requests wait for a signer", waiting, said[2])
+}
+
+// fetch returns the answer of the control listener to a GET.
+func (s *sandbox) fetch(t *testing.T, path string) []byte {
+	t.Helper()
+	resp, err := http.Get(s.config.Control + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s: %v", path, resp.Status, err)
+	}
+	return body
 }
 
 // TestMistakes checks that each planted mistake is found by its rule, which says what is wrong and
