@@ -61,7 +61,7 @@ var imports = map[string]string{
 	// edges
 	"internal/webhook":         "api internal/keydir internal/party internal/calllog internal/request",
 	"internal/obs":             "",
-	"internal/fault":           "api internal/keydir internal/token",
+	"internal/fault":           "api internal/keydir internal/server/httpx internal/token",
 	"internal/server":          "api internal/server/httpx internal/server/limit",
 	"internal/server/limit":    "api",
 	"internal/server/security": "internal/server/limit internal/signer",

@@ -79,6 +79,10 @@ func TestFaultsOfCalls(t *testing.T) {
 			(kind == "" || !strings.Contains(c.rule, kind)) {
 			t.Errorf("%s: the header says %q", c.rule, kind)
 		}
+		if why := header.Get("Signet-Explanation"); c.status >= 500 &&
+			!strings.Contains(why, "the fault "+header.Get("Signet-Fault")+" was injected") {
+			t.Errorf("%s: the explanation is %q", c.rule, why)
+		}
 		if wait := header.Get("Retry-After"); (wait == "2") != (c.status == 503) {
 			t.Errorf("%s: Retry-After: %s", c.rule, wait)
 		}

@@ -304,8 +304,11 @@ func TestDownload(t *testing.T) {
 			"nothing":           s.url + "/documents/" + in.RequestID,
 			"an unknown id":     replace(in.RequestID, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"),
 		} {
-			if a := do(t, "GET", link, "", "", nil); !a.is(403, "UNAUTHORIZED", "Unauthorized.") {
-				t.Errorf("%s: %d %q", name, a.status, a.body)
+			a := do(t, "GET", link, "", "", nil)
+			why := a.header.Get("Signet-Explanation")
+			if !a.is(403, "UNAUTHORIZED", "Unauthorized.") ||
+				!strings.Contains(why, "not a link of ours. Follow signed_doc_url as it was given") {
+				t.Errorf("%s: %d %q, because %q", name, a.status, a.body, why)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -62,13 +64,13 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		w.Header().Set(Header, string(rule.Kind))
 		switch rule.Kind {
 		case Error:
-			refuse(w, r, http.StatusInternalServerError, api.ErrServerSide)
+			refuse(w, r, rule.Kind, http.StatusInternalServerError, api.ErrServerSide)
 		case Unavailable:
 			seconds := math.Ceil(time.Duration(rule.Delay).Seconds())
 			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-			refuse(w, r, http.StatusServiceUnavailable, api.ErrUnavailable)
+			refuse(w, r, rule.Kind, http.StatusServiceUnavailable, api.ErrUnavailable)
 		case ResultFailed:
-			refuse(w, r, http.StatusBadRequest, ErrRequestFailed)
+			refuse(w, r, rule.Kind, http.StatusBadRequest, ErrRequestFailed)
 		case DownloadDamaged:
 			next.ServeHTTP(&damager{ResponseWriter: w}, r)
 		case DownloadCut:
@@ -78,7 +80,7 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		case AnswerExtended:
 			extend(w, r, next)
 		case DownloadExpired:
-			refuse(w, r, http.StatusForbidden, api.ErrUnauthorized)
+			refuse(w, r, rule.Kind, http.StatusForbidden, api.ErrUnauthorized)
 		case Reset:
 			reset(w)
 		case Slow:
@@ -166,14 +168,18 @@ func targetOf(r *http.Request) (t Target, ok bool) {
 
 // refuse reads the body before it answers, because many clients write the whole request before they
 // read. A client that waits for "100 Continue" has sent none.
-func refuse(w http.ResponseWriter, r *http.Request, status int, refusal *api.Error) {
+func refuse(w http.ResponseWriter, r *http.Request, kind Kind, status int, refusal *api.Error) {
 	if r.Header.Get("Expect") == "" {
 		_, _ = io.Copy(io.Discard, r.Body) // the server's timeout bounds it
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(refusal)
+	w.Header().Set(
+		httpx.HeaderExplanation,
+		fmt.Sprintf(
+			"%s because the fault %s was injected. DELETE /faults of the control listener removes "+
+				"the faults.", refusal.Code, kind,
+		),
+	)
+	httpx.WriteJSON(w, status, refusal)
 }
 
 // reset closes the connection with a TCP reset.

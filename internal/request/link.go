@@ -35,7 +35,9 @@ func (s *Service) Follow(
 		return nil, nil, api.ErrUnauthorized.Because("not a link of ours")
 	}
 	if s.now().After(time.Unix(exp, 0)) {
-		return nil, nil, api.ErrUnauthorized.Because("the link ended at %d", exp)
+		return nil, nil, api.ErrUnauthorized.Because(
+			"the link ended at %s", time.Unix(exp, 0).UTC().Format(time.RFC3339),
+		)
 	}
 	err = twice(func() (err error) {
 		if r, err = s.Get(ctx, id); err != nil {

@@ -82,11 +82,17 @@ func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 }
 
 // explained adds the remedy to an error, for the explanation in the sandbox.
-func explained(err error, d *calllog.Diagnosis) error {
-	if d == nil || d.Remedy == "" {
-		return err
+func explained(err error, kind calllog.Kind, d *calllog.Diagnosis) error {
+	switch {
+	case d != nil && d.Remedy != "":
+		return fmt.Errorf("%w. %s", err, d.Remedy)
+	case kind == calllog.Download && httpx.Refused(err):
+		return fmt.Errorf(
+			"%w. Follow signed_doc_url as it was given, within two minutes; each result call "+
+				"gives a new one.", err,
+		)
 	}
-	return fmt.Errorf("%w. %s", err, d.Remedy)
+	return err
 }
 
 // decimalLimit is 10 MB in decimal. The real service may mean that (docs/contract.md, 14.13).

@@ -47,7 +47,7 @@ func (a *API) recorded(
 			if j.Explain && diagnosis != nil {
 				w.Header().Set(HeaderDiagnostics, diagnosis.ID)
 			}
-			j.Refuse(w, r, explained(err, diagnosis))
+			j.Refuse(w, r, explained(err, kind, diagnosis))
 			c.noteRefusal(r, kind, diagnosis, err)
 		}
 		a.tell(r, kind, c, diagnosis, err)

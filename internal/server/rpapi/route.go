@@ -37,7 +37,7 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 	}
 	handle("GET", api.PathKeys, http.HandlerFunc(a.serveKeys))
 	handle("GET", api.PathOpenAPI, http.HandlerFunc(serveOpenAPI))
-	links := httpx.JSON{Status: linkStatus, Log: a.Log}
+	links := httpx.JSON{Status: linkStatus, Explain: a.Explain, Log: a.Log}
 	handle("GET", "/documents/{request_id}", a.recorded(links, calllog.Download, a.download))
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
