@@ -83,16 +83,18 @@ func advise(kind calllog.Kind, check token.Check, refusal *api.Error) string {
 
 // explained adds the remedy to an error, for the explanation in the sandbox.
 func explained(err error, kind calllog.Kind, d *calllog.Diagnosis) error {
+	remedy := ""
 	switch {
-	case d != nil && d.Remedy != "":
-		return fmt.Errorf("%w. %s", err, d.Remedy)
+	case d != nil:
+		remedy = d.Remedy
 	case kind == calllog.Download && httpx.Refused(err):
-		return fmt.Errorf(
-			"%w. Follow signed_doc_url as it was given, within two minutes; each result call "+
-				"gives a new one.", err,
-		)
+		remedy = "Follow signed_doc_url as it was given, within two minutes; each result call gives " +
+			"a new one."
 	}
-	return err
+	if remedy == "" {
+		return err
+	}
+	return fmt.Errorf("%w. %s", err, remedy)
 }
 
 // decimalLimit is 10 MB in decimal. The real service may mean that (docs/contract.md, 14.13).
