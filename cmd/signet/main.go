@@ -21,6 +21,7 @@
 //	signet webhook     receive, check and send webhooks
 //	signet conform     judge a server by the rules of the contract
 //	signet conform-rp  judge a relying party
+//	signet completion  print what completes the commands in a shell
 //
 // Every key of the configuration (see internal/config.Config) is a flag, an environment variable
 // with the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence,
@@ -59,28 +60,30 @@ func main() {
 
 // cli is the command line.
 type cli struct {
-	Sandbox   sandboxCmd   `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
-	Serve     serveCmd     `cmd:"" help:"Run the service."`
-	Doctor    doctorCmd    `cmd:"" help:"Check the service and everything that it depends on."`
-	Backup    backupCmd    `cmd:"" help:"Write an encrypted backup, also while the service runs."`
-	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or check what was restored."`
-	Migrate   migrateCmd   `cmd:"" help:"Migrate the database, or say what a migration would do."`
-	Documents documentsCmd `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
-	Verify    verifyCmd    `cmd:"" help:"Check the signatures of PDFs."`
-	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
-	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
-	Person    personCmd    `cmd:"" help:"Answer a person's request for deletion."`
-	Party     partyCmd     `cmd:"" help:"Manage the relying parties of a running service."`
-	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
-	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
-	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
-	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`
-	Keys      keysCmd      `cmd:"" help:"Make and serve the keys of a relying party."`
-	Locate    locateCmd    `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
-	Webhook   webhookCmd   `cmd:"" help:"Receive, check and send webhooks."`
-	Conform   conformCmd   `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
-	ConformRP conformRPCmd `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                                   name:"conform-rp"`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Sandbox    sandboxCmd    `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
+	Serve      serveCmd      `cmd:"" help:"Run the service."`
+	Doctor     doctorCmd     `cmd:"" help:"Check the service and everything that it depends on."`
+	Backup     backupCmd     `cmd:"" help:"Write an encrypted backup, also while the service runs."`
+	Restore    restoreCmd    `cmd:"" help:"Restore a backup, or check what was restored."`
+	Migrate    migrateCmd    `cmd:"" help:"Migrate the database, or say what a migration would do."`
+	Documents  documentsCmd  `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
+	Verify     verifyCmd     `cmd:"" help:"Check the signatures of PDFs."`
+	LTV        ltvCmd        `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
+	CA         caCmd         `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
+	Person     personCmd     `cmd:"" help:"Answer a person's request for deletion."`
+	Party      partyCmd      `cmd:"" help:"Manage the relying parties of a running service."`
+	Secret     secretCmd     `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
+	Audit      auditCmd      `cmd:"" help:"Export the audit log, and check exports and evidence."`
+	Request    requestCmd    `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
+	Token      tokenCmd      `cmd:"" help:"Make and explain the tokens that authorise calls."`
+	Keys       keysCmd       `cmd:"" help:"Make and serve the keys of a relying party."`
+	Locate     locateCmd     `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
+	Webhook    webhookCmd    `cmd:"" help:"Receive, check and send webhooks."`
+	Conform    conformCmd    `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
+	ConformRP  conformRPCmd  `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                                   name:"conform-rp"`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print a script with which bash, zsh or fish completes commands, flags and values."`
+	Complete   completeCmd   `cmd:"" hidden:""`
 }
 
 // configured is the flags that both servers have.
