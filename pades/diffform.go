@@ -47,8 +47,8 @@ func (c *differ) form(a, b pdf.Object) error {
 				continue
 			}
 		case "NeedAppearances":
-			if !y.IsNull() && y.Kind() != pdf.Boolean || y.Bool() && !x.Bool() {
-				break
+			if !y.IsNull() && y.Kind() != pdf.Boolean || y.Bool() {
+				break // it still asks: it must be as it was
 			}
 			if ok, err := c.undemanded(x, now, owner); err != nil {
 				return err

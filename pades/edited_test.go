@@ -214,6 +214,10 @@ func TestFormStopsAsking(t *testing.T) {
 			objects[sum] = v.set(sum, tc.sum...)
 			objects[agree] = v.set(agree, tc.agree...)
 			v = newVictim(t, w, w.signedWith(t, v.update(objects), "first", "", ""))
+			s := w.verify(t, v.update(map[int]string{v.root(): form(v, "true")})).Signatures[0]
+			if s.Err() != nil || len(s.Changes) > 0 {
+				t.Errorf("it still asks: %v, %v", s.Changes, s.Err())
+			}
 			for _, need := range []string{"", "false"} {
 				s := w.verify(t, v.update(map[int]string{v.root(): form(v, need)})).Signatures[0]
 				want := ChangeOther
