@@ -28,7 +28,7 @@ func freePorts(t *testing.T, ports ...string) *strings.Replacer {
 	t.Helper()
 	var pairs []string
 	for _, port := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := freePort()
 		if err != nil {
 			t.Fatal(err)
 		}

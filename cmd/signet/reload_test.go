@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -180,7 +179,7 @@ func TestSandboxHangup(t *testing.T) {
 // freeAddr is an address that nothing listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}

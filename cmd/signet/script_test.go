@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -54,19 +53,26 @@ func TestPartyPostgres(t *testing.T) {
 	testscript.Run(t, p)
 }
 
+// freePort listens on a port that nothing else listens on. It lies below the range from which the
+// system takes ports for outgoing connections, so that it is still free for a program that is
+// started after this listener is closed.
+func freePort() (l net.Listener, err error) {
+	for range 100 {
+		l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+		if err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
+}
+
 // scripts are the scripts of a folder.
 func scripts(dir string) testscript.Params {
 	return testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
-			// Four ports of this script's own, below the range from which the system takes ports for
-			// outgoing connections.
-			for _, name := range []string{"LISTEN", "CONTROL", "KEYS", "HOOK"} {
-				var l net.Listener
-				err := errors.New("no port tried")
-				for tries := 0; err != nil && tries < 100; tries++ {
-					l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-				}
+			for _, name := range []string{"LISTEN", "CONTROL", "KEYS", "HOOK"} { // ports of its own
+				l, err := freePort()
 				if err != nil {
 					return err
 				}

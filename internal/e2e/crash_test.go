@@ -99,7 +99,7 @@ func newProcess(t *testing.T) *process {
 // freeAddr is an address that no one listens on. It lies below the range from which the system
 // takes ports for outgoing connections, so that a program which is down for a moment finds it free
 // again.
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))

@@ -39,7 +39,7 @@ func TestWebhookReceivers(t *testing.T) {
 		}},
 	} {
 		t.Run(receiver.name, func(t *testing.T) {
-			addr := freeAddress(t)
+			addr := freeAddr(t)
 			s := start(t, func(c *config.Config) { c.Parties[0].WebhookURL = "http://" + addr + "/webhook" })
 			s.party.Now = time.Now
 			store := t.TempDir()

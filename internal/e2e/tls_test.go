@@ -223,8 +223,8 @@ func TestACME(t *testing.T) {
 			party := partytest.Start(t)
 			c := configOf(party)
 			c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-			c.Listen, c.ListenHTTP = freeAddress(t), freeAddress(t)
-			unused := freeAddress(t)
+			c.Listen, c.ListenHTTP = freeAddr(t), freeAddr(t)
+			unused := freeAddr(t)
 			authority := startPebble(t, c.Listen, unused)
 			if by == "http-01" {
 				authority = startPebble(t, unused, c.ListenHTTP)
@@ -262,17 +262,6 @@ func TestACME(t *testing.T) {
 	}
 }
 
-// freeAddress is a loopback address on which nothing listens.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // pebble is a running ACME authority.
 type pebble struct{ url, roots string }
 
@@ -288,7 +277,7 @@ func startPebble(t testing.TB, tlsAddress, httpAddress string) pebble {
 	dir := t.TempDir()
 	certificate, key := newCertificate(t, "localhost")
 	files := map[string][]byte{"acme.crt": certificate, "acme.key": key}
-	address := freeAddress(t)
+	address := freeAddr(t)
 	port := func(address string) int {
 		a, err := net.ResolveTCPAddr("tcp", address)
 		if err != nil {
