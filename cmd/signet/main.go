@@ -40,6 +40,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -60,29 +61,30 @@ func main() {
 
 // cli is the command line.
 type cli struct {
-	Sandbox    sandboxCmd    `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
-	Serve      serveCmd      `cmd:"" help:"Run the service."`
-	Doctor     doctorCmd     `cmd:"" help:"Check the service and everything that it depends on."`
-	Backup     backupCmd     `cmd:"" help:"Write an encrypted backup, also while the service runs."`
-	Restore    restoreCmd    `cmd:"" help:"Restore a backup, or check what was restored."`
-	Migrate    migrateCmd    `cmd:"" help:"Migrate the database, or say what a migration would do."`
-	Documents  documentsCmd  `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
-	Verify     verifyCmd     `cmd:"" help:"Check the signatures of PDFs."`
-	LTV        ltvCmd        `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
-	CA         caCmd         `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
-	Person     personCmd     `cmd:"" help:"Answer a person's request for deletion."`
-	Party      partyCmd      `cmd:"" help:"Manage the relying parties of a running service."`
-	Secret     secretCmd     `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
-	Audit      auditCmd      `cmd:"" help:"Export the audit log, and check exports and evidence."`
-	Request    requestCmd    `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
-	Token      tokenCmd      `cmd:"" help:"Make and explain the tokens that authorise calls."`
-	Keys       keysCmd       `cmd:"" help:"Make and serve the keys of a relying party."`
-	Locate     locateCmd     `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
-	Webhook    webhookCmd    `cmd:"" help:"Receive, check and send webhooks."`
-	Conform    conformCmd    `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
-	ConformRP  conformRPCmd  `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                                   name:"conform-rp"`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
-	Completion completionCmd `cmd:"" help:"Print a script with which bash, zsh or fish completes commands, flags and values."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
+	Serve     serveCmd     `cmd:"" help:"Run the service."`
+	Doctor    doctorCmd    `cmd:"" help:"Check the service and everything that it depends on."`
+	Backup    backupCmd    `cmd:"" help:"Write an encrypted backup, also while the service runs."`
+	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or check what was restored."`
+	Migrate   migrateCmd   `cmd:"" help:"Migrate the database, or say what a migration would do."`
+	Documents documentsCmd `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
+	Verify    verifyCmd    `cmd:"" help:"Check the signatures of PDFs."`
+	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
+	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
+	Person    personCmd    `cmd:"" help:"Answer a person's request for deletion."`
+	Party     partyCmd     `cmd:"" help:"Manage the relying parties of a running service."`
+	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
+	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
+	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
+	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`
+	Keys      keysCmd      `cmd:"" help:"Make and serve the keys of a relying party."`
+	Locate    locateCmd    `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
+	Webhook   webhookCmd   `cmd:"" help:"Receive, check and send webhooks."`
+	Conform   conformCmd   `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
+	ConformRP conformRPCmd `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                                   name:"conform-rp"`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print what makes bash, zsh or fish complete commands and flags."`
 	Complete   completeCmd   `cmd:"" hidden:""`
 }
 
@@ -133,8 +135,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	}
 	command, err := parser.Parse(args)
 	switch {
-	case printed.err != nil:
-		err = printed.err
+	case printed.err() != nil:
+		err = printed.err()
 	case exit >= 0: // --help
 		return exit
 	case err != nil:
@@ -149,7 +151,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return int(status)
 	}
 	if err == nil {
-		err = printed.err // commands that print many lines do not look at the error of each
+		err = printed.err() // commands that print many lines do not look at the error of each
 	}
 	if err == nil {
 		return 0
@@ -174,18 +176,27 @@ func misused(errs io.Writer, err error, command *kong.Context) int {
 	return exitUsage
 }
 
-// printer is the standard output. It remembers the first error.
+// printer is the standard output, also of commands that print from several goroutines. It remembers
+// the first error.
 type printer struct {
 	io.Writer
-	err error
+	first atomic.Pointer[error]
 }
 
 func (p *printer) Write(b []byte) (int, error) {
 	n, err := p.Writer.Write(b)
-	if p.err == nil {
-		p.err = err
+	if err != nil {
+		p.first.CompareAndSwap(nil, &err)
 	}
 	return n, err
+}
+
+// err returns the first error of a write, or nil.
+func (p *printer) err() error {
+	if err := p.first.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // newParser returns the parser of the command line into c.
