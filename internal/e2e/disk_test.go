@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -39,17 +40,8 @@ func TestDiskFails(t *testing.T) {
 	if !disktest.Child(t) {
 		return
 	}
-	party := partytest.Start(t)
-	c := configOf(party)
-	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 	var log lockedBuffer
-	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runApp(t, a)
-	base, control := "http://"+a.Addr.String(), "http://"+a.Control.String()
-	n := &diskNode{T: t, party: party, app: a}
+	n := newDiskNode(t, t.TempDir(), &log)
 	id := n.initiated()
 	n.ready(true)
 
@@ -57,7 +49,7 @@ func TestDiskFails(t *testing.T) {
 	log.reset()
 	n.initiate().unavailable(t, "initiate")
 	n.cancel(id).unavailable(t, "cancel")
-	if got := do(t, "GET", base+"/sign/"+id, "", "", nil); got.status != 200 {
+	if got := do(t, "GET", n.url+"/sign/"+id, "", "", nil); got.status != 200 {
 		t.Errorf("the landing page, which only reads: %d", got.status)
 	}
 	var report struct {
@@ -73,7 +65,7 @@ func TestDiskFails(t *testing.T) {
 			t.Errorf("%s: %q, want %q", check, why, want)
 		}
 		metric := fmt.Sprintf("signet_ready{check=%q} 0\n", check)
-		if got := do(t, "GET", control+"/metrics", "", "", nil); !strings.Contains(
+		if got := do(t, "GET", n.control+"/metrics", "", "", nil); !strings.Contains(
 			got.body, metric,
 		) {
 			t.Errorf("/metrics: %d, without %q", got.status, metric)
@@ -101,24 +93,17 @@ func TestDiskFills(t *testing.T) {
 	if !disktest.MountChild(t) {
 		return
 	}
-	party := partytest.Start(t)
-	c := configOf(party)
-	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	disktest.Mount(t, c.Data, 160<<20)
+	data := t.TempDir()
+	disktest.Mount(t, data, 160<<20)
 	var log lockedBuffer
-	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runApp(t, a)
-	n := &diskNode{T: t, party: party, app: a}
+	n := newDiskNode(t, data, &log)
 	var ids []string
 	for range 8 {
 		ids = append(ids, n.initiated())
 	}
 	n.ready(true)
 
-	full := filepath.Join(c.Data, "of another program")
+	full := filepath.Join(data, "of another program")
 	fill := func(leave uint64) {
 		t.Helper()
 		f, err := os.Create(full)
@@ -126,7 +111,7 @@ func TestDiskFills(t *testing.T) {
 			t.Fatal(err)
 		}
 		for {
-			free, err := documents.FreeSpace(c.Data)
+			free, err := documents.FreeSpace(data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,13 +168,27 @@ func TestDiskFills(t *testing.T) {
 // diskNode is a service whose disk a test takes away.
 type diskNode struct {
 	*testing.T
-	party *partytest.Party
-	app   *app.App
+	party        *partytest.Party
+	url, control string
+}
+
+// newDiskNode starts a service with the folder data. It logs to w.
+func newDiskNode(t *testing.T, data string, w io.Writer) *diskNode {
+	t.Helper()
+	party := partytest.Start(t)
+	c := configOf(party)
+	c.Data, c.PublicURL, c.AllowPrivate = data, "https://sign.test", true
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(w, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runApp(t, a)
+	return &diskNode{t, party, "http://" + a.Addr.String(), "http://" + a.Control.String()}
 }
 
 func (n *diskNode) initiate() answer {
 	return do(
-		n.T, "POST", "http://"+n.app.Addr.String()+api.BasePath+api.PathRequest,
+		n.T, "POST", n.url+api.BasePath+api.PathRequest,
 		n.party.Token(token.Initiate), "application/octet-stream", bytes.NewReader(pdftest.Minimal()),
 	)
 }
@@ -207,7 +206,7 @@ func (n *diskNode) initiated() string {
 
 func (n *diskNode) cancel(id string) answer {
 	return do(
-		n.T, "POST", "http://"+n.app.Addr.String()+api.BasePath+api.PathCancel,
+		n.T, "POST", n.url+api.BasePath+api.PathCancel,
 		n.party.Token(token.Cancel, partytest.Claim("request_id", id)), "", nil,
 	)
 }
@@ -216,7 +215,7 @@ func (n *diskNode) cancel(id string) answer {
 func (n *diskNode) ready(want bool) (body string) {
 	n.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		got := do(n.T, "GET", "http://"+n.app.Control.String()+"/readyz", "", "", nil)
+		got := do(n.T, "GET", n.control+"/readyz", "", "", nil)
 		if (got.status == http.StatusOK) == want {
 			return got.body
 		}

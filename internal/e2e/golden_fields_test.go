@@ -261,7 +261,8 @@ func TestGoldenForgets(t *testing.T) {
 // retypes each member of each JSON text, and changes the values of each column. To today's program
 // the changed database is what the golden one is to a program that has renamed, removed or retyped
 // the field. The test checks that TestGolden would fail each time. A field that several databases
-// have is changed in the first of them: opening a database has migrated it, so one program reads all.
+// have is changed in the first of them: after the migrations all have the same columns, and one
+// decoder reads the JSON of each (store/row.go), which has one version so far.
 func TestGoldenNoticesChanges(t *testing.T) {
 	done := map[string]bool{}
 	planted := map[string]int{}

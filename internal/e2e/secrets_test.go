@@ -246,7 +246,9 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	s.stop()
 
 	records := recorded(t, s)
-	for _, want := range []string{`"exchange_code":"••• (36 characters)"`, "/documents/" + in.RequestID + "?…", "claim", "private"} {
+	for _, want := range []string{
+		`"exchange_code":"••• (36 characters)"`, "/documents/" + in.RequestID + "?…", "claim", "private",
+	} {
 		if !strings.Contains(records, want) {
 			t.Errorf("the records do not show %q, so this test proves nothing", want)
 		}
