@@ -380,12 +380,14 @@ func TestArchivedRevocationData(t *testing.T) {
 		sub   SubIndication
 		level Level
 	}{
-		"none":                  {nil, "", LevelT},
-		"a list":                {derSeq(lists(list())), "", LevelLT},
-		"a response":            {derSeq(responses(good)), "", LevelLT},
-		"both, and other data":  {derSeq(lists(list()), responses(good), others), "", LevelLT},
-		"revoked by a list":     {derSeq(lists(list(), revoked)), RevokedNoPOE, LevelNone},
-		"revoked by a response": {derSeq(responses(answers(answer{revoked: since, reason: -1}))), RevokedNoPOE, LevelNone},
+		"none":                 {nil, "", LevelT},
+		"a list":               {derSeq(lists(list())), "", LevelLT},
+		"a response":           {derSeq(responses(good)), "", LevelLT},
+		"both, and other data": {derSeq(lists(list()), responses(good), others), "", LevelLT},
+		"revoked by a list":    {derSeq(lists(list(), revoked)), RevokedNoPOE, LevelNone},
+		"revoked by a response": {
+			derSeq(responses(answers(answer{revoked: since, reason: -1}))), RevokedNoPOE, LevelNone,
+		},
 		"revoked, after what cannot be read": {
 			derSeq(lists(derSeq(), revoked), responses(derSeq(derNull), good)), RevokedNoPOE, LevelNone,
 		},

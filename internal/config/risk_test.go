@@ -372,7 +372,10 @@ func TestMistakes(t *testing.T) {
 		{"no host", "public_url", publicURL("https://:8443")},
 		{"port 0", "public_url", publicURL("https://sign.test:0")},
 		{"no such port", "public_url", publicURL("https://sign.test:65536")},
-		{"the default port", `public_url "https://sign.test:443": it must be https://sign.test`, publicURL("https://sign.test:443")},
+		{
+			"the default port", `public_url "https://sign.test:443": it must be https://sign.test`,
+			publicURL("https://sign.test:443"),
+		},
 		{"a colon", `public_url "https://sign.test:": it must be https://sign.test`, publicURL("https://sign.test:")},
 		{"capitals", `public_url "HTTPS://Sign.Test/": it must be https://sign.test,`, publicURL("HTTPS://Sign.Test/")},
 		{"other characters", "public_url", publicURL("https://bücher.test")},

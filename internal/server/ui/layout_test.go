@@ -93,19 +93,21 @@ func TestUnbrokenNames(t *testing.T) {
 		.map(e => e.tagName + "." + e.className).join(", ")`
 	seen := map[string]bool{}
 	for _, p := range Gallery() {
-		if template := p.Page.Meta().Template; !seen[template] && template != "document" {
-			do(t, ctx, window(360, 740, false), s.open(p.Name))
-			if seen[template] = eval[bool](t, ctx, rename); !seen[template] {
-				continue
+		template := p.Page.Meta().Template
+		if seen[template] || template == "document" {
+			continue
+		}
+		do(t, ctx, window(360, 740, false), s.open(p.Name))
+		if seen[template] = eval[bool](t, ctx, rename); !seen[template] {
+			continue
+		}
+		for _, width := range []int64{360, 768, 1024} {
+			do(t, ctx, window(width, 740, false))
+			if over := eval[int](t, ctx, tooWide); over > 0 {
+				t.Errorf("%s is %d px wider than a window of %d px", p.Name, over, width)
 			}
-			for _, width := range []int64{360, 768, 1024} {
-				do(t, ctx, window(width, 740, false))
-				if over := eval[int](t, ctx, tooWide); over > 0 {
-					t.Errorf("%s is %d px wider than a window of %d px", p.Name, over, width)
-				}
-				if got := eval[string](t, ctx, cut); got != "" {
-					t.Errorf("%s, %d px: cut: %s", p.Name, width, got)
-				}
+			if got := eval[string](t, ctx, cut); got != "" {
+				t.Errorf("%s, %d px: cut: %s", p.Name, width, got)
 			}
 		}
 	}
@@ -132,7 +134,8 @@ func TestReviewHead(t *testing.T) {
 				eyebrow.scrollWidth > eyebrow.clientWidth ? "who asks is cut" : "",
 				eyebrow.offsetHeight > 30 ? "who asks takes two lines" : "",
 				left.right > innerWidth || left.width < 20 ? "the time left is out of the window" : "",
-				document.querySelector(".asks").textContent.length <= "Demo Relying Party".length ? "nothing is asked" : "",
+				document.querySelector(".asks").textContent.length <= "Demo Relying Party".length ?
+					"nothing is asked" : "",
 			].filter(Boolean).join(", ");
 		})()`); got != "" {
 			t.Errorf("%s: %s", tag, got)
