@@ -131,7 +131,7 @@ func testAdopt(t *testing.T, edit func(*config.Config), database adoptBackup) {
 			session := phone.scan(t, desk, in)
 			var c phoneapi.SignChallenge
 			phone.call(t, session+"/challenge", nil, &c)
-			approval := phoneapi.Approval{Signature: phone.approval(t, c)}
+			approval := phone.approval(t, c)
 			phone.call(t, "sign/"+in.RequestID+"/approve", approval, nil)
 			waitFor(
 				t, "it is signed", func() bool { return s.result(t, in).status == http.StatusOK },

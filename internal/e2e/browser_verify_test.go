@@ -476,7 +476,7 @@ func TestUserVerificationPreferred(t *testing.T) {
 	if a := p.call(t, session+"/challenge", nil, &c); a.status != 200 || c.CredentialID != "" {
 		t.Fatalf("challenge: %d %s", a.status, a.body)
 	}
-	approval := phoneapi.Approval{Signature: p.approval(t, c)}
+	approval := p.approval(t, c)
 	if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
 		t.Fatalf("approve: %d %s", a.status, a.body)
 	}

@@ -277,7 +277,7 @@ func (f *environmentFlows) sign(t testing.TB, k *known) {
 		t.Fatalf("challenge: %d %s", a.status, a.body)
 	}
 	a := f.phone.call(
-		t, session+"/approve", phoneapi.Approval{Signature: f.phone.approval(t, c)}, nil,
+		t, session+"/approve", f.phone.approval(t, c), nil,
 	)
 	if a.status != http.StatusOK {
 		t.Fatalf("approve: %d %s", a.status, a.body)

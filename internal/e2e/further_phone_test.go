@@ -18,10 +18,8 @@ func furtherPhone(t *testing.T, s *sandbox, persona string) *phone {
 	t.Helper()
 	p := newPhone(t, s, persona)
 	var e phoneapi.EnrolAnswer
-	c := p.challenge(t)
-	in := phoneapi.EnrolRequest{
-		Challenge: c, PublicKey: p.jwk(), Name: "New phone", Proof: p.proof(t, c),
-	}
+	in := p.enrolment(t)
+	in.Name = "New phone"
 	if a := p.call(t, "api/enrol", in, &e); a.status != 200 {
 		t.Fatalf("enrol: %d %s", a.status, a.body)
 	}
@@ -56,6 +54,10 @@ func (p *phone) confirms(t *testing.T, path, id string) answer {
 		return a
 	}
 	in.ToBeSigned, in.Proof = c.ToBeSigned, p.proof(t, c.ToBeSigned)
+	if p.device != nil {
+		p.counter++
+		in.Assertion = p.asserts(t, c.ToBeSigned)
+	}
 	return p.call(t, path, in, nil)
 }
 
@@ -192,7 +194,7 @@ func TestRemovalByPhone(t *testing.T) {
 	if a := own.removes(t, lost.id); a.status != 200 {
 		t.Fatalf("remove: %d %s", a.status, a.body)
 	}
-	approval := phoneapi.Approval{Signature: lost.approval(t, c)}
+	approval := lost.approval(t, c)
 	for _, call := range []string{"/approve", "/challenge", "/reject"} {
 		lost.call(t, session+call, approval, nil).refusedAs(t, call, 401, "PHONE_NOT_ENROLLED")
 	}
@@ -205,7 +207,7 @@ func TestRemovalByPhone(t *testing.T) {
 	if a := own.call(t, session+"/challenge", nil, &c); a.status != 200 {
 		t.Fatalf("challenge: %d %s", a.status, a.body)
 	}
-	approval = phoneapi.Approval{Signature: own.approval(t, c)}
+	approval = own.approval(t, c)
 	if a := own.call(t, session+"/approve", approval, nil); a.status != 200 {
 		t.Fatalf("approve: %d %s", a.status, a.body)
 	}
@@ -240,7 +242,7 @@ func TestFurtherPhoneApproved(t *testing.T) {
 		if a := p.call(t, session+"/challenge", nil, &c); a.status != 200 {
 			t.Fatalf("challenge: %d %s", a.status, a.body)
 		}
-		approval := phoneapi.Approval{Signature: p.approval(t, c)}
+		approval := p.approval(t, c)
 		if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
 			t.Fatalf("approve: %d %s", a.status, a.body)
 		}

@@ -459,7 +459,7 @@ func (s *goldenSandbox) approve(t *testing.T, p *phone, in api.Initiated) (state
 		if c.Pages != 2 || c.Places != 1 {
 			t.Errorf("the phone shows %+v", c)
 		}
-		p.call(t, session+"/approve", phoneapi.Approval{Signature: p.approval(t, c)}, nil)
+		p.call(t, session+"/approve", p.approval(t, c), nil)
 	}
 	s.advance(t, "0s")
 	return s.view(t, in.RequestID).State

@@ -387,7 +387,7 @@ func TestGoldenService(t *testing.T) {
 				session := p.scan(t, desk, in)
 				var challenge phoneapi.SignChallenge
 				p.call(t, session+"/challenge", nil, &challenge)
-				approval := phoneapi.Approval{Signature: p.approval(t, challenge)}
+				approval := p.approval(t, challenge)
 				if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
 					t.Fatalf("%s: %d %s", name, a.status, a.body)
 				}

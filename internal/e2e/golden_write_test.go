@@ -329,7 +329,7 @@ func (w *goldenWriter) scanned(name string) phoneapi.SignChallenge {
 // approve sends the approval of alice's phone, which may be refused.
 func (w *goldenWriter) approve(c phoneapi.SignChallenge, name string) {
 	w.Helper()
-	approval := phoneapi.Approval{Signature: w.phone.approval(w.T, c)}
+	approval := w.phone.approval(w.T, c)
 	w.phone.call(w.T, "sign/"+w.in(name).RequestID+"/approve", approval, nil)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/signer/signertest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -32,6 +33,9 @@ type phone struct {
 	key  *ecdsa.PrivateKey
 	id   string
 	cert *x509.Certificate
+
+	device  *signertest.Device // that verifies the phone's owner; nil: none
+	counter uint32             // of the device's assertions
 }
 
 // newPhone logs in and makes a key, but does not enrol it.
@@ -98,20 +102,23 @@ func (p *phone) challenge(t testing.TB) string {
 
 func (p *phone) proof(t testing.TB, challenge string) string {
 	t.Helper()
-	b, err := base64.RawURLEncoding.DecodeString(challenge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.signature(t, b)
+	return p.signature(t, unbase64(t, challenge))
 }
 
 // enrolled is a phone that is ready to sign.
 func enrolled(t testing.TB, s *sandbox, persona string) *phone {
 	t.Helper()
 	p := newPhone(t, s, persona)
-	c := p.challenge(t)
+	p.enrol(t)
+	return p
+}
+
+// enrol enrols a phone that is ready to sign then.
+func (p *phone) enrol(t testing.TB) {
+	t.Helper()
+	in := p.enrolment(t)
 	var e phoneapi.EnrolAnswer
-	if a := p.call(t, "api/enrol", phoneapi.EnrolRequest{Challenge: c, PublicKey: p.jwk(), Name: "Test phone", Proof: p.proof(t, c)}, &e); a.status != 200 {
+	if a := p.call(t, "api/enrol", in, &e); a.status != 200 {
 		t.Fatalf("enrol: %d %s", a.status, a.body)
 	}
 	block, _ := pem.Decode([]byte(e.Certificate))
@@ -123,7 +130,39 @@ func enrolled(t testing.TB, s *sandbox, persona string) *phone {
 		t.Fatal(err)
 	}
 	p.id = e.PhoneID
-	return p
+}
+
+// enrolment is the phone's answer to a new challenge.
+func (p *phone) enrolment(
+	t testing.TB, edits ...func(*signertest.Ceremony),
+) phoneapi.EnrolRequest {
+	t.Helper()
+	c := p.challenge(t)
+	in := phoneapi.EnrolRequest{
+		Challenge: c, PublicKey: p.jwk(), Name: "Test phone", Proof: p.proof(t, c),
+	}
+	if p.device != nil {
+		in.Credential = p.device.Answer(signertest.Create, unbase64(t, c), edits...)
+	}
+	return in
+}
+
+// asserts is the answer of the phone's device to a challenge.
+func (p *phone) asserts(
+	t testing.TB, toBeSigned string, edits ...func(*signertest.Ceremony),
+) json.RawMessage {
+	t.Helper()
+	edits = append([]func(*signertest.Ceremony){signertest.Counter(p.counter)}, edits...)
+	return p.device.Answer(signertest.Get, unbase64(t, toBeSigned), edits...)
+}
+
+func unbase64(t testing.TB, text string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // proceed presses the button on the portal and returns the match code.
@@ -528,12 +567,13 @@ func hears(t *testing.T, states <-chan string, want string) {
 	}
 }
 
-// approval is the phone's signature over what a challenge shows.
-func (p *phone) approval(t testing.TB, c phoneapi.SignChallenge) string {
+// approval is the phone's signature over what a challenge shows, with the assertion of its device.
+func (p *phone) approval(t testing.TB, c phoneapi.SignChallenge) phoneapi.Approval {
 	t.Helper()
-	tbs, err := base64.RawURLEncoding.DecodeString(c.ToBeSigned)
-	if err != nil {
-		t.Fatal(err)
+	in := phoneapi.Approval{Signature: p.signature(t, unbase64(t, c.ToBeSigned))}
+	if p.device != nil {
+		p.counter++
+		in.Assertion = p.asserts(t, c.ToBeSigned)
 	}
-	return p.signature(t, tbs)
+	return in
 }

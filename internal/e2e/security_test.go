@@ -62,7 +62,7 @@ func TestSecurityEvents(t *testing.T) {
 	var ch phoneapi.SignChallenge
 	p.call(t, session+"/challenge", nil, &ch)
 	p.call(t, session+"/approve", phoneapi.Approval{Signature: "!junk"}, nil)
-	p.call(t, session+"/approve", phoneapi.Approval{Signature: p.approval(t, ch)}, nil)
+	p.call(t, session+"/approve", p.approval(t, ch), nil)
 	s.settled(t, in.RequestID, "signed")
 	// A phone that waits stops none, because a thief may have set it up.
 	thief := furtherPhone(t, s, alice)

@@ -84,7 +84,7 @@ func TestNothingPrivateIsKept(t *testing.T) {
 		t.Fatalf("challenge: %d %s", a.status, a.body)
 	}
 	visit("session")
-	own.call(t, session+"/approve", phoneapi.Approval{Signature: own.approval(t, c)}, nil)
+	own.call(t, session+"/approve", own.approval(t, c), nil)
 	s.settled(t, in.RequestID, "signed")
 	visit("signed")
 	for _, route := range []string{

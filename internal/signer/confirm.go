@@ -150,7 +150,11 @@ func (s *Service) confirmed(
 		if err != nil {
 			return nil, nil, err
 		}
-		approver.counted(assertion)
+		if detail.UserVerified != "" {
+			if err := approver.count(assertion); err != nil {
+				return nil, nil, err
+			}
+		}
 		if phone.ID == approver.ID {
 			phone = approver
 		} else {

@@ -150,7 +150,7 @@ func (v *Verifier) Verify(phone Phone, message, response []byte) (Assertion, err
 		return refuse(reason(err))
 	}
 	if used.Authenticator.CloneWarning {
-		return refuse(errors.New("the counter of the credential does not count"))
+		return refuse(errCopied)
 	}
 	a := Assertion{
 		Counter: used.Authenticator.SignCount, PublicKey: c.PublicKey,
@@ -172,28 +172,36 @@ func reason(err error) error {
 	return err
 }
 
-// Counted keeps the counter of a verified assertion, so that a copy of the credential is noticed.
+// Counted keeps the counter of a verified assertion, before what it is for is done. The error is
+// [api.ErrUserVerification] if another assertion of the credential had this counter or a higher one
+// in the meantime: of two copies of a credential that assert at the same time, one is refused.
 func (s *Service) Counted(ctx context.Context, phone Phone, a Assertion) error {
 	if a.Counter == 0 {
 		return nil
 	}
 	return s.changeOne(
 		ctx, Person{UIN: phone.UIN}, phone.ID,
-		func(phone *Phone, _ time.Time) (Event, error) {
-			phone.counted(a)
-			return Event{}, nil
-		},
+		func(phone *Phone, _ time.Time) (Event, error) { return Event{}, phone.count(a) },
 	)
 }
 
-// counted takes over the counter of an assertion.
-func (p *Phone) counted(a Assertion) {
-	if c := p.Credential; c != nil && c.Counter < a.Counter {
-		next := *c
-		next.Counter = a.Counter
-		p.Credential = &next
+// count takes over the counter of an assertion. A device that does not count sends 0.
+func (p *Phone) count(a Assertion) error {
+	c := p.Credential
+	if c == nil || c.Counter == 0 && a.Counter == 0 {
+		return nil
 	}
+	if a.Counter <= c.Counter {
+		return api.ErrUserVerification.Because("%w", errCopied)
+	}
+	next := *c
+	next.Counter = a.Counter
+	p.Credential = &next
+	return nil
 }
+
+// errCopied is the error of an assertion that a copy of the credential may have made.
+var errCopied = errors.New("the counter of the credential does not count")
 
 // JSON is the assertion for the trail.
 func (a Assertion) JSON() (string, error) {

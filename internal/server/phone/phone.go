@@ -435,22 +435,20 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.ErrSignatureInvalid.Because("%w", err)
 	}
-	var verified signer.Assertion
 	var verify request.VerifyUser
 	if p.Signers.Verifies(phone) {
-		verify = func(message []byte) (a signer.Assertion, err error) {
-			verified, err = p.Signers.Verifier.Verify(phone, message, in.Assertion)
-			return verified, err
+		verify = func(message []byte) (signer.Assertion, error) {
+			a, err := p.Signers.Verifier.Verify(phone, message, in.Assertion)
+			if err == nil {
+				err = phoneError(p.Signers.Counted(r.Context(), phone, a))
+			}
+			return a, err
 		}
 	}
 	err = p.Requests.Approve(
 		r.Context(), r.PathValue("request_id"), session, phone, signature, verify,
 	)
 	if err != nil {
-		return err
-	}
-	// After the approval, because an answer that got lost may bring the same assertion again.
-	if err := p.Signers.Counted(r.Context(), phone, verified); err != nil {
 		return err
 	}
 	httpx.WriteJSON(w, http.StatusOK, struct{}{})
