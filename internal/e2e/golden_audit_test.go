@@ -22,6 +22,7 @@ func TestGoldenAudit(t *testing.T) {
 		}
 		export := func() (out bytes.Buffer) {
 			c := config.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
+			g.configure(&c)
 			if err := app.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
 				t.Fatal(err)
 			}

@@ -116,6 +116,12 @@ func listPhone(p *signer.Phone) fields {
 	if !p.RevokedAt.IsZero() && p.RevokedReason != 1 {
 		f["reason"] = strconv.Itoa(p.RevokedReason)
 	}
+	if c := p.Credential; c != nil {
+		f["credential"] = fields{
+			"id": c.ID, "public_key": c.PublicKey, "handle": c.Handle, "aaguid": c.AAGUID,
+			"counter": c.Counter, "backup_eligible": c.BackupEligible,
+		}
+	}
 	return f.compact()
 }
 
@@ -296,6 +302,10 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 	}.compact()
 	all["operators"], err = s.OperatorSessions(ctx)
 	l.note(err)
+	receivers, err := s.Receivers(ctx)
+	l.note(err)
+	all["receivers"] = each(receivers, listReceiver)
+	all["key files"] = listKeyFiles(s, &l)
 	all["document keys"] = listDocumentKeys(ctx, s, &l)
 	all["audit"] = listAudit(ctx, s, &l)
 
@@ -334,12 +344,37 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		}
 	}
 	all["unused tokens"] = unused
-	for _, name := range []string{"proposals", "operators", "document keys", "audit"} {
+	for _, name := range []string{
+		"proposals", "operators", "receivers", "key files", "document keys", "audit",
+	} {
 		if reflect.ValueOf(all[name]).Len() == 0 { // version 0.1 stored nothing of it
 			delete(all, name)
 		}
 	}
 	return all, l.err
+}
+
+func listReceiver(r *party.Receiver) fields {
+	return fields{
+		"client": r.ClientID, "failures": r.Failures, "since": r.Since, "last": r.Last,
+		"held": r.HeldUntil, "paused": r.PausedAt,
+	}.compact()
+}
+
+// listKeyFiles are the files with keys that are in the database.
+func listKeyFiles(s *store.Store, l *lister) fields {
+	all := fields{}
+	for _, folder := range []string{"keys", "authority"} {
+		files, err := s.KeyFiles(folder).List()
+		l.note(err)
+		for _, f := range files {
+			b, err := s.KeyFiles(folder).Read(f.Name)
+			l.note(err)
+			sum := sha256.Sum256(b)
+			all[folder+"/"+f.Name] = fields{"size": f.Size, "changed": f.Changed, "sha256": sum[:]}
+		}
+	}
+	return all
 }
 
 // listDocumentKeys are the wrapped keys of the documents.

@@ -437,6 +437,14 @@ func (s *goldenSandbox) phone(t *testing.T) *phone {
 		t.Fatal(err)
 	}
 	p := &phone{visitor: s.visitor(t), key: key.(*ecdsa.PrivateKey), id: s.Phone.ID}
+	if d := s.Phone.Device; d != nil {
+		key, err := x509.ParsePKCS8PrivateKey(d.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.device, p.counter = s.device(t), d.Counter
+		p.device.ID, p.device.Key, p.device.Backup = d.ID, key.(*ecdsa.PrivateKey), true
+	}
 	u, err := url.Parse(s.url)
 	if err != nil {
 		t.Fatal(err)

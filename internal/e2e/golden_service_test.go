@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,6 +24,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -63,7 +65,12 @@ func startService(
 		SessionLifetime: 30 * time.Minute, UnauthorizedStatus: 400,
 		OIDCClientID: providerClient, OIDCClientSecret: providerSecret,
 	}
-	c.PublicURL = "http://" + c.Listen
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.PublicURL = "http://localhost:" + port // browsers have no credentials for addresses
+	c.UserVerification = "preferred"
 	c.Change = []string{"public_url"} // the last run was at another port
 	if edit != nil {
 		edit(&c)
@@ -141,10 +148,15 @@ func (s *service) page(t *testing.T, id string) string {
 // servePhase runs the service and calls live while it runs.
 func (w *goldenWriter) servePhase(edit func(*config.Config), live func(s *service)) {
 	w.Helper()
-	s := startService(w.T, w.dir, w.database, stopped(w.now), edit)
+	s := startService(w.T, w.dir, w.database, stopped(w.now), func(c *config.Config) {
+		w.golden.configure(c)
+		if edit != nil {
+			edit(c)
+		}
+	})
 	w.s = s.of(w.shop)
 	if w.phone != nil {
-		w.phone.s = w.s
+		w.phone.s, w.phone.device.Origin = w.s, w.s.url
 		w.phone.phoneLogin(w.T, alice)
 	}
 	live(s)
@@ -155,6 +167,9 @@ func (w *goldenWriter) servePhase(edit func(*config.Config), live func(s *servic
 // serve makes the content of a database of the service, from the oldest request to golden.At. All
 // relying parties are registered in the console, and signers use pages and phones only.
 func (w *goldenWriter) serve() {
+	if w.database != "" {
+		w.KeysPassword = "Heron-Lantern-Quartz-31"
+	}
 	key := w.shop.Key("ES256")
 	der, err := x509.MarshalPKCS8PrivateKey(key.Private)
 	w.must(err)
@@ -173,7 +188,10 @@ func (w *goldenWriter) serve() {
 	w.servePhase(nil, func(s *service) {
 		w.console("parties", registration(w.shop))
 		w.register()
-		w.phone = enrolled(w.T, w.s, alice)
+		w.phone = newPhone(w.T, w.s, alice)
+		w.phone.device = w.s.device(w.T)
+		w.phone.device.Backup = true
+		w.phone.enrol(w.T)
 		name := url.Values{"phone_id": {w.phone.id}, "name": {"Alice’s phone"}}
 		w.phone.post(w.T, "/phone/rename", name).follow(w.T)
 		lost := enrolled(w.T, w.s, bob)
@@ -224,7 +242,7 @@ func (w *goldenWriter) serve() {
 	away := httptest.NewServer(http.NotFoundHandler())
 	defer away.Close()
 	unstamped := func(c *config.Config) {
-		c.TSAURLs, c.TSARoots = config.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+		c.TSAURLs, c.TSARoots = config.List{away.URL}, w.root()
 	}
 	approved := func(s *service, name, state string) {
 		w.request(name, state, w.s, pdftest.Minimal())
@@ -258,6 +276,7 @@ func (w *goldenWriter) serve() {
 		w.console("party/"+w.Shop+"/edit", moved)
 	})
 	w.fourEyes()
+	w.failing()
 	w.At, w.Version = w.now, 7
 	w.snapshot = w.TempDir()
 	w.dump()
@@ -294,18 +313,61 @@ func (w *goldenWriter) fourEyes() {
 		propose("people/forget", url.Values{"uin": {"T0066846F"}, "reason": {"ticket 14"}})
 	})
 	// The process that carries one out has stopped.
+	w.opened(func(s *store.Store) {
+		all, err := s.PersonProposals(w.Context(), time.Time{})
+		w.must(err)
+		for _, p := range all {
+			if p.Kind == person.Forget {
+				w.must(s.ClaimProposal(w.Context(), p.ID, w.now, w.now.Add(10*time.Minute)))
+			}
+		}
+	})
+}
+
+// opened calls do with the store of the database.
+func (w *goldenWriter) opened(do func(s *store.Store)) {
+	w.Helper()
 	s, err := store.Open(w.Context(), store.Options{
 		Database: cmp.Or(w.database, filepath.Join(w.dir, "signet.db")), Kind: store.Service,
 	})
 	w.must(err)
-	all, err := s.PersonProposals(w.Context(), time.Time{})
-	w.must(err)
-	for _, p := range all {
-		if p.Kind == person.Forget {
-			w.must(s.ClaimProposal(w.Context(), p.ID, w.now, w.now.Add(10*time.Minute)))
-		}
-	}
+	do(s)
 	w.must(s.Close())
+}
+
+// failing makes the webhooks of one party fail until they are held, and those of another until they
+// are paused.
+func (w *goldenWriter) failing() {
+	w.Helper()
+	fails := func(s *store.Store, client string, every time.Duration) {
+		w.must(s.ChangeReceiver(
+			w.Context(), client, func(r *party.Receiver) (*party.Change, error) {
+				for ago := 5 * every; ago >= 0; ago -= every {
+					r.Fail(w.now.Add(-ago))
+				}
+				return nil, nil
+			},
+		))
+	}
+	w.opened(func(s *store.Store) {
+		fails(s, w.Clinic, time.Minute)
+		fails(s, "closed-for-good", 25*time.Hour)
+	})
+}
+
+// root is a file with the certificate of the root.
+func (w *goldenWriter) root() string {
+	w.Helper()
+	path := filepath.Join(w.dir, "authority", "root.crt")
+	if w.KeysPassword == "" {
+		return path
+	}
+	path = filepath.Join(w.TempDir(), "root.crt")
+	w.opened(func(s *store.Store) {
+		b, err := s.KeyFiles("authority").Read("root.crt")
+		w.must(errors.Join(err, os.WriteFile(path, b, 0o600)))
+	})
+	return path
 }
 
 // dump copies a PostgreSQL database.
@@ -327,7 +389,7 @@ func (w *goldenWriter) dump() {
 // is in the database; the URL of its keys does not answer.
 func startGolden(t *testing.T, c *goldenCopy, at time.Time) (*service, *sandbox) {
 	t.Helper()
-	s := startService(t, c.data, c.database, stopped(at), nil)
+	s := startService(t, c.data, c.database, stopped(at), c.configure)
 	shop := partytest.Start(t)
 	shop.ClientID = c.Shop
 	key, err := x509.ParsePKCS8PrivateKey(c.ShopKey.Key)
@@ -387,6 +449,9 @@ func TestGoldenService(t *testing.T) {
 				session := p.scan(t, desk, in)
 				var challenge phoneapi.SignChallenge
 				p.call(t, session+"/challenge", nil, &challenge)
+				if (challenge.CredentialID != "") != (p.device != nil) {
+					t.Errorf("%s: the credential is %q", name, challenge.CredentialID)
+				}
 				approval := p.approval(t, challenge)
 				if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
 					t.Fatalf("%s: %d %s", name, a.status, a.body)

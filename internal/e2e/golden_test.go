@@ -19,13 +19,14 @@ import (
 	cmpdiff "github.com/google/go-cmp/cmp"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/store"
 )
 
 // goldenDir has a folder for each release, and in it one for each kind of database: what the
-// program of that release stored. The folders "unreleased" and "schema-29" are of programs on the way
-// from 0.1.0 to 0.2.0, with the migrations to 10 and to 29. "sqlite" and "postgres" are of `signet
-// sandbox`, those with "serve-" before their names of `signet serve`.
+// program of that release stored. The folders "unreleased" and "schema-29" are of programs on the
+// way from 0.1.0 to 0.2.0, with the migrations to 10 and to 29. "sqlite" and "postgres" are of
+// `signet sandbox`, those with "serve-" before their names of `signet serve`.
 //
 //	golden.json   what its users know: ids, exchange codes, a phone's key (type golden)
 //	listing.json  what the release read from its own database (golden_listing_test.go)
@@ -56,6 +57,16 @@ type golden struct {
 	Phone    goldenPhone              // of alice
 	Requests map[string]goldenRequest // by the name of their document, without ".pdf"
 	ShopKey  *goldenKey               `json:",omitempty"` // of a golden database of the service
+
+	// password of the keys, which are in the database; empty: they are files
+	KeysPassword string `json:",omitempty"`
+}
+
+// configure is what a service on the golden database has in its configuration.
+func (g *golden) configure(c *config.Config) {
+	if g.KeysPassword != "" {
+		c.KeyFiles, c.KeysPassword = config.InDatabase, g.KeysPassword
+	}
 }
 
 // goldenPhone is what a phone keeps.
@@ -63,6 +74,14 @@ type goldenPhone struct {
 	ID     string
 	Key    []byte // PKCS #8
 	Cookie string // that tells which phone it is
+
+	Device *goldenDevice `json:",omitempty"` // that verifies its owner
+}
+
+// goldenDevice is an authenticator.
+type goldenDevice struct {
+	ID, Key []byte // of its credential; PKCS #8
+	Counter uint32
 }
 
 // goldenKey is the key with which a relying party signs its tokens.

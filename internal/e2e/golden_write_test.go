@@ -394,7 +394,7 @@ func (w *goldenWriter) moved() url.Values {
 	} {
 		moved.Set(option, "yes")
 	}
-	ca, err := os.ReadFile(filepath.Join(w.dir, "authority", "root.crt"))
+	ca, err := os.ReadFile(w.root())
 	w.must(err)
 	moved.Set("ca", string(ca))
 	moved.Set("anyway", "1") // the URLs do not answer
@@ -442,6 +442,11 @@ func (w *goldenWriter) write(folder string) {
 	w.Phone.Key, err = x509.MarshalPKCS8PrivateKey(w.phone.key)
 	w.must(err)
 	w.Phone.Cookie = w.phone.cookie(w.T)
+	if d := w.phone.device; d != nil {
+		key, err := x509.MarshalPKCS8PrivateKey(d.Key)
+		w.must(err)
+		w.Phone.Device = &goldenDevice{ID: d.ID, Key: key, Counter: w.phone.counter}
+	}
 	if w.database == "" {
 		db, err := sql.Open("sqlite", filepath.Join(data, "signet.db"))
 		w.must(err)

@@ -33,6 +33,7 @@ type Device struct {
 	Origin string // of the page that its browser is at
 	Key    *ecdsa.PrivateKey
 	ID     []byte // of the credential
+	Backup bool   // the credential is on other devices of the person, too
 }
 
 // New returns a device with a new credential.
@@ -44,7 +45,7 @@ func New(t testing.TB, origin string) Device {
 	}
 	id := make([]byte, 16)
 	rand.Read(id)
-	return Device{t, origin, key, id}
+	return Device{t: t, Origin: origin, Key: key, ID: id}
 }
 
 // Ceremony is what a device and its browser answer to a challenge, with everything that an attacker
@@ -83,6 +84,9 @@ func (d Device) Answer(kind string, message []byte, edits ...func(*Ceremony)) []
 	c := Ceremony{
 		Kind: kind, Origin: d.Origin, RPID: site.Hostname(), Challenge: Text(digest[:]),
 		Flags: Present | Verified, ID: d.ID, Key: d.Key,
+	}
+	if d.Backup {
+		c.Flags |= Eligible | BackedUp
 	}
 	for _, edit := range edits {
 		edit(&c)

@@ -691,221 +691,119 @@ ALTER TABLE ONLY public.requests ATTACH PARTITION public.requests_first FOR VALU
 -- Data for Name: audit_checkpoints; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.audit_checkpoints VALUES (12, '127.0.0.1:22602/audit
-12
-13xOb2GQq+LEhUGEeWequpknu3lFG24ZiqLKSEgRWTw=
+INSERT INTO public.audit_checkpoints VALUES (5, 'localhost:25653/audit
+5
+TzmycZ2w6yw8YiRDHjaniu2nD1WJ8wIO8wcyfrJLQwY=
 
-— 127.0.0.1:22602/audit UF4FJmamDcD7r27wr/WgAQzKYYBXNq8BcdyxNHEmnzSUiQFUebIzKr2lsQ9XHBJO8CEIvsmMTO1A8VKGl7UW7T5X5gM=
+— localhost:25653/audit c93wJtYDIjqXo8wtfYRBI0ZBD0qgiedpWfyITvAiOZ826cWjN/EZ/NgiVsm8MICVi6mmwbnk9hGf7IEZWkCnx4B57wc=
 ');
-INSERT INTO public.audit_checkpoints VALUES (15, '127.0.0.1:22602/audit
-15
-za+CxHjrm2qJZK0rAeVObLBme6/vpChV4+bD6Upt8Zk=
+INSERT INTO public.audit_checkpoints VALUES (7, 'localhost:25653/audit
+7
+iZFkw9NuVZmNJuX4GyL7vRa+yvxuxBwtdvbOx7QI6+8=
 
-— 127.0.0.1:22602/audit UF4FJjXYuJHdy2WXuP+tYiXP8nfttzQm6QY0R8tpgytKj/n//fc8s4tvMgXDVCQI4XD/yzlB9E5qw0aKhTGNFHn7ZAE=
+— localhost:25653/audit c93wJt2VpfmLCQsoj49f2TAzWVZ3yCds2tKp6UOW7mY27Sa/zIRLdFKidSbiW+P7f/Rq/qZkZjHdwtoKDBTbgY4SWQ0=
 ');
-INSERT INTO public.audit_checkpoints VALUES (18, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (9, 'localhost:25653/audit
+9
+4DQzwTrBWjxGnIAG08p7AavC1KsJtA0hb4UHAsv4VUs=
+
+— localhost:25653/audit c93wJlMNN7MPpGNL7YuENhSM0r/TpRx07Coa3XeKY5mqmnx4xEva1An0DTLuXy8qUqiMcodQuq+K7v9+SXKO1nvnQgI=
+');
+INSERT INTO public.audit_checkpoints VALUES (11, 'localhost:25653/audit
+11
+rTu/V82Z9viPDRDtEzpOMhYINLG2G1RyQJVb/6Nbxhk=
+
+— localhost:25653/audit c93wJpZ3ppcQftQEEpxGVHHMamj8lyriNM7ZFTDSU/t7K0h5p9I7Z5pN3NNEd9xPE25xV0Gtu5tH5Ygr8RBpeg/ndQE=
+');
+INSERT INTO public.audit_checkpoints VALUES (13, 'localhost:25653/audit
+13
+8nm0m3bWMG8JKfTfk9qpMh/jugSb73bU3vMxLp9VY4U=
+
+— localhost:25653/audit c93wJgJ8Jnj/lvF6+Nj9owT6SxPBOLM/lABuwqHmPPs18eMG2Rs+cbhuOu8U0Itzu0SvWVpnkfc/AGD0zexyUtwuYQE=
+');
+INSERT INTO public.audit_checkpoints VALUES (16, 'localhost:25653/audit
+16
+BwpyqwTuOQj52sJdZ3v6XPY9w1kaKQSjVlqPBDe4NkI=
+
+— localhost:25653/audit c93wJthxNjvfcpimnhAPV9AWwfiM2nLXX3WFzq/w2AisHd895UdBZAqHiXEyqJCxqLmj/2/zGLOSK7GMvzYr+lQfjAI=
+');
+INSERT INTO public.audit_checkpoints VALUES (18, 'localhost:25653/audit
 18
-q6qPH2QyqB6EaGQP2pyTua/bQ9578cb4ABjFVgHZDuM=
+hqwx01Q7hd7jEg6G+4OgbqWyhJ9aAdNIjxTcV5+LcxE=
 
-— 127.0.0.1:22602/audit UF4FJuPqKYwdEzx4O0vHMueyp5A0Dv7yHUMY1a19/bN6w0WiTR50NjCjgZpIA7B2gosGM0tlgFZDogvHbdl/ZnBgwQg=
+— localhost:25653/audit c93wJoTWX5iDe2x+EPoYQyCmYs4JsstKkVqzI+A8EFptOba8I/b3lYbgWLh6bySBjb+iBsH0CsGR1VIO0z/Fb17bjQE=
 ');
-INSERT INTO public.audit_checkpoints VALUES (19, '127.0.0.1:22602/audit
-19
-jXuXEYMo+6+YKh3rOOZdEdoxIr9dAz2NOjnI8TLWThs=
-
-— 127.0.0.1:22602/audit UF4FJtMl8eTKQZc9UvCtzrsAoJIabWPLBXl3q1dlCB+Ree+Fgq002w29xhvaaUk0YB0J1ToQWcj0M+Pe3tksiuRp/wA=
-');
-INSERT INTO public.audit_checkpoints VALUES (22, '127.0.0.1:22602/audit
-22
-B9bkvpRCNUSyLU73+m2bSG874TSTF1M7HcAzV4dVEXU=
-
-— 127.0.0.1:22602/audit UF4FJgcxsOBqOH1OjsisXq0FwiYbn+6MVjk85wNJA7uxgsf1YA/IB8Iv3+GV+weVv0RHAvK4YjWEJZvg5nDvoJZtLQ4=
-');
-INSERT INTO public.audit_checkpoints VALUES (24, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (24, 'localhost:25653/audit
 24
-b9uThdH03zLnSJPPSWY2qLFUHorMOSjlXiTAiUlYlho=
+t9D2+DdrBSAJNOnyR+C8HlXGjUwKdyKoxwTLKfMWw8Y=
 
-— 127.0.0.1:22602/audit UF4FJhy3RmuQm6URYrAGW/YYVEHNQ3tVAPqgHovDwSxqBfRZFdJi3LBU0HutTKvhOdDwoColKD0dE90LqFQssZsKMgQ=
+— localhost:25653/audit c93wJs6MDClwn/72KJrH6AmWuFUygZqdCNvB92ZdzptoGUl7GTFFbTIPSCCobYwiwVbbRhCL4uIdECo+7HlQc7cdygg=
 ');
-INSERT INTO public.audit_checkpoints VALUES (27, '127.0.0.1:22602/audit
-27
-wh2fFpnfIV7dAFL1UjJmkJbfglLzsoyfEaXniMU9SyA=
+INSERT INTO public.audit_checkpoints VALUES (35, 'localhost:25653/audit
+35
+NGfJDFhLdaiLWBVCx1wmk4G47Exp66B3/d5QmBj1xYk=
 
-— 127.0.0.1:22602/audit UF4FJiUQvwmEPtIlGzqeufs0mnjg5zd5u57EcliHLhP9a72T1lJNSCm9xrrw1PcGIF+tF7tGywpwLM5lIPOPzbYxCwk=
+— localhost:25653/audit c93wJg/wsNLO1/qnwNPS1bw80gb4laWrsKdx1Mrh0ATay+leDYkB0v9FVTtZfsCvrPeoAmlnzfEOdNOT6HKiA904mgE=
 ');
-INSERT INTO public.audit_checkpoints VALUES (29, '127.0.0.1:22602/audit
-29
-8VWIIVEbZyZXX3WEb7OURubNONXqLg5qvwe9nscGbso=
+INSERT INTO public.audit_checkpoints VALUES (38, 'localhost:25653/audit
+38
+bPraLmIiG5FfIOdzjZisOjyqKJ8dxaIA7MaNfeaeoew=
 
-— 127.0.0.1:22602/audit UF4FJneLAuTDZuW+w5eHe2Yxz0qKz7K45wTXt+lO8lZoLQ9dev4ZcFEHEGIfeZLBYetZoojZkuowvtJrjFA3cNgBggA=
+— localhost:25653/audit c93wJjfoPYvVCKZQhzyI768HwRcoUQezodd7LVulUw5WKIPbP4jPb46NI2iDoMOKOp9uUvTqXxfmONDtBT1szM1aQgE=
 ');
-INSERT INTO public.audit_checkpoints VALUES (32, '127.0.0.1:22602/audit
-32
-ranPxB3CWaM9KX6U6Se3Bz+1brNi3GV8bifDzCcecf4=
+INSERT INTO public.audit_checkpoints VALUES (57, 'localhost:25653/audit
+57
+bZTmA10DgACoIUnf4oTYvbC4UF8FGHmUb8IvW/XRBXc=
 
-— 127.0.0.1:22602/audit UF4FJsH1lNDOUlRjuxA9Y/acC8bARyOfBJc95zv/ucDCt4w80rearMpd1kmWlwwmj0ph1g1Gte8qaPEjIO/8FF37hwc=
+— localhost:25653/audit c93wJtMdYCzL9OxgTZkDFgNwJIE6UEAbTdmcOo9t28SduOzx/r3/pmPS73sM3WZ5D2gVE7JW2p7mOvb6CCa5CV1RuQ8=
 ');
-INSERT INTO public.audit_checkpoints VALUES (34, '127.0.0.1:22602/audit
-34
-GP732oIKYG+6G9OpIbfhRvyhR+NlEcp4olKH3oG0PcM=
-
-— 127.0.0.1:22602/audit UF4FJg3Zq+RnZWnyM+yGPPZMxBQECPIRNqOMOKiSdKTUP27VDkSC1SD+VAOVwTXFKr67od/SYWVFpfyxFfNw7v2AOAM=
-');
-INSERT INTO public.audit_checkpoints VALUES (36, '127.0.0.1:22602/audit
-36
-CidagrQo36hMTjeXYCYdGDxnGQUydpRwVk9o2se3cbY=
-
-— 127.0.0.1:22602/audit UF4FJgakNU0cH+W7Z4xY/DVd+vkGigzI3VR7qK9cogMJbtIVnOS/YHQ0TJ+fNHfxvxytag8hqzikMpqAFqWttoVhIAI=
-');
-INSERT INTO public.audit_checkpoints VALUES (39, '127.0.0.1:22602/audit
-39
-FNRuEi2FjyXiB58vGDIs/Wpv22Rfm0gq75hfE05uers=
-
-— 127.0.0.1:22602/audit UF4FJmMirXgVF4HNinRr+uLR+8k5ZeWuJaKB1+Mh7SrdhImETgvnbwV0anTENuGcdNBHERyZFaTy29u6fbXH8WSK8go=
-');
-INSERT INTO public.audit_checkpoints VALUES (40, '127.0.0.1:22602/audit
-40
-jcn30RXFoQja8qiN3hOYfKo4uO3pLSM88BqkwZQvCRQ=
-
-— 127.0.0.1:22602/audit UF4FJl5G9eM2h2y+9Al20hta35Y6mjvXmScuvT6NBCc58IBD2OQy9ZOAmtwzocuPzcrPfGPLpwsIfvMODiGYRcgIXQ0=
-');
-INSERT INTO public.audit_checkpoints VALUES (42, '127.0.0.1:22602/audit
-42
-C+Gk9dosDlA9AKk24yilb9c1Bfe85C8M+I2XY0sQh6U=
-
-— 127.0.0.1:22602/audit UF4FJhwYsP59rxsEBFT23GcruFPgklH7e0awQ12JC2cix/0lfW4D5MxVcHUNRzNjB1jYpT9qPtct2/dD5lnHnHqpHAA=
-');
-INSERT INTO public.audit_checkpoints VALUES (43, '127.0.0.1:22602/audit
-43
-+c178VcsdG7Ydwu0bD+RSEMOR4+16AvBJMyEMBCUQl0=
-
-— 127.0.0.1:22602/audit UF4FJhC2kFkbP2ShMNg8eacmlvlrVLLwYOjSNjV7rHRAviUppwGXLV0kGdWG9dQZn7u1yBfhoqUeBlSmF2GJP5G7MAs=
-');
-INSERT INTO public.audit_checkpoints VALUES (45, '127.0.0.1:22602/audit
-45
-JQ98TcBMGBZCT6DqinKEvbBPCVP+IKcNlfLqIS939p4=
-
-— 127.0.0.1:22602/audit UF4FJgchYJRszjKiMX3qnQMg1nL/lClzvCnO0aFn2sLk4xz5tUpHueOihXzoldqIEupKf/Lnouott98dQL98nK/hFQU=
-');
-INSERT INTO public.audit_checkpoints VALUES (46, '127.0.0.1:22602/audit
-46
-cOMJmzJfaj7bqJVyK8PYVERlMBXavQajjsHOICAVzHc=
-
-— 127.0.0.1:22602/audit UF4FJglFFQzU1Rq1Lzo7hP69+19nkiVjB0DxXKL7m9azN4LpC/PmzZpHRv0hf7GhAYkj4q0JUcqPDNx+cLcwJrNrNA4=
-');
-INSERT INTO public.audit_checkpoints VALUES (47, '127.0.0.1:22602/audit
-47
-0qI0Iifu2maUo/LA92JMf8vF3w+3gok7+j5kFKMnkSw=
-
-— 127.0.0.1:22602/audit UF4FJt8VyBDtokCybTgC6QmeUXs3OmLfl/YmlQT19sN/XziN1QNk+JqrJVipmjq6TIIeUOAkqi/HWk68gCag+d0fQwc=
-');
-INSERT INTO public.audit_checkpoints VALUES (52, '127.0.0.1:22602/audit
-52
-pevoDyfICyOYEgCgM8t48jR8EEWnMIFcrm8W1ZXkgbc=
-
-— 127.0.0.1:22602/audit UF4FJqw1lgcfLSZE9/Bqp/S9deMgGd0lEFqXrMyhYb1ko8SfzYTH2noIq1ja1ba4BY3mntiehE1uwP2i9PHtgeqJ2wk=
-');
-INSERT INTO public.audit_checkpoints VALUES (55, '127.0.0.1:22602/audit
-55
-2h9bvtjF41aPvNCfI2iuzCwfNmty9qd7rzYKGwUKjyI=
-
-— 127.0.0.1:22602/audit UF4FJnOFvqUjW2uYJ07lQUbLwtw89Maq7UXJVD64IY1es4tzqZQp2xnHwvWtiSI55xX7Ry0auahfKvns+3im+ujKBw0=
-');
-INSERT INTO public.audit_checkpoints VALUES (59, '127.0.0.1:22602/audit
-59
-yBPNEP4iUOUra7N3tsbQOzMr+0hCwv3s7XQQT+S/xgg=
-
-— 127.0.0.1:22602/audit UF4FJkKS2T/c8xSThp6KKb8XEl/30FspY0NgUKuz+W8bxnEuc1M9HUv5TJxM9+9ucmbFu4XE9/UWVopMrS0rDbNMqQs=
-');
-INSERT INTO public.audit_checkpoints VALUES (60, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (60, 'localhost:25653/audit
 60
-nHgCU+Acb2wAicA7/08r59HDiQq81TjcypFm+TaE5ns=
+KEJm1sCFUiQAuhxID7xn/rkfqX3IrXdksd3W7zOlF80=
 
-— 127.0.0.1:22602/audit UF4FJtQBjv+hN8wpCrS5vRNWWKcmq69RwiSSIISX5XgGjFyNJCZ+Q6COpYuZCTM01u1TEhhtGg98BPUe3BKiTX9iqwU=
+— localhost:25653/audit c93wJk6z5fl60of62DpoiQlhHbsRlqQ/s4eqERnpq8GLqQH5301TGQBhLRf6lm82pEY7dFc9lIenKD+aenK14fBfhgg=
 ');
-INSERT INTO public.audit_checkpoints VALUES (61, '127.0.0.1:22602/audit
-61
-OSGlBKdRoFPuhYQOHHcoG5lCuaP4NfmGWc4aA8Y08V4=
-
-— 127.0.0.1:22602/audit UF4FJk9tG3yWDxxtBXM12Y5TtEn7NEshmVWo2MpLeGi29dWHlD5sSgrBWZUTugcVwUNttWKkEdCJ8HjGRevQ5lx8ZwA=
-');
-INSERT INTO public.audit_checkpoints VALUES (62, '127.0.0.1:22602/audit
-62
-3EIfuZ7426m7KxgvRoZn88JLXoiwiDN328AGtKoc6GE=
-
-— 127.0.0.1:22602/audit UF4FJq9clEt6fqIurNnR+3YnYlmc2ujjUKKVQLV4cPhVS+V8uSfS17pK6122OATfr82UxUAR1yB86bZqbyvh2SjJ0QU=
-');
-INSERT INTO public.audit_checkpoints VALUES (63, '127.0.0.1:22602/audit
-63
-Uc/rEa02+90vxrIsLfiLXst1g/9cG+QuS4wTc/pn3tA=
-
-— 127.0.0.1:22602/audit UF4FJqEe483kJsxMZtJ9erfNr8pzgIZjIv129BLdg5J7uzCpxSvPC6/3c8as6oMX92mVqpukAvJa3wS+dm9qMsOW0QQ=
-');
-INSERT INTO public.audit_checkpoints VALUES (64, '127.0.0.1:22602/audit
-64
-kbnnPtxqrGDXG0POhQgZX5H19xRYX/SINvngIPO/1ZA=
-
-— 127.0.0.1:22602/audit UF4FJqOg1wTUmu9I/gee94hVqreq9af8COvLR/QedmqK0oeQtcyIrPmAiYNYI4YLhCm/Tlnm1ekb/lCniU8KEKQfrgA=
-');
-INSERT INTO public.audit_checkpoints VALUES (66, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (66, 'localhost:25653/audit
 66
-sSnx4F2vh6KY8t7D7CtS+mTZhZuhxpUnYjF9Snm17Fo=
+nFMxcZ6FArWPRi0NK2Bn3qLK39BZO8Z7ucGbPwBuVfo=
 
-— 127.0.0.1:22602/audit UF4FJrjErtIvwHQ19VVmHNhEZe8f3PeodxD2uBaaYdWSDP1gDMTG4JhXTS3Zpz5S8/kPDdbxIkoQ/YLHjrUggjIx4gk=
+— localhost:25653/audit c93wJqtt8a901PdTBDmMkOYxBRezQvHlL7SFTb7bvh9ikucA2nvkT8sARGrYrRsu0FjmX77EYICpUXsVku8g0kdWkQQ=
 ');
-INSERT INTO public.audit_checkpoints VALUES (67, '127.0.0.1:22602/audit
-67
-VFZ04uFFbRdldOBMcFmncHWDYbeyRt+QnHnsFTpAg0k=
+INSERT INTO public.audit_checkpoints VALUES (72, 'localhost:25653/audit
+72
+iDLTG1hxNXo+OcH/NezTlwySyA54586zUzofo5fdxaQ=
 
-— 127.0.0.1:22602/audit UF4FJmZQlZBibgBAh2Hu7yr9+/lGinO+T/iKKsge+DM8JyfAV5wyXT5fFbVXjzG91Mp/X5MVJmo99QYeXqlCwV3anA8=
+— localhost:25653/audit c93wJpB2VNEPHGgzpGrA9KrLMreaOhHrixJdoG2FXvAP6mfYAZVaV1vZxn1tgmQlb/3I0mjtsodP53Jn9KJqsSWfIww=
 ');
-INSERT INTO public.audit_checkpoints VALUES (69, '127.0.0.1:22602/audit
-69
-1an3z1vO9Dfxx1Tf71YN58b0WbyPJPce5HorXZ/cEbc=
+INSERT INTO public.audit_checkpoints VALUES (73, 'localhost:25653/audit
+73
+rYzhPxMtgDmce5AXJextyPkfWi0z5EQbgBbK6HJOqYs=
 
-— 127.0.0.1:22602/audit UF4FJhoWLqLYISMVXPE3jSxwH5drXnHM8iJ6phYDQFHKjyY+UxAh/tnu7HYuAO/lnd8dF6Y5tk7hQUS/klu12g54lwc=
+— localhost:25653/audit c93wJmr9tUj14RisriCND8OGm26ZWhHExqZObg0UU5lJLiz1JqA5P7QsEzPWZJZA2QLyqtu4s7KL/Q4HomsodX2nFwo=
 ');
-INSERT INTO public.audit_checkpoints VALUES (74, '127.0.0.1:22602/audit
-74
-c6zEBeGlQknnCz/M9ExoN6NUJQH31TAvKlRbJpgsBdg=
-
-— 127.0.0.1:22602/audit UF4FJh5oyGcFFrKCUf7xK0pPtNtDSI+G6QLqpfkvaoGqiA/I/6wdsN3uLEofzWqTMVZH99A/mIVXZR3heSoj81Ma3gI=
-');
-INSERT INTO public.audit_checkpoints VALUES (76, '127.0.0.1:22602/audit
-76
-kbbAE28NOH9u9weDzX0BWzLq4YkZ6Tl/U3KSftI2yQw=
-
-— 127.0.0.1:22602/audit UF4FJolyd2MCdkUgehraMY8wmEQ4TZY3GvoHudtBjsat4z63NahN79Bx31JYaDt1B/hhnCSAs0PbUaEM2ibV7cW+kwA=
-');
-INSERT INTO public.audit_checkpoints VALUES (79, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (79, 'localhost:25653/audit
 79
-VW3m1QMSg+vktSQlABmka3PYeK/GB2/RUB6laawWNOk=
+GBCdAXNZxwky/kuv5NOfc0/mUMKkJ4mt4YG4rTzF2E4=
 
-— 127.0.0.1:22602/audit UF4FJiDlzBrtU7a4opuP7xypXlqunNl2MyumFbGiwxyM1bG3XE1Hs3jHZ1oHCsc+ATwbJeUoD3CKh2gIXMtVs7WotAM=
+— localhost:25653/audit c93wJpGCZaCFUHH/EFl8A8KG6C7IKJNYUn77Myqh4QBDUAeyEqfd+7REogU3ECNH2cbgdJ4rvwJa/wuvCqIY9AllnQc=
 ');
-INSERT INTO public.audit_checkpoints VALUES (81, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (80, 'localhost:25653/audit
+80
+oVgndmLXTcdtci1NAtwN8jl0pFiC7+cEPS1/VnAgEHU=
+
+— localhost:25653/audit c93wJt2Nrk4sT550vB2unugnPTOrNynUTItnj3VsSqk8EzxuHs/pO4GBMkHncN7mP+JNRbAUdenRLMGjLwaQ0pqBbw0=
+');
+INSERT INTO public.audit_checkpoints VALUES (81, 'localhost:25653/audit
 81
-rWcGM9U0qXDgTQDOgTWmWX169P6AxlyL8jDVCffDvw4=
+ZthNf516Y67eAFfLXFdbI24+r4DxH5bSckSS5C53QEw=
 
-— 127.0.0.1:22602/audit UF4FJuNnXgIV9s/mjya7qTqVNDj99ddKEltUJ+b2NdAdOGr8iGuLxC4sUa3s0WwmN31yiy9wWEI8xGlZN/lPbp7Y9w0=
+— localhost:25653/audit c93wJrvRrRnE5ZAcm0fgWUPSlnm5eqWR+Q0URlQYzYYvcKx8mVtZDuHvAj0eVCIvD6bhA28+VjSiUjhJtBAFohvP1wo=
 ');
-INSERT INTO public.audit_checkpoints VALUES (84, '127.0.0.1:22602/audit
+INSERT INTO public.audit_checkpoints VALUES (84, 'localhost:25653/audit
 84
-uo3DpIZSNwLasWzjRmp0wLL0mkUWV1H5hSOa1DbV50I=
+dl5Fkya1JbUuyCZRy453VxFftDnFy8tUtOie3t0jOuk=
 
-— 127.0.0.1:22602/audit UF4FJg9IV8zjUE7b86fAYr9oxayQUxj+mJnu6RFfsVTpRWdnfQwyOec4aoLSegeM21SUzz5aoWJ8TtiDA6gVDbAr4gY=
-');
-INSERT INTO public.audit_checkpoints VALUES (85, '127.0.0.1:22602/audit
-85
-gZo9H31dQl5dV+w/HfME60YODiqUzlwS4kqwxNUOOfI=
-
-— 127.0.0.1:22602/audit UF4FJlWRpGjQbcFcl4E8fMmBOigvR8ijfPbqLqaceJOk2HBwdJkaX5u6lEjiYJwHspqPJAWZ8rHydsjl/iT8cQKsUAM=
-');
-INSERT INTO public.audit_checkpoints VALUES (86, '127.0.0.1:22602/audit
-86
-8rTSNATrYpFjo9XNRboroddKvfgftdiHAdwqMuc9E6c=
-
-— 127.0.0.1:22602/audit UF4FJgjVU1G1DjtciJKnBAK4G+PjNWJaST+u9KVS/QPLW49M8yXYLGDQqCdMjRmFzHXCa00lwD/JX5Q2eZlcQv+NggE=
+— localhost:25653/audit c93wJsGNfO3LnQ8zOh4T9DPxhsnBvjmJpg/58uc0vxHUjNNII6T0PtmOEsUftga9CyU3hzTtWIysFTFWA0kU+jcQ3Aw=
 ');
 
 
@@ -913,229 +811,220 @@ INSERT INTO public.audit_checkpoints VALUES (86, '127.0.0.1:22602/audit
 -- Data for Name: audit_hashes; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.audit_hashes VALUES (0, 'M7401D6RsXql/1IxCl7djCl8uyLOGovIalj5YV77nFM=');
-INSERT INTO public.audit_hashes VALUES (1, '5YJEyIRmr1zCfCYh25+ozmHr+a8UAkk/9lSQxmLW1uo=');
-INSERT INTO public.audit_hashes VALUES (2, 'Wcb7sILOuO2uFDUUES01j8i3iJSvBzvKpL0wNZ50G00=');
-INSERT INTO public.audit_hashes VALUES (3, '3iHhoNIxjvMmuT5nL51f12j/7FuklFeq3gLi6QrBuEE=');
-INSERT INTO public.audit_hashes VALUES (4, 'DNjHD/nhxD4FZ5h/YoTbaMwC54nzp/yNirufPJz3GcE=');
-INSERT INTO public.audit_hashes VALUES (5, '4NOLIXdfa7fSqT8CW+WQ5SPeyxp5kQjnLf0qBpKJiAg=');
-INSERT INTO public.audit_hashes VALUES (6, 'Y1xfFpJ0E05r9bDQBV+mY6bliwBBux9Q15vVxigWyLk=');
-INSERT INTO public.audit_hashes VALUES (7, '2lctMyrUF0g70LujpEgJnO2+62C9M4TOV/K4NKhaJzo=');
-INSERT INTO public.audit_hashes VALUES (8, 'DMrh1XX1FHx6ypKTJ39LZcGlK8q7/j1E2PsQysOHTdo=');
-INSERT INTO public.audit_hashes VALUES (9, 'p52tD8Pc/WVqD60HxehWOfdFa8tbB1iKdEmzYUXLnLY=');
-INSERT INTO public.audit_hashes VALUES (10, '2mZHjoboRF3r7z2zCLnzs4e4r6vUhOpa09p/rZZXNv8=');
-INSERT INTO public.audit_hashes VALUES (11, 'ML2qOf6/GCLRfEpxve72zq4DM5YSq1RVECuq8v1qnKU=');
-INSERT INTO public.audit_hashes VALUES (12, '7X2TEagNL+k58MiXWdBjL7xQ4f1kUoQWxYQmtnJRyWE=');
-INSERT INTO public.audit_hashes VALUES (13, 'w9Kwj8+gYg2njyYuukeSHCiO5r6jflmA6lFCBMYDOZY=');
-INSERT INTO public.audit_hashes VALUES (14, '+gPMsGdkJK/LIFDp8ZvF8+9e9qoVwD/ZvgbqPi770pE=');
-INSERT INTO public.audit_hashes VALUES (15, '/hRqWckajsY3Tql55HSd+IqsM2xqScFjcVzZ+df8B2Y=');
-INSERT INTO public.audit_hashes VALUES (16, 'cRelN3RhRLQ2dwQ5hicK+bECUCnBkUgRPQrtLIY/MrY=');
-INSERT INTO public.audit_hashes VALUES (17, 'fGiAgm5IralOgGQ3UCB3x3kEOCiXMWW20P+ZOE15JmA=');
-INSERT INTO public.audit_hashes VALUES (18, 'TIRP0g2bLOjpodqfbnnmP82DaKuBMpre3xVIeccki5Q=');
-INSERT INTO public.audit_hashes VALUES (19, 'DPliLXooXkAK/XbHA9cjBn9zKGrnBwS2XPybDUtMua4=');
-INSERT INTO public.audit_hashes VALUES (20, 'U+FrDKjarFPY2lDbCkHL9s8Y3TV3Zhc52avYhrBANEI=');
-INSERT INTO public.audit_hashes VALUES (21, 'I3kVyviEEwteenK9AKkaJkXCqEQb0PYSKNupSnSkFjk=');
-INSERT INTO public.audit_hashes VALUES (22, 'eyjq6nNC2ooh+OVcQxTb12zyo48tAnZlt37/rr6QM6g=');
-INSERT INTO public.audit_hashes VALUES (23, '7Gr62FZj2dTB02RY3IKKW4cWcGBiIrOJGIEHHos7mqw=');
-INSERT INTO public.audit_hashes VALUES (24, '3TsT2XC6PWyHUItty/kpbPjOzcyFdagI3RBzLZciKGI=');
-INSERT INTO public.audit_hashes VALUES (25, 'A7CqPWzq+BgalIb2XxAgyfag0+hG8n2xmF3zRajoNko=');
+INSERT INTO public.audit_hashes VALUES (0, 'lUQGXjoPlPuZTd0MxLs/S+k1HyRocIgLclCTGkkKb1Y=');
+INSERT INTO public.audit_hashes VALUES (1, '90zxjdG54F+MNzto2VyblcIFI5YGBFGIEquMp/pOKjE=');
+INSERT INTO public.audit_hashes VALUES (2, '77uD5pGOftRVP540b1ZBM2uzr7fFrwOlYtWywp/ZhEA=');
+INSERT INTO public.audit_hashes VALUES (3, 'pkzy4pePm9rLMWxxRNuHx7ZTU6LCBZtP6DoknJECPP4=');
+INSERT INTO public.audit_hashes VALUES (4, 'WiWfYSOu4J3AjM71B+Vxq1+EDffZcb2g657WIb9JeCU=');
+INSERT INTO public.audit_hashes VALUES (5, 'GLY2wmvOE4ZCsPOKFnEVKc55xvFO8wXVmIqnHNB/txc=');
+INSERT INTO public.audit_hashes VALUES (6, 'ul7ooURa9eoeQyNnZFs6pQtOyb/AV/nsstKugW05p8Y=');
+INSERT INTO public.audit_hashes VALUES (7, 'TbGPSA+WaWo6kaKtEo7+nnzQdvz5y6h+3TpnEG8L7pc=');
+INSERT INTO public.audit_hashes VALUES (8, 'u1Qa696kxBMolN2h35lSXyQDNZKKy7a8k+N4ISct+fM=');
+INSERT INTO public.audit_hashes VALUES (9, '4TZZCXkc6lQGOGH/8uuvahWjTUmSHkywgReO2ZHEBNM=');
+INSERT INTO public.audit_hashes VALUES (10, 'thkszDqV88yQh+7uNopz+ul35+tLgrH9r0t5g8Zuy1c=');
+INSERT INTO public.audit_hashes VALUES (11, 'aC9juE7VpJbF4SA+onwwRvVXAM/i8d9JsKRwqIiRiiE=');
+INSERT INTO public.audit_hashes VALUES (12, 'Ui0sKTN8/uXeq6J8gJt6hQeLNxayQ/irRm3HIAqInrc=');
+INSERT INTO public.audit_hashes VALUES (13, 'V6P7QIDKQ/8i7Nh1AI/sgUw+IlPyklnCy+aA8r3CzmE=');
+INSERT INTO public.audit_hashes VALUES (14, 'JBAQYQduzI9WP+OmBstm5ePxz4054vZHu2OdFXuYO/g=');
+INSERT INTO public.audit_hashes VALUES (15, 'y5kOionftzdhmdryXEzS9ZmDyzklArDX7Ag4MQiIvSM=');
+INSERT INTO public.audit_hashes VALUES (16, 'FqPz6EPfg+JOaZVIPSLAH9xXIgClTSxLA1yEUiGXtPk=');
+INSERT INTO public.audit_hashes VALUES (17, 'MUJD1df07/S41pEg6GmCy4pcbFg6zuwO0Nci6xTAq+g=');
+INSERT INTO public.audit_hashes VALUES (18, 'hjyzt1NCCykj2e/UpHuW0DYRbi7hUpV5W04US6Uybow=');
+INSERT INTO public.audit_hashes VALUES (19, 'Bt6MJxE0KETtTjsn8TXvTHiblP9j4qakWTWqejvcH6c=');
+INSERT INTO public.audit_hashes VALUES (20, '3+J6b6BWLdmns+ub/8uzzflBIxOPJRWiwOaLsqAd+yA=');
+INSERT INTO public.audit_hashes VALUES (21, 'GKFkVWozMuP5YdO+JnWXKaGCh8fmKDMKuEBKPWQDA+U=');
+INSERT INTO public.audit_hashes VALUES (22, 'w/RLk1gDniAOz7fQ+YioEQbZxovc6aYQySAYSrj5fvA=');
+INSERT INTO public.audit_hashes VALUES (23, 'aNokZ02FBjKBB7mQxYDV25KlKV1gsPTKfIiIW3vm5xQ=');
+INSERT INTO public.audit_hashes VALUES (24, '7YrHBu+jeoFcRj2eXOSpiKSewD1faYhfWt3Wl5QCxnc=');
+INSERT INTO public.audit_hashes VALUES (25, 'p+j+3bUmkgNtF1VlyOxrWlC1sdUvjVe6Z4d+SxasAgw=');
 INSERT INTO public.audit_hashes VALUES (26, 'VbpOpPeS2cew950684JiNQ2yNs7sv6KcTuP5gfGvMiI=');
-INSERT INTO public.audit_hashes VALUES (27, '4zwjWr9WkZ8Kyq8GtUdS5y6tnsv9xXPuMMkTa5kAk4g=');
-INSERT INTO public.audit_hashes VALUES (28, 'O6sDsn+rPOsVJrXIbVmWBthSor03Xy3/D0asya1c29E=');
-INSERT INTO public.audit_hashes VALUES (29, 'XwMSOnhuuDDzv2tKxrDnwE/X1q93G0HJV/ypvqVvVBc=');
-INSERT INTO public.audit_hashes VALUES (30, 'rtzpUcIEOtLrcGwElhzciGqXzAitZxbjKUTTjckBQpE=');
-INSERT INTO public.audit_hashes VALUES (31, 'wByl9h+L5UeqRbxc0+OZFl6EaisCbeJanewshrw6Rd4=');
+INSERT INTO public.audit_hashes VALUES (27, 'sywxQk54j1oQk12v/6Nxut4nfUGcYmBs3z0CNJ9+lmk=');
+INSERT INTO public.audit_hashes VALUES (28, 'gE6f9tkqsz2oYL2VHbOg0uyP0h4CBI38buy+qXYh7Cg=');
+INSERT INTO public.audit_hashes VALUES (29, '0FQ/CM4bzDydFY/iYWAIVq6W2tgTZ75JQrHLrNr63ow=');
+INSERT INTO public.audit_hashes VALUES (30, 'BwpyqwTuOQj52sJdZ3v6XPY9w1kaKQSjVlqPBDe4NkI=');
+INSERT INTO public.audit_hashes VALUES (31, 'mMiK1EJfzPgGGlEn3fmioUHbgEAkOJF55GyQfVbFCI0=');
 INSERT INTO public.audit_hashes VALUES (32, 'rYbwFL4ovB0qvdqzLEnnaq5eR8ejYTiUUGmpcqVEQes=');
-INSERT INTO public.audit_hashes VALUES (33, 'XKNU6syN8y2gLbeSH7XVNPNBTXsGoqI4lE4hza3xtcQ=');
+INSERT INTO public.audit_hashes VALUES (33, 'oG6kkdortdUW/HGfw9mmst3x+RMeTKDUbUOZvI+rlHc=');
 INSERT INTO public.audit_hashes VALUES (34, 'B4aVa62obN2MKdAgIVqOpCWUxCfTZCsfpRsXx6b3GVg=');
-INSERT INTO public.audit_hashes VALUES (35, 'mvaMGC5Mj5Wx/Uv2KIqMUlE7c6XOrBvy9moQ9JWYC0E=');
-INSERT INTO public.audit_hashes VALUES (36, 'b2nDN8OeQi3ooHu442ipJHh/L4H0Yee17ok5x5GegjY=');
-INSERT INTO public.audit_hashes VALUES (37, 'zl5daYCc1nwlBojEpnJNCWKxvcGuisETjF9b5TI5JGI=');
-INSERT INTO public.audit_hashes VALUES (38, 'RjSqZfHLO1+YQKUkCkVMPuNskTmxeoXWANj+YIssrjE=');
-INSERT INTO public.audit_hashes VALUES (39, 'esTM3vhLVLfPZ7ZUb1EMnhSlELsAwcptPEGWf1ML8p0=');
-INSERT INTO public.audit_hashes VALUES (40, 'uDUq8bB1WQFnZqwWf1AHgYeN8eU8wnu1/LbTrzTMyuI=');
-INSERT INTO public.audit_hashes VALUES (41, 'P/sqRlW2x14KxAlPOfo8+JBNQYxiXWBTwpVyrwequ0c=');
-INSERT INTO public.audit_hashes VALUES (42, 'vCocqZR8c/i7j4D0Db08cRsPgHg5e0OuR3vQXFCorMM=');
-INSERT INTO public.audit_hashes VALUES (43, '3tWJhHZgp3KPh7eoCvtykoBLj59fSHRNngjDUG3OxYU=');
-INSERT INTO public.audit_hashes VALUES (44, '2w9Q6scarP2oVrjqBjZ17kXFTgs6WnSe5TA7HIdxADU=');
-INSERT INTO public.audit_hashes VALUES (45, 'fDcwRK4XHn5AVNR/PVA7NyNiqWsoUh76aAQ3+KU0X60=');
-INSERT INTO public.audit_hashes VALUES (46, 'JWeke4D7ekBnVV6qYcq1c7WJXevCWqshQQBm3MVRM60=');
-INSERT INTO public.audit_hashes VALUES (47, 'zLFw8wNlbI3WLCfkODmVr4A5Pz6Pbtv9GKU6zu0fNLQ=');
-INSERT INTO public.audit_hashes VALUES (48, 'afpS1xFFZB1iYA9K+o1/UewQHv7LbyfHtfFVvKl9Itg=');
-INSERT INTO public.audit_hashes VALUES (49, 'rwJmlCy6f5gDqQ0afhxVVOHJxuLoFAWNZch01vtEzPA=');
-INSERT INTO public.audit_hashes VALUES (50, 'WIpVFQsEHjRgKEDLmgYr7m7brNtnJtsAi4zjaGe4ZaQ=');
-INSERT INTO public.audit_hashes VALUES (51, 'rzFaOvcC1aqRF3XcY3+EpKasMD9kA5jMIQpm8IEWz5c=');
-INSERT INTO public.audit_hashes VALUES (52, 'e9Wiyxg8UerMJShgNl+q697UNrgnc7dWN/9MRPZ8XDI=');
-INSERT INTO public.audit_hashes VALUES (53, 'PJfnhY7BwJRtaQrgCDsEpn+tsrAiWSZ29OmWfnBO0HE=');
-INSERT INTO public.audit_hashes VALUES (54, 'ypuWFFMfggFuz6SsmzXe1FYBEkXPmBa9N2A4n/utQM4=');
-INSERT INTO public.audit_hashes VALUES (55, '+3FeujN1Oju9AHulWAkwvY7uk3aLlqzEeYuCp5kE1ns=');
-INSERT INTO public.audit_hashes VALUES (56, 'FFbixZy5ctoVFXicyNROK/TMTqQkBP2x8Vur6qivAo8=');
-INSERT INTO public.audit_hashes VALUES (57, 'apQqjF9wVIJUWTgce/XcwpFZ+kxYcQlRnQmvRJWNT+o=');
-INSERT INTO public.audit_hashes VALUES (58, '1BkmO/veAmENvUAApN+J6PWcVWvbUzZQTTeXMOkRYWk=');
-INSERT INTO public.audit_hashes VALUES (59, 'tupNTxxtXn3ZPOWYmNslT1lfMvmC/RlkxTNn9+Lmue0=');
-INSERT INTO public.audit_hashes VALUES (60, 'eg3WTHwZJ260PlICj97ceDT/aMgD5OmaQFoff06El10=');
-INSERT INTO public.audit_hashes VALUES (61, 'ociGcMb9i9O6FoXq74INYPzsCDibMsZ0SWeGxxEftSo=');
-INSERT INTO public.audit_hashes VALUES (62, 'ranPxB3CWaM9KX6U6Se3Bz+1brNi3GV8bifDzCcecf4=');
-INSERT INTO public.audit_hashes VALUES (63, 'ef4tpOf4V6zVgYONQ/DIoTE7kP7PsqbaUf3/l/3E9ps=');
-INSERT INTO public.audit_hashes VALUES (64, 'MuVvbMcmP9CjFWHPGuAgM2Ed2KuMoADN2ccoToGfue4=');
-INSERT INTO public.audit_hashes VALUES (65, 'tDT44xyRWvVnWMlX6FgYBQCstH/IZVCYbdJXpq72xSo=');
-INSERT INTO public.audit_hashes VALUES (66, '0XD5DJ+OKqGdoOqmJuJvQNExedjfklRPNP+8ElaFqsM=');
-INSERT INTO public.audit_hashes VALUES (67, '3mBhd3GPtPZt9EJjhiWztIboQqdR73WU0TFotfxYlTw=');
-INSERT INTO public.audit_hashes VALUES (68, 'GseO0kA4fx4lWmZe+5my3U5G8ABVMeuyBaqJpU3ZmcU=');
-INSERT INTO public.audit_hashes VALUES (69, 'nze+VOoYDLFic1R9agM+2SI86cUopSY/afiHosmKweM=');
-INSERT INTO public.audit_hashes VALUES (70, 'oIKa2c5bMyFB8kbd0a3JB+n1N/plFQWAreELCrdBx4c=');
-INSERT INTO public.audit_hashes VALUES (71, 'hFwCwc9OqCHsPYO/koZkor04BUgu7m9rEU5DJNktBbs=');
-INSERT INTO public.audit_hashes VALUES (72, 'W33mlxPY4VMq4OaWFL2C/Kz7UEYj8LFznE+GeP16X4c=');
-INSERT INTO public.audit_hashes VALUES (73, '2yxfXWvYmVnVxjL8KyOG5+aoB9qWIdAoMv7L7qMS/IE=');
-INSERT INTO public.audit_hashes VALUES (74, 'DO0UjsUpiO/7eTlRYQ0E7Ko6Pn5V6uekphxB4Nq2/Ng=');
-INSERT INTO public.audit_hashes VALUES (75, '9CumD6F0qrSSqneLoC8dfystjDPesedK6fh9RqYMZ9g=');
-INSERT INTO public.audit_hashes VALUES (76, 'XskpIE8lNmsP+LGQXd82D8UA4CIrcBID/TILECTpZqM=');
-INSERT INTO public.audit_hashes VALUES (77, '00O/EPRTwnB5XYaKbrQeQB59o8ACbLq8nQQwJAME+pw=');
-INSERT INTO public.audit_hashes VALUES (78, 'szw2fs2f/C4DUsS5Cx4SD6Tc9esNbFZxZBcVDDPxAo4=');
-INSERT INTO public.audit_hashes VALUES (79, '5aLGD3choqjw9snw7dUUCBQPt2uHrhrzY6TZdIlUaKI=');
-INSERT INTO public.audit_hashes VALUES (80, '7SXEhsyB3j6v0VEBfBJs5p5u024PqttLV1/aFZN8Mws=');
-INSERT INTO public.audit_hashes VALUES (81, 'Fl26NRvRDZJSVtsYhAzYJ7kR1EXPrLzag2ZD4qJY1sE=');
-INSERT INTO public.audit_hashes VALUES (82, 'CgVifctFwsiydGDS+IFmBugBN+LMLmDBRlq0wksxIZw=');
-INSERT INTO public.audit_hashes VALUES (83, 'SCmPnhaiRCwvoZfWDesht5nofj/zmkUPTDded3WoGvk=');
-INSERT INTO public.audit_hashes VALUES (84, 'Vge+yxMDRZnJSf6L6ZKW2ipjwEJkGBtPgDudxnw7C1s=');
-INSERT INTO public.audit_hashes VALUES (85, 'Xy/o+J43FV2+leSXguqSkVDFSZky/nwmVZXdRbsrod4=');
-INSERT INTO public.audit_hashes VALUES (86, '90IfznzaN+iFwC+rdE1OKDBOra6IZ7F1loiKq6Vl9IY=');
-INSERT INTO public.audit_hashes VALUES (87, 'L1xrpo3CDGc63dZOOz1nqyMGN735K+ebwOBvRdRCmx4=');
-INSERT INTO public.audit_hashes VALUES (88, 'DN3Xdw6wCBQmE0JNi/QaoAtCEg4xWGKP6e0b6qgNUpU=');
-INSERT INTO public.audit_hashes VALUES (89, 'UCzfmr8f3fSk23y0wA4jRRFTIHBPFVoEy0N1syzCWVw=');
-INSERT INTO public.audit_hashes VALUES (90, 'XnAgjz2opTodYDcQAm3COMQMnSa6LKgIQm8OnLu4a3E=');
-INSERT INTO public.audit_hashes VALUES (91, 'g7wkr5UokH7cRNe1tJO1lQWcDqFRAWUf5DaU9Qmb9mw=');
-INSERT INTO public.audit_hashes VALUES (92, 'L7hj4F0DYNwEHthqNAqtiU4t5ov5nRYIJK/De9SZPpI=');
-INSERT INTO public.audit_hashes VALUES (93, 'KAzthI7J0oX53thkjWYNrSBn+YBlykdF3FeedHb/5WQ=');
-INSERT INTO public.audit_hashes VALUES (94, 'PwBkjvoKDGHCdN7JciUUQUQA04riktnqsUuHf+Rw3O8=');
-INSERT INTO public.audit_hashes VALUES (95, 'SwRVYhO1b0fYtnfLTKSgfwuLednBtTrZeIbTHNPKppQ=');
-INSERT INTO public.audit_hashes VALUES (96, '/uE1CVRMDULT0ahUsqJsAzkDLVuPvj3BPocM33AG8zU=');
-INSERT INTO public.audit_hashes VALUES (97, 'n5Nh01VlVoPIHY+M2ZVsBPX25m8/i26RBYzq9WXszuo=');
-INSERT INTO public.audit_hashes VALUES (98, 'XRNNkoB8GV3e8zoslFuf4K96iu3NW2ZyDJGENi03l1I=');
-INSERT INTO public.audit_hashes VALUES (99, 'ktl06KXKyqYOjIOjW+SqHSb+LjUNSVQXUlh4+j+0oPI=');
-INSERT INTO public.audit_hashes VALUES (100, '9SuupoH7KXuogoBpgmnBPhozd5KI3SjdM84RQ2N0/6g=');
-INSERT INTO public.audit_hashes VALUES (101, 'otN4W8mtzvJcHFiPmuPcd5ypvcOGXf1WKS8H78knwrE=');
-INSERT INTO public.audit_hashes VALUES (102, '9W+WcZnL0mRv/C5Kih02QwiEgPckZv7Sp+1zFMB8nKQ=');
-INSERT INTO public.audit_hashes VALUES (103, '1thNLW8zfrk9mB05D8lc04Vl+PGt1z1L5vSJ1RGik/I=');
-INSERT INTO public.audit_hashes VALUES (104, '5m9DemsJJdWw4APQY5GAYYAz196JHsbTxB/P4vZOCLU=');
-INSERT INTO public.audit_hashes VALUES (105, 'h/3IOze9p5sMhZlk6lpQrALTPUcOgB4L09sXonY1754=');
-INSERT INTO public.audit_hashes VALUES (106, 'gZFwdyGUQE+Zj5+fdSLyf11wjlIh8lFOE67n/1YXybM=');
-INSERT INTO public.audit_hashes VALUES (107, 'dXCL8sN56CQIxhigqpySb8cFySSZ0KLWvoz4ir7Aeis=');
-INSERT INTO public.audit_hashes VALUES (108, 'gN+k8c3PQgymgpsI+R8Qc90J85SDplRrdg3dbEcNL54=');
-INSERT INTO public.audit_hashes VALUES (109, 'lk/gTHQpS0oJauX6KXnlcjFJID+YdNjhLFrZXmpGd0c=');
-INSERT INTO public.audit_hashes VALUES (110, 'XEiSaVruBd/AXhhZspVG1l1iWGMngvxlZkvK0JNsUkc=');
-INSERT INTO public.audit_hashes VALUES (111, 'cMo1hJpt38sRPDoaAd4Uv38tjnJ5VEKZk1EioDHS3RY=');
-INSERT INTO public.audit_hashes VALUES (112, 'bTJKVOrk+G5nclKN2EPBS3c5EPtObYH4aSAvLFd2DTE=');
-INSERT INTO public.audit_hashes VALUES (113, 'Xe1g5NSyTuPT73Mh+5CWXXhQkqjRAzQysYKSKn2k61w=');
-INSERT INTO public.audit_hashes VALUES (114, 'kLek1ZbLI7oQu/te9UBIiUW2VvrwJMKK83GHdIY3AtM=');
-INSERT INTO public.audit_hashes VALUES (115, 'vfcNmZ/iP/SyCGf3hRPWtMi/aBmSDzTwyHAKzHh0TQM=');
-INSERT INTO public.audit_hashes VALUES (116, 'OFPWPcWU79foaxc0B//ajvzRZimaM6CY0EuPTiyWYac=');
-INSERT INTO public.audit_hashes VALUES (117, 'vwfXbbf88sjXOR0O+6cz/h8hDpd6oR54+TiRrziIn3k=');
-INSERT INTO public.audit_hashes VALUES (118, 'DFcBY3LGgsxcWN+iAq04YSV0PyL5XvoJWRCJiqayJa0=');
-INSERT INTO public.audit_hashes VALUES (119, 'CxAAeIpVHINWhKYE2UcawhoZhbe7yCUgKyl39yUMK4s=');
-INSERT INTO public.audit_hashes VALUES (120, '0J4bO6exJqEqQSsj4jqrts2gIcSaFaRdVUrBI9FTtIo=');
-INSERT INTO public.audit_hashes VALUES (121, '2ncsgL+8Ml6mbZXmxk0hcPY+HhzxPN5mEmlllrE5ecg=');
-INSERT INTO public.audit_hashes VALUES (122, 'cohuLsYoyfqYPJb7OWghMDg8Fq9JYmooW70xsCyNvSU=');
-INSERT INTO public.audit_hashes VALUES (123, 'WDfnmYSnoVpzjg6fz1HyUBQc9SLJCVXNqnx502+5O6E=');
-INSERT INTO public.audit_hashes VALUES (124, 'jgmfQazQQ9MQx8wy5H8/93sR8RbPj8Pmt65mGmYF2rk=');
-INSERT INTO public.audit_hashes VALUES (125, 'Jfr29qO49flrzepi5T4STdYMEBEe704hROiGx7YOtl4=');
-INSERT INTO public.audit_hashes VALUES (126, 'kbnnPtxqrGDXG0POhQgZX5H19xRYX/SINvngIPO/1ZA=');
-INSERT INTO public.audit_hashes VALUES (127, 'U3s99S//oARsVfFMMieYq2LIWpBoWiqd3ehvh1ggghE=');
-INSERT INTO public.audit_hashes VALUES (128, 'lxI0GBoHAm2LyMDKIV8/iIRlACdeD7TamgMWc5SFDVI=');
-INSERT INTO public.audit_hashes VALUES (129, 'c1Hpp9ycKXC/A2rb0n/WGsJ99KfEC3QOW1pBAQfyYZA=');
-INSERT INTO public.audit_hashes VALUES (130, '33jUNx+5vEWNgDw1pn4nvu+ppAt8eXvCFE3HgmZ2x+8=');
-INSERT INTO public.audit_hashes VALUES (131, 'y1BKTUPuZ7h2ErrJhy3NBrzSegBoqYWUU+fcvoKit1Y=');
-INSERT INTO public.audit_hashes VALUES (132, '6PmOIB1lNsNtjGgA6HJYpKznMxDvtZyX7/W4zpaowsA=');
-INSERT INTO public.audit_hashes VALUES (133, '6Nh5wwCrXvDEibO3h0rdkxseXr4ktr7Wli273PavgxU=');
-INSERT INTO public.audit_hashes VALUES (134, 'tfbkw7g58TZM/tH8rkTa9+hhO5O7dw2NI1LqcweZp7I=');
-INSERT INTO public.audit_hashes VALUES (135, 'OjPYxx+jGLxzMOK0NiN0gGR8yB9UQrbUk75+3/ST15k=');
-INSERT INTO public.audit_hashes VALUES (136, '3KkoeU7mcI6exZwC27X/Ba47dYIrKFsTCXs8riY//do=');
-INSERT INTO public.audit_hashes VALUES (137, '/cMNG/cEc+ayy9Y9QvoS86u4iVPaFnLRQv3awmhXqC0=');
-INSERT INTO public.audit_hashes VALUES (138, '9c1H/bEi84p/V46UiTuUjVEs1BGyNByd4l/g38yL72Y=');
-INSERT INTO public.audit_hashes VALUES (139, 'mu8tkSrHmGxp6OOm3t5rQ6LKXn1HeIaxfOOGwHn9xRA=');
-INSERT INTO public.audit_hashes VALUES (140, 'qqC8W06U0wKMZTkpu32Qe0TtUBrDJfpfwhuKiNbvqwo=');
-INSERT INTO public.audit_hashes VALUES (141, 'w028FFINjHeDP0o53m1mTH3gOxO/A7LyD2jzXBw7FrQ=');
-INSERT INTO public.audit_hashes VALUES (142, 'aph90C4jg2Ncq2eVEl9mNH+FD8Iw3vUZUUCK7aPFcSs=');
-INSERT INTO public.audit_hashes VALUES (143, 'LXGIbN+Ckv8t6pkyPHQuX9nXxv00Gk40bXlTsjBuWJY=');
-INSERT INTO public.audit_hashes VALUES (144, 'qaHgMKeOW0561tDePbGOwJ8CVWj/ICSRtjzGiyoR6Fs=');
-INSERT INTO public.audit_hashes VALUES (145, 'bCCSSSU3mqQEUueoUqo4jFvYqpNPUyEOA18SZuOpj7c=');
-INSERT INTO public.audit_hashes VALUES (146, 'ZH7wGo4GB3euHYD8z2A1E2iUTfVVmzLUSKqoq+Z822A=');
-INSERT INTO public.audit_hashes VALUES (147, 'h2YH2/6ryEZj3JW4ERFgPydYXvSgs1nfGCoytChEdnQ=');
-INSERT INTO public.audit_hashes VALUES (148, 'thgwFUF8ORHAEBLFu3wShqaqLdNew6GA+TQ/9M8T6N0=');
-INSERT INTO public.audit_hashes VALUES (149, '79zNphkx+K/HDD4fjOv8GXTbXjd0NAgOGY8MVFVFptQ=');
-INSERT INTO public.audit_hashes VALUES (150, '6cpXG4503buQqnhpj27C6vfjgXh8bFzmR7HzP+a0gL4=');
-INSERT INTO public.audit_hashes VALUES (151, 'g4nBmBOuoXR+BavAQQM9G+N/pxzdIWN5T4II4YyEZVM=');
-INSERT INTO public.audit_hashes VALUES (152, 'bVQ1v+4+BD2fgLNDnaMO9Sh/JFGkCivcQROw5PLBVBc=');
-INSERT INTO public.audit_hashes VALUES (153, 'bkNbbiZwFDhBW8XpyqOPWOS6FIqIdNw6sU77seKQ/2Q=');
-INSERT INTO public.audit_hashes VALUES (154, 'mexaVw+SKCoe4NwvBkmOcxxWNLujuWgvgMYf4AkB8V8=');
-INSERT INTO public.audit_hashes VALUES (155, 'D2J1Rg7ApqWWwK/0ZUGnKbYGgfQsTrf2NiMbqojgZNM=');
-INSERT INTO public.audit_hashes VALUES (156, 'T25ZH8kBeqKOOKmQrX4d5SJqnt+cRtvd1e2DUU73Mp0=');
-INSERT INTO public.audit_hashes VALUES (157, 'jGKYEOtZwatQJMPfMguQWcBAG1oVYHaBNSMMQ+ouhrg=');
-INSERT INTO public.audit_hashes VALUES (158, '1oq/pZmE1YbjcrXjR6cSZDj93Kg9RWgWPaTI4kPXo+8=');
-INSERT INTO public.audit_hashes VALUES (159, 'Wq8CDoKSvdRreuLengwXelGXjBsfh8uhgQdF7dHMWD8=');
-INSERT INTO public.audit_hashes VALUES (160, '4Vj+mAda4jYjNK1WGjeEvSnAf25jZacqZrqy1TFGCA0=');
-INSERT INTO public.audit_hashes VALUES (161, 'Ojiz/wNoStve6hEIfT8Ki3t53aqJCdyhWl0BYzRezMY=');
-INSERT INTO public.audit_hashes VALUES (162, 'X65NUquG8xCaa0R0dIAZ1Dojh8D/KqIFdKBS0N7JYvg=');
-INSERT INTO public.audit_hashes VALUES (163, 'WSvHB/FoP0ZEmK8BJqhx2yfFWQljJX8jzqoTo6r+YJI=');
-INSERT INTO public.audit_hashes VALUES (164, 'Ldcap2Sg9lcp6qJUlKasIfuo5vZBtkVCACghqp11AYM=');
-INSERT INTO public.audit_hashes VALUES (165, 'BO7X3xAMmyCFmM8N85Pha5MtxqpCYgypTuEKVcWoDFM=');
-INSERT INTO public.audit_hashes VALUES (166, 'IXBm444K/bAtFxkVJwPjjb8Kk+727PcIvkACdjt/y+U=');
-INSERT INTO public.audit_hashes VALUES (167, 'IIJYJfX6xwt8Pm3S/3H/r7rFHBxL0IluZRdkwGU/YZM=');
+INSERT INTO public.audit_hashes VALUES (35, 'WqfYxoP7NESdprSQwQxYUVMqU75skqaJvU1NyyFdElo=');
+INSERT INTO public.audit_hashes VALUES (36, 'BRf+GQ0iJE7zfuHc+7CDVxEzGhhpamIlPJdFSrP1hQg=');
+INSERT INTO public.audit_hashes VALUES (37, 'Z2kfmppgwbBHlMK642LCwYbTn9k2xqP7abD4DN4Gdtg=');
+INSERT INTO public.audit_hashes VALUES (38, 'ub1pYapKMkCG3VjLObQBYZEhigOuG/FTsE30sgHV5GQ=');
+INSERT INTO public.audit_hashes VALUES (39, 'A6KS89GdRNuTWNtmInDcrT/DJQq8WOP42vlCKOVKs1Q=');
+INSERT INTO public.audit_hashes VALUES (40, 'jnLa68SUdIb/YZgEefwE+moGJulDSZnCyncLR/LKLXs=');
+INSERT INTO public.audit_hashes VALUES (41, 'ULTydGKVUZ/buSRuUvx/K7gN+YP8Lg6UwawJUs7HSmE=');
+INSERT INTO public.audit_hashes VALUES (42, '/8sTpWgHWGrENVCQUMQ2b4pYNIQjmMOWmcwxLu3WF3Y=');
+INSERT INTO public.audit_hashes VALUES (43, 'BQDTpYGzM4LUc/VLeMLK3x4WBI8kdWdjZi9fl4Roczg=');
+INSERT INTO public.audit_hashes VALUES (44, 'QppqK3An/Da+omcvynfRtNyRZTSzIY57rsqAbBI52rM=');
+INSERT INTO public.audit_hashes VALUES (45, '0CJMqNO+n1XaewNYWP2r5Czj93O8A7Slr8N7ev+3UO4=');
+INSERT INTO public.audit_hashes VALUES (46, '99hCrRnhrY6U7vNu0LXVomFD7kkEplRDrqFTrKSkzxg=');
+INSERT INTO public.audit_hashes VALUES (47, 'dI+JhMkRkvQatiXio29nAEphtFcCBJzw/49tlRP8Xfs=');
+INSERT INTO public.audit_hashes VALUES (48, 'XzXNIjJZnopgMPYtjKgQICB6dFCA+YdB0sfEEzvVLu4=');
+INSERT INTO public.audit_hashes VALUES (49, 'NkZRnHykiieJ4oWhT4pToR8dFheiOFGzCoTaQs1uQR4=');
+INSERT INTO public.audit_hashes VALUES (50, 'Na/o+TlJjG1kdIILbehUrWJA7pUwJetv5GSaWnskkxE=');
+INSERT INTO public.audit_hashes VALUES (51, 'M+pszrAtZHr+GxCOVGEb4QBVu4oRGdnM38aVApUw+lE=');
+INSERT INTO public.audit_hashes VALUES (52, 'IIaoZdyib+QClAwG4QGHguBR3HoPM4FVF2J75NWNgEo=');
+INSERT INTO public.audit_hashes VALUES (53, 'ONk6J+9QZcNWthYoVrZXxnUSvNTAc1P3NgfgR4LDnGw=');
+INSERT INTO public.audit_hashes VALUES (54, 'oNJ5f15bJY36L7FiSDyulrpS+IOjjyGHrx0splHo1e0=');
+INSERT INTO public.audit_hashes VALUES (55, 'Hr+LbRF8Em/8cwJqSoWDSbrsUxGZAUVb+mdkWv2LTeA=');
+INSERT INTO public.audit_hashes VALUES (56, 'Jla2nL0VSZ7/uuFvo4d6yqigeVBTyGo75AkBDCFv2R0=');
+INSERT INTO public.audit_hashes VALUES (57, 'yfuCero88yXEDJ7bmkeSEgWTMVpRy3rDrtIB2vTzU1o=');
+INSERT INTO public.audit_hashes VALUES (58, 't7X+aq0uHAZpzIBj4SN73iDdwnUtxhhfJUjfvRqErXI=');
+INSERT INTO public.audit_hashes VALUES (59, 'WxBJ6U3MLU25+DhTk2VGhF8/ty0cachy2oO5V7CHYGU=');
+INSERT INTO public.audit_hashes VALUES (60, 'L/bZYhaGsUFAb5P00z80GVCS7y+MuLe0FRlEOD4SwRE=');
+INSERT INTO public.audit_hashes VALUES (61, 'WoTCh7o9CXCEYBiz72o/94/hgKItPhm+ZPFwLTQpPL4=');
+INSERT INTO public.audit_hashes VALUES (62, 'v33ueN2t9Lk7Vzmw/Tt5qNJwdf3zbltPgPrnXbRRjFQ=');
+INSERT INTO public.audit_hashes VALUES (63, '1ja8hNd5lNra6cwS/pyaS2BCqbw1XtOK65fCa+1EOa4=');
+INSERT INTO public.audit_hashes VALUES (64, 'cKVY6TjU4C6klk4OhA9iBNAy1fD74MegCipH68h3n3k=');
+INSERT INTO public.audit_hashes VALUES (65, '1IA2bEFzRAmhWSXLc0MhJPcJwrgg4vMEJe1hSU6Lt6g=');
+INSERT INTO public.audit_hashes VALUES (66, 'RqsyIuNBxwrvl5QJvxfLcfe4AXpZNJHjypK+n6YAbeo=');
+INSERT INTO public.audit_hashes VALUES (67, 'Dp9EIQ+fIaduB7FTC6cCiSGTrbn6VID3Jrqt8SWyYq4=');
+INSERT INTO public.audit_hashes VALUES (68, 'RVaPjETfayUC3j0tqFWoRlfyYkwSDn8JoCsDzF95FIs=');
+INSERT INTO public.audit_hashes VALUES (69, '4QEUWcrPcBFyDQ0TEHf6QHasZP8JieLWMdmJsOzXJjE=');
+INSERT INTO public.audit_hashes VALUES (70, 'xAQnEa6DLHUm3JSNwGH8JhA6dJK2IIN8mUnOvoN+wNw=');
+INSERT INTO public.audit_hashes VALUES (71, 'NSxJxIYeDTULjXjrbWs/LQI/Yn2/5tcXSq33Pw6Gb0A=');
+INSERT INTO public.audit_hashes VALUES (72, 'ca9rJarAODXPWrzBKAOrzzcwtR435hPyH3tOBNWyqy0=');
+INSERT INTO public.audit_hashes VALUES (73, 'XrhfWJlCZJLf9bc5VfTzfCEneaLSEqzWZwBuNLkbTxM=');
+INSERT INTO public.audit_hashes VALUES (74, 'WDf3dBlzSvUE3m9jyezauEmdRITOed2Wrwsg+M/qrus=');
+INSERT INTO public.audit_hashes VALUES (75, 'ztmvHbKVcOVgkoAdnBtBEJlE+b8/EWq3sxjfr87aGC0=');
+INSERT INTO public.audit_hashes VALUES (76, 'WrJniuc49wRGrTNKSqy7C79CT5ecjYDgw+1MC18xYt0=');
+INSERT INTO public.audit_hashes VALUES (77, 'EXtwGUrO2JkNC+WifiWK/Qpgvv+9WflQnQWBNb/X8L0=');
+INSERT INTO public.audit_hashes VALUES (78, 'y/MIt9wu/E89xaUD4PEoYli1MDbApO93lChinayhv8s=');
+INSERT INTO public.audit_hashes VALUES (79, 'stq+cHKqkWvUSOxpefjKAfWY8g0k/qqRyWLv9mFIwXk=');
+INSERT INTO public.audit_hashes VALUES (80, 'qu2oAG8sBUOsJ87zHsQcyemevqRDo4uKP8Wr+ssIKNY=');
+INSERT INTO public.audit_hashes VALUES (81, 'qdgwFmEFO2nUwJ7ODEb4741GwEsr9qUTVwMBo5hLju0=');
+INSERT INTO public.audit_hashes VALUES (82, 'rnArB5ZmyjJhewpITYfeBHSfaUSKAIpIv88VtAgyvDg=');
+INSERT INTO public.audit_hashes VALUES (83, 'RjaX4cdMWu5etRG1mXpTGVLonIJBhM6m3yGPqNRp+PA=');
+INSERT INTO public.audit_hashes VALUES (84, 'FUvUN2IFsFey1pcZCx01MlbTqGxux6V7cUxK0bnpOAU=');
+INSERT INTO public.audit_hashes VALUES (85, 'BRoWigEQJNoOwQ0T1ehqby73iumLqkS9k3OkhFiydig=');
+INSERT INTO public.audit_hashes VALUES (86, 's+1u80YXeBw/fF7VaLtMDi4es5JoBBqgbC9m1/2354k=');
+INSERT INTO public.audit_hashes VALUES (87, '+pH6/xnWsJw6ObFrhRvrxfTU8E5tD0dmOfrrQh4QdsM=');
+INSERT INTO public.audit_hashes VALUES (88, 'Se5pbx4WboeXfLMlhvp4SWI3TuZCrOX1YGuYBtAjdMs=');
+INSERT INTO public.audit_hashes VALUES (89, 'DeLMm5S7gEP8KRNT2y5xZ6pNaJhte0PRdppO4u1VhSA=');
+INSERT INTO public.audit_hashes VALUES (90, 'zk4kOH6in3j+o4M3WyaVMzll5Wh9TettQQzaoxfbpPY=');
+INSERT INTO public.audit_hashes VALUES (91, 'OepCjYeu9aVGOblQ8j95RpYnnIoWQoruyJsKP1Lca1Q=');
+INSERT INTO public.audit_hashes VALUES (92, 'OCDnmWJKGWuCmIE5V5BydTN0YbAIWW4Rv3oyoLZit+Q=');
+INSERT INTO public.audit_hashes VALUES (93, 'tGnseJ8hupjS9FeBcnfQDSFVz9oFKBm7f6+YiLkhFP4=');
+INSERT INTO public.audit_hashes VALUES (94, 'Ss4tF99LfAKcHUsind600+VII7RLvzoMfqShcDlk+nM=');
+INSERT INTO public.audit_hashes VALUES (95, 'mWbMwgu5azQcoaX77C+XsKyMY2gERXQ4MUjQL8T792E=');
+INSERT INTO public.audit_hashes VALUES (96, 'SquAbrFIeMeYkjDY/D8RA2JqEU3QY+JxhqlRipriMDI=');
+INSERT INTO public.audit_hashes VALUES (97, 'MlWIUmd2aGLgxlRc55m4cgNuOh8IA8mzvTtzPaWqGlI=');
+INSERT INTO public.audit_hashes VALUES (98, 'OSmuRqJMRutAdn7FkIUp10i8yN1+S48vi2fOTXOjbAY=');
+INSERT INTO public.audit_hashes VALUES (99, '6EAn/p2M1SwV7AIPV+dNfOshJDPkP5WK7Er5iDImDL8=');
+INSERT INTO public.audit_hashes VALUES (100, 'KGRuU3sH7zmkXQ8Fk3qfHXIzP4M4tHezaDaqV6P1+fM=');
+INSERT INTO public.audit_hashes VALUES (101, '0g5sHP01qAwnpi1bF4pXf4GGYQxeIt2xJuflUk4pf0E=');
+INSERT INTO public.audit_hashes VALUES (102, '6Q3CeIoGN4NBjn2mz+BqF/xcJ7bjKJ3QtnB4ndROEfk=');
+INSERT INTO public.audit_hashes VALUES (103, 'eOeOk/iUPivA98iJoAF1XV4DLEUrKFUxhDERovOqLbk=');
+INSERT INTO public.audit_hashes VALUES (104, 'zvxRmPoJORv0NS59D3KQcP+BH1bf1iN+E9ncMiN2cgA=');
+INSERT INTO public.audit_hashes VALUES (105, '23mnQT0WuSrQY3g5vQoQbOrDyAvwluWDdzH7S2e2GPk=');
+INSERT INTO public.audit_hashes VALUES (106, 'ndjfnhvPnZPOcjU0u/yzWDVCTPnNYVOpudIk8Vee61M=');
+INSERT INTO public.audit_hashes VALUES (107, '/5YBFLcxPsvzY9zRKgow0HVGMrvCmhclZvVD5eoIQhk=');
+INSERT INTO public.audit_hashes VALUES (108, 'RvytEn+zKgLuniMGSKTJhIX6q+7N1McczH7XxNDvqYQ=');
+INSERT INTO public.audit_hashes VALUES (109, '52h7LjF2N6S+AdGJIo1dHc0rMcstFhGDBtOVFktWylc=');
+INSERT INTO public.audit_hashes VALUES (110, 'CyaEfRY3wAUbppnIi/oqu/h6CxmNyQei5p69fglLGOU=');
+INSERT INTO public.audit_hashes VALUES (111, 'VbxH5/MXuNwwUJ5CKLcQfCYuIjnI6PQ3MIFm+G2dZqA=');
+INSERT INTO public.audit_hashes VALUES (112, 'vWDNUyzaSX3Zaq5+hbYYMxIJtGxqXBE2Vve/vUCpbhU=');
+INSERT INTO public.audit_hashes VALUES (113, '2U1NAcEhl8dVxolJqoFFW99X7jRQWpI0lBRcCXG+D1Q=');
+INSERT INTO public.audit_hashes VALUES (114, 'fhy/T2MpHFNmM+4ViVjHYJdNXFCjWnFRNOtG17sq50k=');
+INSERT INTO public.audit_hashes VALUES (115, 'pfGsFXbbWwDDrxSzHxGU9R5+oKP0Up34d5NCN9gt9qo=');
+INSERT INTO public.audit_hashes VALUES (116, 'UbL2bRmUVqbcQRUOKMSYespEltQbDZw4HFxWd8TEPbA=');
+INSERT INTO public.audit_hashes VALUES (117, 'H2gK9sd8ds+E57VUbEWgtfAtDBAcikkIRv8GZfV6rJU=');
+INSERT INTO public.audit_hashes VALUES (118, '7qHqGAsI1pvrODokiyORW524GBukwuoCwp0FrmyGUnE=');
+INSERT INTO public.audit_hashes VALUES (119, 'F+pYzOJa9jaRLDZe0Q6SxoUQ40InD5XAFlheXRMQTJI=');
+INSERT INTO public.audit_hashes VALUES (120, 'l5w2wC3x8QKW8fHqeL0PkGCQi+v4PexHiBhLotTvGnw=');
+INSERT INTO public.audit_hashes VALUES (121, 'mCBCT5v52WThA216hqs49ZKTro18JOBSI5ttyGDu0Kk=');
+INSERT INTO public.audit_hashes VALUES (122, 'HVgxElraZaSgUCMI6vWjMsfg60Ra52TBGbnPs17LhKA=');
+INSERT INTO public.audit_hashes VALUES (123, '1c7g+u2GW3xJkZ/XzG04c3pHd5LPeHADZ/7F2mrXY1k=');
+INSERT INTO public.audit_hashes VALUES (124, 'BCOa0cISj5x6ocTpiA5Qhg5+NL4AVKKwR/km65lrq/k=');
+INSERT INTO public.audit_hashes VALUES (125, 'wR0MmU4nLi/nQDx6pzn0Xmyj6dXll0F371L9xVrBIlA=');
+INSERT INTO public.audit_hashes VALUES (126, '2DIxStVH7PSL8h0M/2qYvtkuu0pf0MqZy9/zRCLd9Ts=');
+INSERT INTO public.audit_hashes VALUES (127, 'W7Ee+amMEnLp4d58H06SqHhIIkwH/27BRayYw8I5ENM=');
+INSERT INTO public.audit_hashes VALUES (128, 'H8Bs1LY6rzWD+vdZCwefvy13JeoNNiRSOE11sElPJ3Q=');
+INSERT INTO public.audit_hashes VALUES (129, 'i7FKpfqO9Xe1Sm1hktuv3uoX+718+8kqcQlexrHbtYo=');
+INSERT INTO public.audit_hashes VALUES (130, 'ftdYIjqMFmtpDNGJ++XTvlMPLURt24FXIxGsTy3qSik=');
+INSERT INTO public.audit_hashes VALUES (131, 'mm7yPQJduOVV4gioq+YgF7Mt5fPmxr4/RqOqI9b89N0=');
+INSERT INTO public.audit_hashes VALUES (132, 'oHUkzV0Al5I4z75KzUnFnk1q/83+jbbZj6/oaXG6/t0=');
+INSERT INTO public.audit_hashes VALUES (133, 'DmUNiDhvQhA+F83GFSZ86EYFhu7CFw2MNcWXVgPKY8c=');
+INSERT INTO public.audit_hashes VALUES (134, '4CRPOPCp18LgUhkXgwGMLOjLxoL3X+QGi4FWkpqWOgw=');
+INSERT INTO public.audit_hashes VALUES (135, 'dV9kAKXNvBgrYz2isXsmUhgN1LdY1DC4k5rlL/lUGtQ=');
+INSERT INTO public.audit_hashes VALUES (136, 'X3RdmINKObiR63XhiICUWRmFE9lxVi/+bhmeJupGSdo=');
+INSERT INTO public.audit_hashes VALUES (137, 'smiw89kWyG9fZSBNJGaDF49nQuZl/b9TdCO9IfIoPYA=');
+INSERT INTO public.audit_hashes VALUES (138, 'ikPzyngoCDjLkDfsCO2BJ4ohyXvWdBawEhLIA56XjZc=');
+INSERT INTO public.audit_hashes VALUES (139, 'JNRv8Q2UK4bbqeWbnEk81GlPb99ZiyrfucwwNx+AnoM=');
+INSERT INTO public.audit_hashes VALUES (140, 'od+nC3QFid486oUCP2HqI7BIANj8F+VXZ0pQMdeS9Gc=');
+INSERT INTO public.audit_hashes VALUES (141, 'l3EjCcYK5f18rQBpAxVKwVE+5HFgpK+Zm9uV5fTYzI8=');
+INSERT INTO public.audit_hashes VALUES (142, 'qvKRdMVW4Fvshm2G6Hq8vHGvtK7Sr7AVzYL7Jn/p720=');
+INSERT INTO public.audit_hashes VALUES (143, '15mAhwOl2t1HOJULaDdq1SFe7Yt8uqC0rB6xVKN95Zg=');
+INSERT INTO public.audit_hashes VALUES (144, '/UTxJ3qOs88uay31tGb3oF0kzTC0LumZ/QeWySbJSsY=');
+INSERT INTO public.audit_hashes VALUES (145, 'gzBdVK2RDhcIlFDIUfvpD5ykgUjK8Q5AcQoGfjcvrzU=');
+INSERT INTO public.audit_hashes VALUES (146, 'DwhwpUbw3xYi7ruzY/IqDgA6Sebt1moCbk4buuZ6Z9g=');
+INSERT INTO public.audit_hashes VALUES (147, 'PwDQwu8ejDx+5kT4mzwj0/tFUC72FLcIrGWzOLtVs40=');
+INSERT INTO public.audit_hashes VALUES (148, 'N+dRgqD58qJDI9+NpWWtxNZqlAubgNFQchvkffUbEO4=');
+INSERT INTO public.audit_hashes VALUES (149, '6kLuCtYjCL6tV3VDZJqcBYBry5PYtS05rOB8UGXknPA=');
+INSERT INTO public.audit_hashes VALUES (150, 'a81pd6tS/uAU9OfInywcwdffaPTRME7yZJ3eGvEooh8=');
+INSERT INTO public.audit_hashes VALUES (151, 'Cv0tEJovzsrmYJvpifAOT0qQLIYLhjsU3zzDYZxgW7c=');
+INSERT INTO public.audit_hashes VALUES (152, 'jFLjQ/Z4L0hDKLVymkf7kF8j+378VLmT3WEC5qzZCvc=');
+INSERT INTO public.audit_hashes VALUES (153, 'aKalM8lxt78cjOVsDmj3rxjVEDjEdtIXoG0g3hhKFYA=');
+INSERT INTO public.audit_hashes VALUES (154, 'cE9mXwtKgUVc2n2zG91RF6lAnyywGnq/ZT9RAZisJqU=');
+INSERT INTO public.audit_hashes VALUES (155, 'mwQAF3h4KR9kxoA7vvQqL6HV/Xi5hzCyN1KWAnPuGMA=');
+INSERT INTO public.audit_hashes VALUES (156, 'YALCPt2HoFHALYyJmBjgkroMISMfRwMxlsbtquFASKw=');
+INSERT INTO public.audit_hashes VALUES (157, 'fsCZmtqO4CCprYBltMgM3sB23LzpKo/rQ+WdzjWJq/w=');
+INSERT INTO public.audit_hashes VALUES (158, 'lyT7/ELHteq7tnqxekfO6Hg+17EsvD2nlLO0JpTLFS4=');
+INSERT INTO public.audit_hashes VALUES (159, 'V7aK144hviT+FxDni1X5eT49n6MIWj6rBrnrW66kVU0=');
+INSERT INTO public.audit_hashes VALUES (160, 'KfqgYIik+JOVUCjBhwJmOXTY79tkQDHLb4kDqGAPL3Y=');
+INSERT INTO public.audit_hashes VALUES (161, 'T2cf9rfbYH7Je+BIMkzSYBt/A4CxTojN7C0liNyDv0E=');
+INSERT INTO public.audit_hashes VALUES (162, '69PwuuNp5uprbG/CL4BtJmfHhrgt+og704z9d1mowIA=');
+INSERT INTO public.audit_hashes VALUES (163, 'Fh3wJ2B4Uavwnu1LKx0AIUKl/aik7IfAHWR9rmeuwmY=');
+INSERT INTO public.audit_hashes VALUES (164, '0cYI5ukbWkGJr0vz/3EzjTqmSkn1gj0Za0owlNEGJgY=');
 
 
 --
 -- Data for Name: calls; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.calls VALUES (1, 1530493199968842, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.968842Z","took_ns":31157297,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"80456b1a-76fe-4d68-8b00-1bc6f0a55eae"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"GL2SGQWXK3B7","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (2, 1530493199994381, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.994381Z","took_ns":5618169,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"c57e8618-ffa2-419d-85f6-ee0f9c87f2ad"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"NQWKN6AMDJVF","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (3, 1530493199693366, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.693366Z","took_ns":306633141,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"996ba7aa-394d-4a45-85d0-c4f851c22373"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"RPAYQY5TYL5D","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (4, 1530493199869189, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.869189Z","took_ns":130810393,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"59fd7435-fc31-4877-af14-da23029d52a6"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"KS4TFJS6KFS4","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (5, 1530493199910198, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.910198Z","took_ns":89801715,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"the exchange code is not this request''s","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"053d37be-7454-4df0-9a34-cf3c9bad043d"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"HRN7RT6WME5A","check":"state of the request","remedy":"Take exchange_code from the answer of initiate that made this request."}}', 'UNAUTHORIZED');
-INSERT INTO public.calls VALUES (6, 1530493199989434, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'webhook', 1, '{"v":1,"at":"2018-07-02T00:59:59.989434Z","took_ns":10565269,"call":"webhook","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","attempt":1,"status":503,"error":"NOT_DELIVERED","error_description":"the receiver answered 503","token":{"header":{"alg":"ES256","kid":"NysGI2sQvbAGSZK2aTYXtAenaVaLWMcdO67FHE1IdeQ","typ":"JWT"},"claims":{"request_type":"signed_doc_url","signed_doc_url":"http://127.0.0.1:22602/documents/signv3-01645880-e680-7969-9b93-27a0ad044374?…","request_id":"signv3-01645880-e680-7969-9b93-27a0ad044374","signer_info":{"signer_name":"TAN XIAO HUI","signer_partial_uinfin":"373D","signed_at":1530493200000},"iat":1530493200,"exp":1530493320},"signature":"64 bytes, not kept"}}', 'NOT_DELIVERED');
-INSERT INTO public.calls VALUES (7, 1530493199999843, '', 0, '', 'initiate', 1, '{"v":1,"at":"2018-07-02T00:59:59.999843Z","took_ns":156293,"call":"initiate","authentic":false,"status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"initiate: token: a compact JWS has 3 parts, this has 1","token":{"problem":"A compact JWS has 3 parts, this has 1."},"diagnosis":{"id":"6YNVEATW3UZO","check":"Authorization header","remedy":"Send the compact form that JWT libraries make: three parts in base64url with dots between them."}}', 'UNAUTHORIZED');
-INSERT INTO public.calls VALUES (8, 1530500399859447, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.859447Z","took_ns":140552928,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"b9684cb0-cc71-4806-8bf5-35ce4999731f"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"V52QUNI6DQDW","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (9, 1530500399967299, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.967299Z","took_ns":32700341,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"09de7abe-6d21-40dc-ae54-20decae6fbe9"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"6GUZ63H6LBRR","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (10, 1530500399968369, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.968369Z","took_ns":31630224,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"dc04f841-8da8-46b4-a65d-9128cfb91ba7"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"P7DMYOIQNEI3","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (11, 1530500399864396, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.864396Z","took_ns":135603884,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"0b385533-7b06-4d9b-8326-f4d85a7f734a"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"JB2HOB3JZLX5","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (12, 1530500399885461, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.885461Z","took_ns":114538047,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"33652700-02d7-485a-bf9f-3945d4b246c6"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"4ZOEBIWCMAXY","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (13, 1530500399964645, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.964645Z","took_ns":35354270,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"81a7d10d-74df-40e5-8388-a04d2f544fa9"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"GXK7KVSHZXCO","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (14, 1530500399972361, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.972361Z","took_ns":27638586,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"929cf3f8-0171-4b67-9770-73d899be05a9"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"4IWK4OA4ZSQT","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (15, 1530500399972992, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.972992Z","took_ns":27007392,"call":"result","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","authentic":true,"request_id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-5vZAg5iX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"b95c05e9-4722-4215-8005-3d6e6e005ad6"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"6SWSA3M3U7ZP","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
-INSERT INTO public.calls VALUES (16, 1530500819999759, '', 0, '', 'initiate', 1, '{"v":1,"at":"2018-07-02T03:06:59.999759Z","took_ns":240381,"call":"initiate","authentic":false,"status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"initiate: token: a compact JWS has 3 parts, this has 1","token":{"problem":"A compact JWS has 3 parts, this has 1."},"diagnosis":{"id":"SXORCJSVQSVK","check":"Authorization header","remedy":"Send the compact form that JWT libraries make: three parts in base64url with dots between them."}}', 'UNAUTHORIZED');
+INSERT INTO public.calls VALUES (1, 1530493199971992, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.971992Z","took_ns":28007709,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"b6e68a64-ca8f-432f-8cc6-11b1565db2cc"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"6X5KYDSUBAA7","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (2, 1530493199984344, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.984344Z","took_ns":15655187,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"cd056598-b2d6-4097-8722-7131d2e76ce6"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"Q3R2ATG4AZM2","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (3, 1530493199991906, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.991906Z","took_ns":8093482,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"665b4f55-a810-4a03-9c28-2752946cd93f"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"KU72Y5URGPIB","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (4, 1530493199995582, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'result', 1, '{"v":1,"at":"2018-07-02T00:59:59.995582Z","took_ns":4417737,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"the exchange code is not this request''s","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530493320,"iat":1530493200,"jti":"3c47abe4-61d4-4342-9beb-899fcd693c9b"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"YA3TVFCLTF64","check":"state of the request","remedy":"Take exchange_code from the answer of initiate that made this request."}}', 'UNAUTHORIZED');
+INSERT INTO public.calls VALUES (5, 1530493199999239, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'webhook', 1, '{"v":1,"at":"2018-07-02T00:59:59.999239Z","took_ns":760797,"call":"webhook","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","attempt":1,"status":503,"error":"NOT_DELIVERED","error_description":"the receiver answered 503","token":{"header":{"alg":"ES256","kid":"JiCe-btwFbkdA2SGI4w2QlBm6fi5C8Dbuo_uxqmZ384","typ":"JWT"},"claims":{"request_type":"signed_doc_url","signed_doc_url":"http://localhost:25653/documents/signv3-01645880-e680-794a-a866-5530e3b33bc4?…","request_id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","signer_info":{"signer_name":"TAN XIAO HUI","signer_partial_uinfin":"373D","signed_at":1530493200000},"iat":1530493200,"exp":1530493320},"signature":"64 bytes, not kept"}}', 'NOT_DELIVERED');
+INSERT INTO public.calls VALUES (6, 1530493199997618, '', 0, '', 'initiate', 1, '{"v":1,"at":"2018-07-02T00:59:59.997618Z","took_ns":2381678,"call":"initiate","authentic":false,"status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"initiate: token: a compact JWS has 3 parts, this has 1","token":{"problem":"A compact JWS has 3 parts, this has 1."},"diagnosis":{"id":"RHRJ4BHH44TK","check":"Authorization header","remedy":"Send the compact form that JWT libraries make: three parts in base64url with dots between them."}}', 'UNAUTHORIZED');
+INSERT INTO public.calls VALUES (7, 1530500399976847, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.976847Z","took_ns":23152220,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"db878062-c626-46ae-8d95-d58a8db03670"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"YUE4YVXU4DWU","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (8, 1530500399989388, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.989388Z","took_ns":10611195,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"1bb7df6f-f647-4e4a-85fa-f67dfe6273ca"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"4Y7P2AF5QYGO","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (9, 1530500399993895, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'result', 1, '{"v":1,"at":"2018-07-02T02:59:59.993895Z","took_ns":6104311,"call":"result","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","authentic":true,"request_id":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2","status":400,"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed","token":{"header":{"alg":"ES256","kid":"ES256-ffE5B7NX","typ":"JWT"},"claims":{"exchange_code":"••• (36 characters)","exp":1530500520,"iat":1530500400,"jti":"0a01cf04-7164-40b8-b8f3-391c5c4152dc"},"signature":"64 bytes, not kept"},"diagnosis":{"id":"UPLD2N5WVFOW","check":"state of the request","remedy":"Wait for the webhook, or ask again later with a new token."}}', 'DOCUMENT_NOT_SIGNED');
+INSERT INTO public.calls VALUES (10, 1530500819999911, '', 0, '', 'initiate', 1, '{"v":1,"at":"2018-07-02T03:06:59.999911Z","took_ns":88696,"call":"initiate","authentic":false,"status":400,"error":"UNAUTHORIZED","error_description":"Unauthorized.","reason":"initiate: token: a compact JWS has 3 parts, this has 1","token":{"problem":"A compact JWS has 3 parts, this has 1."},"diagnosis":{"id":"VYXUSRJIWWIG","check":"Authorization header","remedy":"Send the compact form that JWT libraries make: three parts in base64url with dots between them."}}', 'UNAUTHORIZED');
 
 
 --
 -- Data for Name: certificates; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.certificates VALUES ('6b1541e42f2e5980838a38b94401558f', 'root', '5863fd2b7be16f7d626669dafcd4d117acf4a251d806700c133e14cbcb604e9f', 1530493140000000);
-INSERT INTO public.certificates VALUES ('71e7c2cddfce41b41c0fd80c1295acb7', 'issuing', '3442ef8175dcc7e78d2c32cba0e698963ab4802b65b8cd695f6653329f568c33', 1530493140000000);
-INSERT INTO public.certificates VALUES ('75ec488a0ef730af32aa05755e5bafb0', 'ocsp', '5b503c436882d73a8b4a31e8abc4e1bcddc4a76eee44d96b7e58e9e18a510847', 1530493140000000);
-INSERT INTO public.certificates VALUES ('782eefb0fecba6bd3bb2a4a32ba7a5a1', 'tsa', '04eb603026ed3b76e4c48cd0c135adc85b3a2c36e35622f5a6a5d3a85ecdc2b3', 1530493140000000);
-INSERT INTO public.certificates VALUES ('7236f5bfa172c4809d09d4b7cdb17f60', 'signer', '1a327342e216fa3c45bcff6046075b1072fb96bff80a132695302cee89c0679f', 1530493200000000);
-INSERT INTO public.certificates VALUES ('6220359253af4a7f8aab9164719e3bf0', 'signer', '2a463270969771cc0d24fd8142f313486c242966f6fc29d89d0f5e5b874d2264', 1530493200000000);
-INSERT INTO public.certificates VALUES ('6ddc02e0215016004f6e8d0b24edbdee', 'signer', '99d0c7219db6fccd4d58e5687742b3f0b579014d9da66bda36790130aa2b8a66', 1530493200000000);
-INSERT INTO public.certificates VALUES ('6c0a8885aa4400acb937d752d4eb1098', 'signer', 'de3f8927b474b7e68c81350e0d6733348d0e2eb06a089b8617a00d54042ffba5', 1530500820000000);
+INSERT INTO public.certificates VALUES ('5737e50e52ee05cd778ef15dae1b5769', 'root', '892f684b92c24556bfb8bf3cc8da9f90c2ee920a4138ffcad3ce6bc48eb528a2', 1530493140000000);
+INSERT INTO public.certificates VALUES ('4b938448529afab95a3cb1c770a85923', 'issuing', '99328a44aaa0389124c162dd93c6e2b2a86c706c5fae5591042e32d83325eb1e', 1530493140000000);
+INSERT INTO public.certificates VALUES ('7799ef87858fb4a173695ff6f286f842', 'ocsp', '9231c988913c96f317cad92b44409071bae272933c74e794e9e490579301a99f', 1530493140000000);
+INSERT INTO public.certificates VALUES ('5c0c0e552cab796580b2f9c80d0516b8', 'tsa', '91efe625a2a301b838b037892cd4d561cd3c382bdd0fb5565052034d46f4d503', 1530493140000000);
+INSERT INTO public.certificates VALUES ('5100188ffd0084915c964456ac12a5c8', 'signer', 'f416fc5990ae4cc647a2ef252d620dcd86b53de1efa3bb55a9d754ed712d69cf', 1530493200000000);
+INSERT INTO public.certificates VALUES ('62b79c79231a9accfdb6db87adf0ce56', 'signer', 'f64e3bc1a4bb2d4c3602b140b2d829b7176ca9bd9c234a3176d1a204c2f96775', 1530493200000000);
+INSERT INTO public.certificates VALUES ('45ca1f30257a028350fbc87419ba0272', 'signer', '3b6839ffc34bdea4b30f1ee92110d51fb9034db0119ec9da41f0ac679e02cf38', 1530493200000000);
+INSERT INTO public.certificates VALUES ('4583ced7630c532c45b0391413f5ec59', 'signer', '695f6acf8e88a9c7589eca86777c2aa52e90cee45a7a9e182490df7393c94599', 1530500820000000);
 
 
 --
 -- Data for Name: document_keys; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.document_keys VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 'signed-ndvEimgyEKWb8P7U4jh9GQ', 'FLBIUD3HKE465AMB5EMEBVXSHX', 'documents-1', '+96Tusypnd01pUraDynSv6Kt+7E8xsrMBExfYykbFB3CLQJFHau+V8zWu1w=', 1530493200000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 'signed-PItTSGbees120j7dmM7cLg', 'FBFQG26PBLBIKDA5ZG64UYJGXA', 'documents-1', 'OIrNNdqAETODh5sZ0Lkwt4HULqmmueOKR4lEgo2ns0BpjkNTjn7CYorHI50=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7e49-b0d7-dcd14b66c67d', 'original', 'GXYKY44VCXGV3IKOWS3PEBCTQS', 'documents-1', '5jfVVkHDL/Szu2ypFyM9uF26Jg9HWCPwQxu3D1C9F1LAEsS/OWCYzkXl5Gk=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-713f-a8e9-bc74dbb2498c', 'original', '3MDXOLKUVBOORY3TLSGGTFXGZE', 'documents-1', '9Bx/F8pKT3rn7dFblkhH30nJwr78fhnwfjjqeoJEFSN+C3WJrE0P/G9dOcM=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7c91-9bf7-eb5466f83ae9', 'original', 'FZYFGCIYB7XPJDVAPJM3GVDRTR', 'documents-1', 'TeMOJ37qN1RXRVq2Sb9yUz4ug0z+DO3CYq1O4jaE+A1QB0EtoL8E+cIes9c=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-722c-b5c1-ae24f01c71f0', 'original', 'UAXNFVBKPHLUA2PV2VLQ6M3I5B', 'documents-1', 'a7ohKWF64ZPrpK/zY7pLuCa00SCruMV/kPtreG05EH4iMvxvGDNvYX9T11M=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24', 'original', 'RZDXYLDFYG5CSNHECAHNSIRJCT', 'documents-1', 'M7UqLiCNLFcxwfKV3RP0FdJSeGzcI6PmMNO4kbdDk7b9Lh0eUEYI116Vb9Y=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 'original', '2FSHFTG6WZ25K5DTLT72HSMKJ6', 'documents-1', 'ShxD44rcJvvL3sGY1ivtRPd4AJD0sGkOoGlGI72aVuOAUohtFjTXqUlaWvY=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 'prepared-_eEUOnXF9Z2HU2GS9c1DSA', 'IM23QJON3MTPZR4AH44HKM6JCG', 'documents-1', 'FME+XjhTJRNZ3IaZCKt2YbpQ7TMik/p7NyKMLt3YKhqlPigyRYoFBxOeyFU=', 1530500400000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 'original', '2SY7CYFLJJMZ2EHVR6JQJCDEG3', 'documents-1', 'sOHlQynfrqn9JjDBJiCD30DbROEEmXwQQkPrPF+la1QAZgcJn5kw61HwXvY=', 1530500700000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 'prepared-a5ZY64FmMhCSp4PfzRgsPQ', 'JQ2R4Y7RK346ZEYQ57WRQZ4UDB', 'documents-1', 'vKb4bFmFZdFgI06a93RKg1Q4xkpWcTUCA7YIZ5jDgT1BzuPmQ3CGnidked4=', 1530500700000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 'original', '6MFKV3OQ6N35CPV6NKKA5AARVN', 'documents-1', '5UxOj2vlzPNfpW5qtZ+gTduB2p3xsBa+YKNYmH1FxTe2LBbEC4hedfIBYC4=', 1530500820000000);
-INSERT INTO public.document_keys VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 'prepared-UVYKMT8Dl3ifMFG_uYYybw', 'F34ROG2CA6QQWGPA4STWTS4BYE', 'documents-1', 'BK6gWTeBYVLKwbfCgXFk/mX571mj92Y5rVVIJO0YiwiacCCs46XgORUACgQ=', 1530500820000000);
+INSERT INTO public.document_keys VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 'signed--A5e3t8IAjzVjHjvvr_FAA', 'KGANWPC5HGXGWUJKXB3NDMGNDT', 'documents-1', 'pi77c90llI5uhxU8R3075L1G7p3PPtyG0CdiZSIAqFdI02+JRv+U8CTnAww=', 1530493200000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'signed-fv47Pk47tm_qRUgMm5Ucpg', '4NBPOD67TE5UJ64SHBCQAUFOBW', 'documents-1', 'l8GfXJsas9Pbwim8vAyPJMvT0G7osstnHFxbc+lasgzC6Ddud3kMBUGgNPc=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7552-8623-4b18677970dc', 'original', 'CJX2V5OZZNLZJUJNYJAWZJLSH6', 'documents-1', 'TxQ1i50vxZFX6kBjBKsZ6av+r9vti2oZgWDBk82lEi3FMrf0xe1TO/JCaVI=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-747c-ae93-161e80d63f3a', 'original', 'HJW7EBWG2V7YEFBMQ2MSIL4GAH', 'documents-1', 'mkv2zR7/QqW/VJTRBsrBFtVY49n9rSeB2hRB3UG4hwWdLCrJNkz/VHE7uhw=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-75f7-a3db-15ec916b2906', 'original', 'E4YGLGNW6RZUJXWS7XGBTDHMIH', 'documents-1', 'Au/m1m9UlruIRlSUD9f7AwAZ23TLSWXEwdL8X9IucIzf0Hn3TSLDNt/uRJo=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a', 'original', 'AS2ZWPAM3OWGW4FAC7LBCWWFE3', 'documents-1', 'kVsHUVQdfQPT+Df6gg31LTc59sf2RZ7mmadIokE4drYDfF/n8F8k1oO/Oq8=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8', 'original', 'VHE6HAWC2UJCXOPRQHAVYHTWCW', 'documents-1', 'G7WbhXsW0xassNyd/9m+aZCePO4mqvMmBk5R8ERklTUGh1i79RcyTh9RDpA=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 'original', '2CTXLCWOJR6YCUX4GPINHHZW7U', 'documents-1', 'gMMp4xhMC1wn74caIu9D1r63B4YqAqKPDzXOBZueUkUyAsJWKTNE3Q8W9y8=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 'prepared-qVelSAzpXTGwWYcLtAN5eA', 'UCEPYDU37QTEN5BX5RPXMBQAHR', 'documents-1', 'kNs5Lp23LlAjboDFDE0tVAwpvopShkkEGZdWG49qjVYICq63zrWZ8jfTuTA=', 1530500400000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 'original', 'GF3C47C6J7TXOTVRGFBHMXQDLX', 'documents-1', 'qETrqGvH8DyDNc3JIMOzxLeskTdIN2wnyaGElgfOa1NrcuGJNn77FcZmtQ8=', 1530500700000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 'prepared-Zz-hyu0Y2WY7SfpqcQsJOg', 'PGSCVITSS6RFLQNKF2VZADIO4A', 'documents-1', 'RPQlS/x17092InybrGL2mf+cMf/rurgV54x7dg69rUFv4vlHrg1EPi+kuf8=', 1530500700000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 'original', '67Z6MVUZETFRL6QNQMTGQFXQIL', 'documents-1', 'a+6WKooQ/0jDZVHiEp7L4/r5iAMZjojm/BTIxdMQHDoQrnySZlrb2GY0Gws=', 1530500820000000);
+INSERT INTO public.document_keys VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 'prepared-Koaj_BsrR5oIA5RpR5qh-A', '4GUTTYKLD5TANDN7WNPGUETTVL', 'documents-1', 'K8YcSNs9KvRW+0UibyLZ44rBlKufwq7+nK8e86SlIB3TWMgaDgDZ9L5wwpY=', 1530500820000000);
 
 
 --
@@ -1172,134 +1061,153 @@ INSERT INTO public.document_keys VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff
 -- Data for Name: events_first; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.events_first VALUES ('certificate/6b1541e42f2e5980838a38b94401558f', 1, 1530493200000000, 'recorded', '{"kind":"root","sha256":"5863fd2b7be16f7d626669dafcd4d117acf4a251d806700c133e14cbcb604e9f"}', 0, 1);
-INSERT INTO public.events_first VALUES ('certificate/71e7c2cddfce41b41c0fd80c1295acb7', 1, 1530493200000000, 'recorded', '{"kind":"issuing","sha256":"3442ef8175dcc7e78d2c32cba0e698963ab4802b65b8cd695f6653329f568c33"}', 1, 1);
-INSERT INTO public.events_first VALUES ('certificate/75ec488a0ef730af32aa05755e5bafb0', 1, 1530493200000000, 'recorded', '{"kind":"ocsp","sha256":"5b503c436882d73a8b4a31e8abc4e1bcddc4a76eee44d96b7e58e9e18a510847"}', 2, 1);
-INSERT INTO public.events_first VALUES ('certificate/782eefb0fecba6bd3bb2a4a32ba7a5a1', 1, 1530493200000000, 'recorded', '{"kind":"tsa","sha256":"04eb603026ed3b76e4c48cd0c135adc85b3a2c36e35622f5a6a5d3a85ecdc2b3"}', 3, 1);
-INSERT INTO public.events_first VALUES ('party/5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party 5vZA"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:43209/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:43209/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:43209/webhook"}]}', 4, 1);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]}', 5, 1);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 2, 1530493200000000, 'edited', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","from":"Test Party Y6jL","to":"Clinic by the Sea"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:39869/redirect","to":"http://127.0.0.1:39869/redirect?…"}]}', 6, 2);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 3, 1530493200000000, 'logo', '{"v":1,"by":"MeiLin"}', 7, 3);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 4, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 8, 4);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 5, 1530493200000000, 'enabled', '{"v":1,"by":"MeiLin"}', 9, 5);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 6, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 10, 6);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 7, 1530493200000000, 'enabled', '{"v":1,"by":"MeiLin"}', 11, 7);
-INSERT INTO public.events_first VALUES ('party/5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 2, 1530493200000000, 'keys_renewed', '{"v":1,"by":"MeiLin"}', 12, 2);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 8, 1530493200000000, 'keys_renewed', '{"v":1,"by":"MeiLin"}', 13, 8);
-INSERT INTO public.events_first VALUES ('party/closed-for-good', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]}', 14, 1);
+INSERT INTO public.events_first VALUES ('party/ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party ffE5"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:36913/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:36913/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:36913/webhook"}]}', 4, 1);
+INSERT INTO public.events_first VALUES ('certificate/5737e50e52ee05cd778ef15dae1b5769', 1, 1530493200000000, 'recorded', '{"kind":"root","sha256":"892f684b92c24556bfb8bf3cc8da9f90c2ee920a4138ffcad3ce6bc48eb528a2"}', 1, 1);
+INSERT INTO public.events_first VALUES ('certificate/4b938448529afab95a3cb1c770a85923', 1, 1530493200000000, 'recorded', '{"kind":"issuing","sha256":"99328a44aaa0389124c162dd93c6e2b2a86c706c5fae5591042e32d83325eb1e"}', 0, 1);
+INSERT INTO public.events_first VALUES ('certificate/7799ef87858fb4a173695ff6f286f842', 1, 1530493200000000, 'recorded', '{"kind":"ocsp","sha256":"9231c988913c96f317cad92b44409071bae272933c74e794e9e490579301a99f"}', 3, 1);
+INSERT INTO public.events_first VALUES ('certificate/5c0c0e552cab796580b2f9c80d0516b8', 1, 1530493200000000, 'recorded', '{"kind":"tsa","sha256":"91efe625a2a301b838b037892cd4d561cd3c382bdd0fb5565052034d46f4d503"}', 2, 1);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]}', 5, 1);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 2, 1530493200000000, 'edited', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","from":"Test Party 6MHe","to":"Clinic by the Sea"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:37659/redirect","to":"http://127.0.0.1:37659/redirect?…"}]}', 6, 2);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 3, 1530493200000000, 'logo', '{"v":1,"by":"MeiLin"}', 7, 3);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 4, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 8, 4);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 5, 1530493200000000, 'enabled', '{"v":1,"by":"MeiLin"}', 9, 5);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 6, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 10, 6);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 7, 1530493200000000, 'enabled', '{"v":1,"by":"MeiLin"}', 11, 7);
+INSERT INTO public.events_first VALUES ('party/ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 2, 1530493200000000, 'keys_renewed', '{"v":1,"by":"MeiLin"}', 12, 2);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 8, 1530493200000000, 'keys_renewed', '{"v":1,"by":"MeiLin"}', 13, 8);
+INSERT INTO public.events_first VALUES ('party/closed-for-good', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]}', 14, 1);
 INSERT INTO public.events_first VALUES ('party/closed-for-good', 2, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 15, 2);
-INSERT INTO public.events_first VALUES ('party/gone-out-of-business', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]}', 16, 1);
+INSERT INTO public.events_first VALUES ('party/gone-out-of-business', 1, 1530493200000000, 'registered', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]}', 16, 1);
 INSERT INTO public.events_first VALUES ('party/gone-out-of-business', 2, 1530493200000000, 'disabled', '{"v":1,"by":"MeiLin"}', 17, 2);
 INSERT INTO public.events_first VALUES ('party/gone-out-of-business', 3, 1530493200000000, 'removed', '{"v":1,"by":"MeiLin"}', 18, 3);
-INSERT INTO public.events_first VALUES ('phone/8f0c0392-59ed-4989-8951-86899d41dd9e', 1, 1530493200000000, 'enrolled', '{"v":1,"acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"1a327342e216fa3c45bcff6046075b1072fb96bff80a132695302cee89c0679f"}', 21, 1);
-INSERT INTO public.events_first VALUES ('phone/4dd367a9-7d7d-40f8-ba57-fa4299359752', 1, 1530493200000000, 'enrolled', '{"v":1,"acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"2a463270969771cc0d24fd8142f313486c242966f6fc29d89d0f5e5b874d2264"}', 19, 1);
-INSERT INTO public.events_first VALUES ('phone/4dd367a9-7d7d-40f8-ba57-fa4299359752', 2, 1530493200000000, 'removed', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}', 20, 2);
-INSERT INTO public.events_first VALUES ('phone/c47e3d2f-906d-448c-a47f-6e5c5d51bec4', 1, 1530493200000000, 'enrolled', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"99d0c7219db6fccd4d58e5687742b3f0b579014d9da66bda36790130aa2b8a66"}', 22, 1);
-INSERT INTO public.events_first VALUES ('phone/c47e3d2f-906d-448c-a47f-6e5c5d51bec4', 2, 1530493200000000, 'approved', '{"v":1,"operator":"MeiLin","why":"ticket 12"}', 23, 2);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"2","places":"1","size":"1066"}', 24, 1);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 131072, 1530493200000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}', 25, 2);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 196608, 1530493200000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","ends_at":"2018-07-02T01:30:00Z"}', 26, 3);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 262144, 1530493200000000, 'scanned', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 27, 4);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 327680, 1530493200000000, 'approved', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 28, 5);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 393216, 1530493200000000, 'signed', '{"v":"1","sha256":"c80113ec446bca8d1e4aec5658a51753ed93ba1c7888b62101d1e30d54fdaf8e"}', 29, 6);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 458752, 1530493200000000, 'result', '', 30, 7);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 524288, 1530493200000000, 'result', '', 31, 8);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 589824, 1530493200000000, 'downloaded', '{"v":"1","client":"program","until":"2018-07-02T01:02:00Z"}', 32, 9);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 589825, 1530493200000000, 'webhook', '{"v":"1","attempt":"1","error":"the receiver answered 503","status":"503"}', 33, 10);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 589826, 1530493200000000, 'purged', '{"v":"1","documents":"2"}', 34, 11);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 655360, 1530493200000000, 'evidence', '{"v":"1","by":"MeiLin"}', 35, 12);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7a87-94cc-de5ef54dc02c', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 36, 1);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 37, 1);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf', 131072, 1530493200000000, 'cancelled', '{"v":"1","from":"created"}', 38, 2);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7a87-94cc-de5ef54dc02c', 131072, 1530500400000000, 'expired', '', 39, 2);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', 655361, 1530500400000000, 'webhook', '{"v":"1","attempt":"2","status":"200"}', 40, 13);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"2","places":"1","size":"1066"}', 41, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 42, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 44, 3);
-INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7a87-94cc-de5ef54dc02c', 131073, 1530500400000000, 'purged', '{"v":"1","documents":"1"}', 43, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 262144, 1530500400000000, 'scanned', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 45, 4);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 327680, 1530500400000000, 'approved', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 46, 5);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 393216, 1530500400000000, 'signed', '{"v":"1","sha256":"0aa0ba132fa47d8449f0c63e54240f2b4e9804424b3a0d4d3fff04b284cc91a7"}', 47, 6);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 458752, 1530500400000000, 'result', '', 48, 7);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 458753, 1530500400000000, 'webhook', '{"v":"1","attempt":"1","status":"200"}', 49, 8);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 524288, 1530500400000000, 'result', '', 50, 9);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 589824, 1530500400000000, 'downloaded', '{"v":"1","client":"program","until":"2018-07-02T03:02:00Z"}', 51, 10);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 589825, 1530500400000000, 'purged', '{"v":"1","documents":"2"}', 52, 11);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7e49-b0d7-dcd14b66c67d', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"2","places":"1","size":"61823"}', 54, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 589826, 1530500400000000, 'webhook_resent', '{"v":"1","by":"MeiLin"}', 53, 12);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', 589827, 1530500400000000, 'webhook', '{"v":"1","attempt":"2","status":"200"}', 57, 13);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-713f-a8e9-bc74dbb2498c', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt","findings":"embedded-file","pages":"1","places":"1","size":"825"}', 55, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7c91-9bf7-eb5466f83ae9', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"2","places":"2","size":"1066"}', 58, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-722c-b5c1-ae24f01c71f0', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 56, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-722c-b5c1-ae24f01c71f0', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 59, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 60, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 61, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 62, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"2","places":"1","size":"1066"}', 63, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 64, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 65, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', 262144, 1530500400000000, 'scanned', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 66, 4);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7435-8b31-7dec67a02f09', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 67, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7435-8b31-7dec67a02f09', 131072, 1530500400000000, 'cancelled', '{"v":"1","by":"MeiLin","from":"created"}', 68, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 65536, 1530500700000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 69, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 131072, 1530500700000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z"}', 70, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 393216, 1530500700000000, 'seal_retried', '{"v":"1","attempt":"1","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 74, 6);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 458752, 1530500820000000, 'seal_failed', '{"v":"1","attempt":"2","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 75, 7);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 196608, 1530500700000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z","ends_at":"2018-07-02T03:35:00Z"}', 71, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 262144, 1530500700000000, 'scanned', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 72, 4);
-INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 327680, 1530500700000000, 'approved', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 73, 5);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 65536, 1530500820000000, 'initiated', '{"v":"1","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","pages":"1","places":"1","size":"781"}', 76, 1);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 131072, 1530500820000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"}', 77, 2);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 196608, 1530500820000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z","ends_at":"2018-07-02T03:37:00Z"}', 78, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 262144, 1530500820000000, 'scanned', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 79, 4);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 327680, 1530500820000000, 'approved', '{"v":"1","phone":"8f0c0392-59ed-4989-8951-86899d41dd9e"}', 80, 5);
-INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7435-8b31-7dec67a02f09', 131073, 1530500820000000, 'purged', '{"v":"1","documents":"1"}', 82, 3);
-INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 393216, 1530500820000000, 'seal_retried', '{"v":"1","attempt":"1","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 83, 6);
-INSERT INTO public.events_first VALUES ('party/5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 3, 1530500820000000, 'edited', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"webhook_url","from":"http://127.0.0.1:43209/webhook","to":"https://shop.invalid/webhook"}]}', 81, 3);
-INSERT INTO public.events_first VALUES ('phone/bf271de8-6c9a-4107-87b7-7ecb57d182e5', 1, 1530500820000000, 'enrolled', '{"v":1,"active_at":"2018-07-03T03:07:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z","certificate_sha256":"de3f8927b474b7e68c81350e0d6733348d0e2eb06a089b8617a00d54042ffba5"}', 84, 1);
-INSERT INTO public.events_first VALUES ('party/Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 9, 1530500820000000, 'proposed', '{"v":1,"by":"ann@example.test","edits":[{"v":1,"field":"jwks_url","from":"http://127.0.0.1:39869/jwks.json","to":"https://clinic.invalid/jwks_url"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:39869/redirect?…","to":"https://clinic.invalid/redirect_url"},{"v":1,"field":"webhook_url","from":"http://127.0.0.1:39869/webhook","to":"https://clinic.invalid/webhook_url"},{"v":1,"field":"allow_download","to":"yes"},{"v":1,"field":"require_all_pages","to":"yes"},{"v":1,"field":"webhook_ladder","to":"yes"},{"v":1,"field":"allow_private","to":"yes"},{"v":1,"field":"ca","to":"CN=Signet Root CA,O=Signet,C=SG until 2038-06-27 (SHA-256 5863fd2b7be16f7d626669dafcd4d117acf4a251d806700c133e14cbcb604e9f)"}]}', 85, 9);
+INSERT INTO public.events_first VALUES ('phone/9bad0ddf-a7af-4070-9bcb-b4c659c6c468', 1, 1530493200000000, 'enrolled', '{"v":1,"acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"f416fc5990ae4cc647a2ef252d620dcd86b53de1efa3bb55a9d754ed712d69cf"}', 19, 1);
+INSERT INTO public.events_first VALUES ('phone/b48229c2-ae3e-44d7-be32-4d4f67937c87', 1, 1530493200000000, 'enrolled', '{"v":1,"acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"f64e3bc1a4bb2d4c3602b140b2d829b7176ca9bd9c234a3176d1a204c2f96775"}', 22, 1);
+INSERT INTO public.events_first VALUES ('phone/b48229c2-ae3e-44d7-be32-4d4f67937c87', 2, 1530493200000000, 'removed', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}', 23, 2);
+INSERT INTO public.events_first VALUES ('phone/afa6d59d-dbe6-4882-8bf2-73d98fa1e384', 1, 1530493200000000, 'enrolled', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","certificate_sha256":"3b6839ffc34bdea4b30f1ee92110d51fb9034db0119ec9da41f0ac679e02cf38"}', 20, 1);
+INSERT INTO public.events_first VALUES ('phone/afa6d59d-dbe6-4882-8bf2-73d98fa1e384', 2, 1530493200000000, 'approved', '{"v":1,"operator":"MeiLin","why":"ticket 12"}', 21, 2);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 262144, 1530493200000000, 'scanned', '{"v":"1","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468"}', 27, 4);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 262144, 1530500400000000, 'scanned', '{"v":"1","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468"}', 48, 4);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 327680, 1530500400000000, 'approved', '{"v":"1","assertion":"{\"authenticator_data\":\"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MdAAAAAg\",\"client_data\":\"eyJjaGFsbGVuZ2UiOiJlMEdSbTVua3NlYlM0RjJtYTNXb2ZycVR5MTlSRS13Y3NMMG9kSTMxa2lFIiwiY3Jvc3NPcmlnaW4iOmZhbHNlLCJvcmlnaW4iOiJodHRwOi8vbG9jYWxob3N0OjIyNjY1IiwidHlwZSI6IndlYmF1dGhuLmdldCJ9\",\"public_key\":\"pQECAyYgASFYIOATPTW1vRPUC5x5pjsUsubxX06670lNbFSVgLVZNccBIlgg_Z-Nyiyb-ZIFriOzXZuzT9hANXfWqq-aLFyLtpSrH04\",\"signature\":\"MEUCIAnr1vFfV_2TVNqzg4jupljGt07fRS0ltp6Rc9-3bIizAiEAnzA6CPyiwSlefCCSHlMkREPnxsEH3WOKp_LEvEsOvJY\"}","authenticator":"736f6674-7761-7265-2064-657669636573","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","user_verified":"webauthn"}', 49, 5);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 393216, 1530500400000000, 'signed', '{"v":"1","sha256":"7edffa92cf496a7e42980464a1f73316da8ce00be5b24484488381eab16a9aff"}', 50, 6);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 458752, 1530500400000000, 'result', '', 52, 8);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 524288, 1530500400000000, 'result', '', 53, 9);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 589824, 1530500400000000, 'downloaded', '{"v":"1","client":"program","until":"2018-07-02T03:02:00Z"}', 54, 10);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7552-8623-4b18677970dc', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"2","places":"1","size":"61826"}', 41, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 589825, 1530500400000000, 'webhook_resent', '{"v":"1","by":"MeiLin"}', 55, 11);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 589826, 1530500400000000, 'webhook', '{"v":"1","attempt":"2","status":"200"}', 56, 12);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-747c-ae93-161e80d63f3a', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"6MHecuyqwENG29JAO_ApMvm_emaRN1y3","findings":"embedded-file","pages":"1","places":"1","size":"825"}', 40, 1);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"2","places":"1","size":"1066"}', 24, 1);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 131072, 1530493200000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}', 25, 2);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 196608, 1530493200000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z","ends_at":"2018-07-02T01:30:00Z"}', 26, 3);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 327680, 1530493200000000, 'approved', '{"v":"1","assertion":"{\"authenticator_data\":\"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MdAAAAAQ\",\"client_data\":\"eyJjaGFsbGVuZ2UiOiJodHhvLXFYT0l3Wk5VTDhrY1FVaVVGNGRURHoxa21wZnd1TDdjdlBtS2lJIiwiY3Jvc3NPcmlnaW4iOmZhbHNlLCJvcmlnaW4iOiJodHRwOi8vbG9jYWxob3N0OjI1NjUzIiwidHlwZSI6IndlYmF1dGhuLmdldCJ9\",\"public_key\":\"pQECAyYgASFYIOATPTW1vRPUC5x5pjsUsubxX06670lNbFSVgLVZNccBIlgg_Z-Nyiyb-ZIFriOzXZuzT9hANXfWqq-aLFyLtpSrH04\",\"signature\":\"MEQCIHZ26lEKjmpvkOZKJ08aVMrqbKQ_5TGGnpJSE-fhS_wdAiBn5i57KTRoMD-WwDmOUcEPu8KV60a8vhnTP-hNnGbiRg\"}","authenticator":"736f6674-7761-7265-2064-657669636573","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","user_verified":"webauthn"}', 28, 5);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 393216, 1530493200000000, 'signed', '{"v":"1","sha256":"c52718666f41e54ccc7ab3ac56793411b4ff3f06817d23d52213257849567dc8"}', 29, 6);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 458752, 1530493200000000, 'result', '', 30, 7);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 458753, 1530493200000000, 'webhook', '{"v":"1","attempt":"1","error":"the receiver answered 503","status":"503"}', 31, 8);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 524288, 1530493200000000, 'result', '', 32, 9);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 589824, 1530493200000000, 'downloaded', '{"v":"1","client":"program","until":"2018-07-02T01:02:00Z"}', 33, 10);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 655360, 1530493200000000, 'evidence', '{"v":"1","by":"MeiLin"}', 34, 11);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-70d6-9692-f39efbf5a380', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 35, 1);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7f15-b104-382bc45ff6fd', 65536, 1530493200000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 36, 1);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-7f15-b104-382bc45ff6fd', 131072, 1530493200000000, 'cancelled', '{"v":"1","from":"created"}', 37, 2);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-70d6-9692-f39efbf5a380', 131072, 1530500400000000, 'expired', '', 38, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"2","places":"1","size":"1066"}', 45, 1);
+INSERT INTO public.events_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 655361, 1530500400000000, 'webhook', '{"v":"1","attempt":"2","status":"200"}', 39, 12);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 46, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 47, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 393217, 1530500400000000, 'webhook', '{"v":"1","attempt":"1","status":"200"}', 51, 7);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 57, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-75f7-a3db-15ec916b2906', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"2","places":"2","size":"1066"}', 42, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 43, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 44, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"2","places":"1","size":"1066"}', 62, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 63, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 64, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 262144, 1530500400000000, 'scanned', '{"v":"1","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468"}', 65, 4);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8', 131072, 1530500400000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}', 58, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8', 196608, 1530500400000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z"}', 59, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7200-a042-c688a5d17761', 65536, 1530500400000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 60, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7200-a042-c688a5d17761', 131072, 1530500400000000, 'cancelled', '{"v":"1","by":"MeiLin","from":"created"}', 61, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 65536, 1530500700000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 66, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 131072, 1530500700000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z"}', 67, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 196608, 1530500700000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z","ends_at":"2018-07-02T03:35:00Z"}', 68, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 262144, 1530500700000000, 'scanned', '{"v":"1","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468"}', 69, 4);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 327680, 1530500700000000, 'approved', '{"v":"1","assertion":"{\"authenticator_data\":\"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MdAAAAAw\",\"client_data\":\"eyJjaGFsbGVuZ2UiOiJJRklRczBpRGkzSlVaS2wycGxCcE4wY2c2REZTQllNZkJod0RNcjdEcm9jIiwiY3Jvc3NPcmlnaW4iOmZhbHNlLCJvcmlnaW4iOiJodHRwOi8vbG9jYWxob3N0OjI0MzU5IiwidHlwZSI6IndlYmF1dGhuLmdldCJ9\",\"public_key\":\"pQECAyYgASFYIOATPTW1vRPUC5x5pjsUsubxX06670lNbFSVgLVZNccBIlgg_Z-Nyiyb-ZIFriOzXZuzT9hANXfWqq-aLFyLtpSrH04\",\"signature\":\"MEYCIQD5szJ0IYiXCMw_S53Ydkoqf5IS9bp9D_QP88qIB_7K9QIhAIkZzLSfsDOGhM4zUyMX8rFieaJxJn9sAXZqO9f7VppY\"}","authenticator":"736f6674-7761-7265-2064-657669636573","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","user_verified":"webauthn"}', 70, 5);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 393216, 1530500700000000, 'seal_retried', '{"v":"1","attempt":"1","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 71, 6);
+INSERT INTO public.events_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 458752, 1530500820000000, 'seal_failed', '{"v":"1","attempt":"2","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 72, 7);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 65536, 1530500820000000, 'initiated', '{"v":"1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","pages":"1","places":"1","size":"781"}', 73, 1);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 131072, 1530500820000000, 'opened', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"}', 74, 2);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 196608, 1530500820000000, 'proceeded', '{"v":"1","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z","ends_at":"2018-07-02T03:37:00Z"}', 75, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 262144, 1530500820000000, 'scanned', '{"v":"1","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468"}', 76, 4);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 327680, 1530500820000000, 'approved', '{"v":"1","assertion":"{\"authenticator_data\":\"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MdAAAABA\",\"client_data\":\"eyJjaGFsbGVuZ2UiOiI0cVFYY2JhYXNHSzdoRzgwMXZidGxnRnpKM2ZyaGFYZ3Z6NjhUZnhiU0lrIiwiY3Jvc3NPcmlnaW4iOmZhbHNlLCJvcmlnaW4iOiJodHRwOi8vbG9jYWxob3N0OjI1Mjc5IiwidHlwZSI6IndlYmF1dGhuLmdldCJ9\",\"public_key\":\"pQECAyYgASFYIOATPTW1vRPUC5x5pjsUsubxX06670lNbFSVgLVZNccBIlgg_Z-Nyiyb-ZIFriOzXZuzT9hANXfWqq-aLFyLtpSrH04\",\"signature\":\"MEUCIQCOOlCnUwPNa2n5PhX72Oo_9I60CdkGjV4BHORXfyUGxAIgRYXPPTLUfl2Nx4k-KQcpgNZq-7B_5VBU24ENRDmPG7c\"}","authenticator":"736f6674-7761-7265-2064-657669636573","phone":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","user_verified":"webauthn"}', 77, 5);
+INSERT INTO public.events_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 393216, 1530500820000000, 'seal_retried', '{"v":"1","attempt":"1","error":"pades: time stamp: tsa: no time stamp\nauthority 1: tsa: HTTP status 404"}', 78, 6);
+INSERT INTO public.events_first VALUES ('party/ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 3, 1530500820000000, 'edited', '{"v":1,"by":"MeiLin","edits":[{"v":1,"field":"webhook_url","from":"http://127.0.0.1:36913/webhook","to":"https://shop.invalid/webhook"}]}', 79, 3);
+INSERT INTO public.events_first VALUES ('phone/8d898ab1-7d0d-44a3-8ab0-d5d20758d002', 1, 1530500820000000, 'enrolled', '{"v":1,"active_at":"2018-07-03T03:07:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z","certificate_sha256":"695f6acf8e88a9c7589eca86777c2aa52e90cee45a7a9e182490df7393c94599"}', 80, 1);
+INSERT INTO public.events_first VALUES ('party/6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 9, 1530500820000000, 'proposed', '{"v":1,"by":"ann@example.test","edits":[{"v":1,"field":"jwks_url","from":"http://127.0.0.1:37659/jwks.json","to":"https://clinic.invalid/jwks_url"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:37659/redirect?…","to":"https://clinic.invalid/redirect_url"},{"v":1,"field":"webhook_url","from":"http://127.0.0.1:37659/webhook","to":"https://clinic.invalid/webhook_url"},{"v":1,"field":"allow_download","to":"yes"},{"v":1,"field":"require_all_pages","to":"yes"},{"v":1,"field":"webhook_ladder","to":"yes"},{"v":1,"field":"allow_private","to":"yes"},{"v":1,"field":"ca","to":"CN=Signet Root CA,O=Signet,C=SG until 2038-06-27 (SHA-256 892f684b92c24556bfb8bf3cc8da9f90c2ee920a4138ffcad3ce6bc48eb528a2)"}]}', 81, 9);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7200-a042-c688a5d17761', 131073, 1530500820000000, 'purged', '{"v":"1","documents":"1"}', 82, 3);
+INSERT INTO public.events_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 589827, 1530500820000000, 'purged', '{"v":"1","documents":"2"}', 83, 13);
 
 
 --
 -- Data for Name: goose_db_version; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-30 01:18:00.16607');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-30 01:18:00.326817');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-30 01:18:00.786273');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-30 01:18:00.931146');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-30 01:18:01.026363');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-30 01:18:01.058971');
-INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-30 01:18:01.061371');
-INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-30 01:18:01.076521');
-INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-30 01:18:01.081647');
-INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-30 01:18:01.086569');
-INSERT INTO public.goose_db_version VALUES (11, 10, true, '2026-11-30 01:18:01.169044');
-INSERT INTO public.goose_db_version VALUES (12, 11, true, '2026-11-30 01:18:01.172582');
-INSERT INTO public.goose_db_version VALUES (13, 12, true, '2026-11-30 01:18:01.264123');
-INSERT INTO public.goose_db_version VALUES (14, 13, true, '2026-11-30 01:18:01.478573');
-INSERT INTO public.goose_db_version VALUES (15, 14, true, '2026-11-30 01:18:01.532345');
-INSERT INTO public.goose_db_version VALUES (16, 15, true, '2026-11-30 01:18:01.536645');
-INSERT INTO public.goose_db_version VALUES (17, 16, true, '2026-11-30 01:18:01.62656');
-INSERT INTO public.goose_db_version VALUES (18, 17, true, '2026-11-30 01:18:01.649915');
-INSERT INTO public.goose_db_version VALUES (19, 18, true, '2026-11-30 01:18:01.65583');
-INSERT INTO public.goose_db_version VALUES (20, 19, true, '2026-11-30 01:18:01.694969');
-INSERT INTO public.goose_db_version VALUES (21, 20, true, '2026-11-30 01:18:01.698652');
-INSERT INTO public.goose_db_version VALUES (22, 21, true, '2026-11-30 01:18:01.733794');
-INSERT INTO public.goose_db_version VALUES (23, 22, true, '2026-11-30 01:18:01.779544');
-INSERT INTO public.goose_db_version VALUES (24, 23, true, '2026-11-30 01:18:01.795394');
-INSERT INTO public.goose_db_version VALUES (25, 24, true, '2026-11-30 01:18:01.823501');
-INSERT INTO public.goose_db_version VALUES (26, 25, true, '2026-11-30 01:18:01.828123');
-INSERT INTO public.goose_db_version VALUES (27, 26, true, '2026-11-30 01:18:01.851923');
-INSERT INTO public.goose_db_version VALUES (28, 27, true, '2026-11-30 01:18:02.17765');
-INSERT INTO public.goose_db_version VALUES (29, 28, true, '2026-11-30 01:18:02.178529');
-INSERT INTO public.goose_db_version VALUES (30, 29, true, '2026-11-30 01:18:02.226375');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-30 17:17:47.445809');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-30 17:17:47.467633');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-30 17:17:47.558195');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-30 17:17:47.573429');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-30 17:17:47.584277');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-30 17:17:47.599543');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-30 17:17:47.601458');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-30 17:17:47.608386');
+INSERT INTO public.goose_db_version VALUES (9, 8, true, '2026-11-30 17:17:47.610114');
+INSERT INTO public.goose_db_version VALUES (10, 9, true, '2026-11-30 17:17:47.657654');
+INSERT INTO public.goose_db_version VALUES (11, 10, true, '2026-11-30 17:17:47.686487');
+INSERT INTO public.goose_db_version VALUES (12, 11, true, '2026-11-30 17:17:47.689783');
+INSERT INTO public.goose_db_version VALUES (13, 12, true, '2026-11-30 17:17:47.700312');
+INSERT INTO public.goose_db_version VALUES (14, 13, true, '2026-11-30 17:17:47.754668');
+INSERT INTO public.goose_db_version VALUES (15, 14, true, '2026-11-30 17:17:47.755804');
+INSERT INTO public.goose_db_version VALUES (16, 15, true, '2026-11-30 17:17:47.756595');
+INSERT INTO public.goose_db_version VALUES (17, 16, true, '2026-11-30 17:17:47.787289');
+INSERT INTO public.goose_db_version VALUES (18, 17, true, '2026-11-30 17:17:47.793959');
+INSERT INTO public.goose_db_version VALUES (19, 18, true, '2026-11-30 17:17:47.801749');
+INSERT INTO public.goose_db_version VALUES (20, 19, true, '2026-11-30 17:17:47.813867');
+INSERT INTO public.goose_db_version VALUES (21, 20, true, '2026-11-30 17:17:47.822041');
+INSERT INTO public.goose_db_version VALUES (22, 21, true, '2026-11-30 17:17:47.833861');
+INSERT INTO public.goose_db_version VALUES (23, 22, true, '2026-11-30 17:17:47.845453');
+INSERT INTO public.goose_db_version VALUES (24, 23, true, '2026-11-30 17:17:47.861746');
+INSERT INTO public.goose_db_version VALUES (25, 24, true, '2026-11-30 17:17:47.881974');
+INSERT INTO public.goose_db_version VALUES (26, 25, true, '2026-11-30 17:17:47.894174');
+INSERT INTO public.goose_db_version VALUES (27, 26, true, '2026-11-30 17:17:47.913808');
+INSERT INTO public.goose_db_version VALUES (28, 27, true, '2026-11-30 17:17:48.078569');
+INSERT INTO public.goose_db_version VALUES (29, 28, true, '2026-11-30 17:17:48.080191');
+INSERT INTO public.goose_db_version VALUES (30, 29, true, '2026-11-30 17:17:48.100365');
 
 
 --
 -- Data for Name: key_files; Type: TABLE DATA; Schema: public; Owner: -
 --
 
+INSERT INTO public.key_files VALUES ('keys', 'deployment', 'SkZVWFlXS0xTUTdOT01SSERQMk82STJKV0UK', 1796059068200270);
+INSERT INTO public.key_files VALUES ('authority', 'deployment', 'SkZVWFlXS0xTUTdOT01SSERQMk82STJKV0UK', 1796059068235085);
+INSERT INTO public.key_files VALUES ('keys', 'sealing.pem', 'LS0tLS1CRUdJTiBTRUFMSU5HIEtFWS0tLS0tCktleS1Qcm92aWRlcjogcGFzc3dvcmQKCllXZGxMV1Z1WTNKNWNIUnBiMjR1YjNKbkwzWXhDaTArSUhOamNubHdkQ0JpYlZaNFZWWkVhV2gxZG5NMVVGQlQKVUN0UlVVeEJJREUyQ25FNGRtMXNUWFZUWVZaRFl6SnhUbE41WTB3NFFuSXZWVEV3SzJOdFRUUjJZMHBUZWtGUwpRME55V1ZVS0xTMHRJRzVFZGxaemNWcFRaelJzU2tkVlpEQkNhMWhGTTIxcldtaGtNM1JsWm1sYVFrbHNRelEzCloyRmFlV01LdjErYk9kZTZDaHpLamYvbmE1S245MDdVRC9nRUNmVm9LemlKRmUzRmkxYlo0VTUzbE42Q3J1YW0KYnNVMFByemRjbi9uM0dhNU9VLzVhazVhNmNTMFlRPT0KLS0tLS1FTkQgU0VBTElORyBLRVktLS0tLQo=', 1796059069634113);
+INSERT INTO public.key_files VALUES ('keys', 'audit.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KNWxRa0NEWkFQaHlVOFlmOWF4THZWcWpFUGJKUlR2RThDQmFDV0lYZURlUk9LMXpnOTBPWStSNFdxOVJHYVAwNwpSMHltVmFSb1NGc2FzWUhsCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070406072);
+INSERT INTO public.key_files VALUES ('authority', 'signers.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KRWIvZHB3RWJHUmM2bjQ5dUhVbG05ZGorNndCNmNZVFZqUC9oRWIzQkVmQlRMdHhHdlBFUEovbmUrTklBNmJ4KwpmeGQ5dU01YTRmOEFwVnpJCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070407766);
+INSERT INTO public.key_files VALUES ('authority', 'root.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KVjBHK09kUUxhbkVJV2ZQNSt5TzNmYUUreFQzaCtKVWhZYXZoYityY2pPRUNVbHdabzFsM25yZktEMXJJVERvNgpDR2ZIYytlQzJmSC9PUStya0hiZkZlZG5XWDMxcUJZbWN3RUFHcjd3ZlNGUkdvV3hkaStuRDErY3k1eWVjMi90CjNmNVNIQzdUTnc4bEVnWUdtcTlERlFESHZpbjJOSGVrMVlQMU50VHFKT1Y5Z2orTUhjbTQyYUFDRXdUWG0vSloKaVZDaWtIb2Y5bEkwK0pkWDViWDVMTFhoVVNvZlcxNWl1ZGlJdSsySWFOWjlaNzUwcjI3OFVWZkdoM0lNNGtjZwpWUEpUa2QyZUxpYy9uOFpKRnNSNy9NSTBwR1NTQlpqMlUzdEVLYmNVSEI2ekJuMUNPdFNhZ0ZFdVN0SmtZY1NpClBENHBBeDExcjRqMGFQdVlhYy8rb29TYXBxakEvZ29rQWtTc1RVQ0gxRnB1YVdMRGoxbkpIV0pDMHlYNnhXZGoKWDFzdjYzL294VFM1azFUWitva1llUnFWTmpqTStBOVZONEU5aTZaMXptdVB1L1hNSUlvWUdzT200bDNvQ1E9PQotLS0tLUVORCBTRUFMRUQgS0VZLS0tLS0K', 1796059070412015);
+INSERT INTO public.key_files VALUES ('authority', 'root.crt', 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUI3akNDQVhTZ0F3SUJBZ0lRVnpmbERsTHVCYzEzanZGZHJodFhhVEFLQmdncWhrak9QUVFEQXpBM01Rc3cKQ1FZRFZRUUdFd0pUUnpFUE1BMEdBMVVFQ2hNR1UybG5ibVYwTVJjd0ZRWURWUVFERXc1VGFXZHVaWFFnVW05dgpkQ0JEUVRBZUZ3MHhPREEzTURJd01EVTVNREJhRncwek9EQTJNamN3TURVNU1EQmFNRGN4Q3pBSkJnTlZCQVlUCkFsTkhNUTh3RFFZRFZRUUtFd1pUYVdkdVpYUXhGekFWQmdOVkJBTVREbE5wWjI1bGRDQlNiMjkwSUVOQk1IWXcKRUFZSEtvWkl6ajBDQVFZRks0RUVBQ0lEWWdBRVY3VUoyUUNldHQ1OEt0a1JZbWI4NGRUTWRBQXBtdWMwMHI1SQpHc2VjaHlEQXJYdFdaekpiejh2SlBaWHQrKzRBcnVzWUxURjhUNlJ1SGg2bzNtTjRQUWJINUFpV2M2dWduVGFwCllsbWNsZ0I0NDRGcElCaURDYXA4QmpyUytXOTVvMFV3UXpBT0JnTlZIUThCQWY4RUJBTUNBUVl3RWdZRFZSMFQKQVFIL0JBZ3dCZ0VCL3dJQkFUQWRCZ05WSFE0RUZnUVVzOHlPcUk4eHBGOHNIKzJJMGxpSXZkNmlwZUF3Q2dZSQpLb1pJemowRUF3TURhQUF3WlFJeEFPRTA1UUpwbm9oYjR0a2FYeElOZEFiQS9TTUZKYnBOWG8xdlVKSkZZWVcxCmY5aHN1YXFhNXZkZXQ4QS81UlNiQVFJd1BwK25lQm5BVStKdHQ1VjJqUzFGdVRzNWVVNThKRXF5a3JOTXZWS00KT1lvM0VRTnlxRkVvQjE0c0VCWUtNd2FoCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K', 1796059070418869);
+INSERT INTO public.key_files VALUES ('authority', 'issuing.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KR0IzR3hMbXNCd3ZOWTdYU2dXY0ZPSDd4UHRpamxBTWhFdkh2MW9mdXpWa1VoL0RmT2ppMGVQZkw0Qnp4Z1F3aAp0aktiMi9MNTZzTUh6dEQvNkFjaFQ4QTdJR0J3SzAxVlNJbnY1SXI5bkFlbmNzZFZLNk0rNHpTM1JlZjNHYzNNCjBXcU04bW9GazB2L2ZsMjlGbGs3ZmZJWWNzQ2tMNTUxMnJWcEJkYTZrZWRJbllUNXJMYUh3Z3BDcW1GUDMzVFgKVEpsUUtsWEpuUmJQU2QxNno1Q3ZmeGtwMFRzL0tISjdQSGFvSjVkaWR6a1ZYVjZ6cUVQbTBrRjk2L0orYXRrOQpZcVRSeDBkd3kzY1JiMWFGKzBLRnpPUWNScXNPSk9HempCeXl0TDdGU3FEa003Sjh6WklhcHNqMklUU21pbWdkCmtFTXIwaGQrUGJVSnZRZlRsV3V6cElmanptQjMyS2QxZWZ1ZmtPaDliU2RSdkx3czhaakZXTnpjZFVlOXI5SG4KaWhUYlVoWWljMHNLOTVwMXk3Rk5HdDRXOU5FMjhwdTBTSHNjL1JoY0k3bWF2ZWd4eGd5Sm5tU2NOTTdRbGc9PQotLS0tLUVORCBTRUFMRUQgS0VZLS0tLS0K', 1796059070423184);
+INSERT INTO public.key_files VALUES ('authority', 'issuing.crt', 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUNqakNDQWhPZ0F3SUJBZ0lRUzVPRVNGS2ErcmxhUExISGNLaFpJekFLQmdncWhrak9QUVFEQXpBM01Rc3cKQ1FZRFZRUUdFd0pUUnpFUE1BMEdBMVVFQ2hNR1UybG5ibVYwTVJjd0ZRWURWUVFERXc1VGFXZHVaWFFnVW05dgpkQ0JEUVRBZUZ3MHhPREEzTURJd01EVTVNREJhRncweU9EQTJNamt3TURVNU1EQmFNRHd4Q3pBSkJnTlZCQVlUCkFsTkhNUTh3RFFZRFZRUUtFd1pUYVdkdVpYUXhIREFhQmdOVkJBTVRFMU5wWjI1bGRDQkpjM04xYVc1bklFTkIKSURFd2RqQVFCZ2NxaGtqT1BRSUJCZ1VyZ1FRQUlnTmlBQVRlN3ExaU5vN2pyZ1o0RmlLekt1a1AyWjUvM2EyeQovdzF3RitQVlB6RUhwSHJqOEpaQlk1RExLL1Zabjk2cEN0TEg2dTd0bnprTy9TNitMTG5ycm5LamR4RU9ZMVlrCloyRHlwU0tjbko0enJESHpBSmJrWERnQXRwRGlreTFiR1JTamdkNHdnZHN3RGdZRFZSMFBBUUgvQkFRREFnRUcKTUJJR0ExVWRFd0VCL3dRSU1BWUJBZjhDQVFBd0hRWURWUjBPQkJZRUZLV2gwUklQK2VRU0wrRVVwRUxZNXQvSApjYmVETUI4R0ExVWRJd1FZTUJhQUZMUE1qcWlQTWFSZkxCL3RpTkpZaUwzZW9xWGdNRDhHQ0NzR0FRVUZCd0VCCkJETXdNVEF2QmdnckJnRUZCUWN3QW9ZamFIUjBjRG92TDJ4dlkyRnNhRzl6ZERveU5UWTFNeTl3YTJrdmNtOXYKZEM1alpYSXdOQVlEVlIwZkJDMHdLekFwb0NlZ0pZWWphSFIwY0RvdkwyeHZZMkZzYUc5emREb3lOVFkxTXk5dwphMmt2Y205dmRDNWpjbXd3Q2dZSUtvWkl6ajBFQXdNRGFRQXdaZ0l4QU5HRzdMeWpEb0dVMXUxQk9PVlRranplCllPVnZpWDRBdWVMRkRhRTBNL3FpUFVtZjZ0WDRIYU1yU3RjbGVPWHpGd0l4QUkzMlhyR1FZUzU0NU8zdGN6Sm0KR001SXRYL1IyK0M3T0czbzFaVDNEcXd3MXpxY0xrejlsUnhUZzdNUG9JQ3NEZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K', 1796059070430743);
+INSERT INTO public.key_files VALUES ('authority', 'ocsp.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KazFKZllpd1FsanZKaVVYNXIyV1QzZEJTWlZnZHlibytOcCt4ZjNUSmF4QkVtczJXSUdSdk9aMGFvZmxSY1l4Lwo5QWFjZHE5MTIwbEpyL3cxN0JKVFIwSnQwbHVlcTdJOFdKQnhoWWFUZDBCem1sQTR6T3hQUS9UTzd0ajhKL3ByCjJ2SWo2QlRzTkV1bTNLbnhTVXJaY3FrWjU1blg1UkI0L3lvWDZkWG9VTFRBNEszU0lXbDhOTnBwS053MjJ6S04Ka3p3RHRhSExjL0Exd1hQcEJDanBsS0lTWEFKWmFZUFpqOFJZMjdGV1p1OTdQNlVBOU9zdnN5K0VSdHJUMmN4WAo4SURXTmdOYmxZd1FYNGdjdnlUcmNIVTh4YVcxd0ZnamV6QmM0TXplWVAzZXdhVjRxRy9uWVVHUUE5OTBoT1RhCndITGJvemdtcElZMzY4dURkdkdOMnN0SGdjbVlpRGpROHJPMmY4cz0KLS0tLS1FTkQgU0VBTEVEIEtFWS0tLS0tCg==', 1796059070436947);
+INSERT INTO public.key_files VALUES ('authority', 'ocsp.crt', 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUNJakNDQWFpZ0F3SUJBZ0lRZDVudmg0V1B0S0Z6YVYvMjhvYjRRakFLQmdncWhrak9QUVFEQXpBOE1Rc3cKQ1FZRFZRUUdFd0pUUnpFUE1BMEdBMVVFQ2hNR1UybG5ibVYwTVJ3d0dnWURWUVFERXhOVGFXZHVaWFFnU1hOegpkV2x1WnlCRFFTQXhNQjRYRFRFNE1EY3dNakF3TlRrd01Gb1hEVEk0TURZeU9UQXdOVGt3TUZvd1FERUxNQWtHCkExVUVCaE1DVTBjeER6QU5CZ05WQkFvVEJsTnBaMjVsZERFZ01CNEdBMVVFQXhNWFUybG5ibVYwSUU5RFUxQWcKVW1WemNHOXVaR1Z5SURFd1dUQVRCZ2NxaGtqT1BRSUJCZ2dxaGtqT1BRTUJCd05DQUFSbEtKdU96RGhlRTBXcAprQTZpTGZDYjQwUE5Bd0QxNFNscytWdXNxYVp4ampqQ0RMWXlZcm5KZitiblZvUkhlS2NzL0FRWnYrNFp2Y0JaCm9POVhHNktPbzRHSE1JR0VNQTRHQTFVZER3RUIvd1FFQXdJSGdEQVRCZ05WSFNVRUREQUtCZ2dyQmdFRkJRY0QKQ1RBTUJnTlZIUk1CQWY4RUFqQUFNQjBHQTFVZERnUVdCQlRGM2J4cGNVRlhWS0luVDlOV3FXY3ZTMVk2bVRBZgpCZ05WSFNNRUdEQVdnQlNsb2RFU0QvbmtFaS9oRktSQzJPYmZ4M0czZ3pBUEJna3JCZ0VGQlFjd0FRVUVBZ1VBCk1Bb0dDQ3FHU000OUJBTURBMmdBTUdVQ01RRDNDeTBOdXpTbko3TjNET3gwZ01iUTFHLzJqczdCQW1XRTEvbzUKYnBuQWlML0ZhWS9IVGp2aGpMbXBzdm94ekhNQ01IUG9EcFRKQm8wUGw4dEwwbXlCcXdGTVR1bDZWdkI0YW40YgphT1IreUErYjUvZXM3cjd3Y2V3cVBZN28zZjljSkE9PQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==', 1796059070441632);
+INSERT INTO public.key_files VALUES ('authority', 'tsa.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KeWNoci90Z1duVytCVjFkVUo4Z091TGl5YzY1eWhVak5wc2tVc3AwSTdLempaSHJwTTdWOWIrSGRGRUZjRm5iagpSRWVtVU9FWWxhYU1xSkVHbTdzVG0yYTRQY05FRVN4eVN0WU4yVXFjUVhVeG8zelZvOVBGYmtNVFVjZTlreTd6ClFENzRWWnh3UjFqdnQvMDhtR0VSeWlJWjBQSW10eGN5dTgvck9KODl3dnIyMzVxU05VaVBEd2VPVEt3a01mL0UKbjlMVmpsVmYvL1NyTFh3WGVBOHVrcUVYeS9iNGFOc0thck1aamtYdUpkMndQUm44OWp3Q2xzaTVySUdKWmZsOApLRDNmaXYwbXN3RXRrUFYxcDJXZkxaN2pkQmF0RkhsZUxQYVFoNHIwTEY3Z2VoWFh4eGZ3MlRCUXRVekFTNmxhCkdqM0M0OE1NQWRWemNna2NHVk14OWNJVDUvZG5UZXBUcmFIdjJDVT0KLS0tLS1FTkQgU0VBTEVEIEtFWS0tLS0tCg==', 1796059070447336);
+INSERT INTO public.key_files VALUES ('authority', 'tsa.crt', 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUNpekNDQWhDZ0F3SUJBZ0lRWEF3T1ZTeXJlV1dBc3ZuSURRVVd1REFLQmdncWhrak9QUVFEQXpBM01Rc3cKQ1FZRFZRUUdFd0pUUnpFUE1BMEdBMVVFQ2hNR1UybG5ibVYwTVJjd0ZRWURWUVFERXc1VGFXZHVaWFFnVW05dgpkQ0JEUVRBZUZ3MHhPREEzTURJd01EVTVNREJhRncweU9EQTJNamt3TURVNU1EQmFNRVF4Q3pBSkJnTlZCQVlUCkFsTkhNUTh3RFFZRFZRUUtFd1pUYVdkdVpYUXhKREFpQmdOVkJBTVRHMU5wWjI1bGRDQlVhVzFsSUZOMFlXMXcKYVc1bklGVnVhWFFnTVRCWk1CTUdCeXFHU000OUFnRUdDQ3FHU000OUF3RUhBMElBQk0wbjVhV2FacHQ0YkxYSQpTdTYwakhCa1J2N2dRcms2RE4yODA4TzdBUVkwTE5QLy9tQitqRGZqUEx3TEdNWTBhR1IxSDJJaTdhWXJpVy9sCndDN0FrWkNqZ2ZBd2dlMHdEZ1lEVlIwUEFRSC9CQVFEQWdlQU1Bd0dBMVVkRXdFQi93UUNNQUF3SFFZRFZSME8KQkJZRUZFb1BHUk1KYm9TMlhDdnByK3UybjRYN0hoN3NNQjhHQTFVZEl3UVlNQmFBRkxQTWpxaVBNYVJmTEIvdAppTkpZaUwzZW9xWGdNRDhHQ0NzR0FRVUZCd0VCQkRNd01UQXZCZ2dyQmdFRkJRY3dBb1lqYUhSMGNEb3ZMMnh2ClkyRnNhRzl6ZERveU5UWTFNeTl3YTJrdmNtOXZkQzVqWlhJd05BWURWUjBmQkMwd0t6QXBvQ2VnSllZamFIUjAKY0RvdkwyeHZZMkZzYUc5emREb3lOVFkxTXk5d2Eya3ZjbTl2ZEM1amNtd3dGZ1lEVlIwbEFRSC9CQXd3Q2dZSQpLd1lCQlFVSEF3Z3dDZ1lJS29aSXpqMEVBd01EYVFBd1pnSXhBS21SakcvY25aTXpKWTBtL3lxL2RuT2hIMkM3CkJJSDFjdER5QkwwZEc3SzZSZDdmUW9UZkV1UVNWYW5BOVFCVlRRSXhBSjV0MWZMV2FMbzZneTRsS2xOMy9IQlgKWEdQWkpJbG5SMThJV2NLMlVEWkVvOFhJRHkzbzBOc1VkMGd1Z2YreU5nPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=', 1796059070453186);
+INSERT INTO public.key_files VALUES ('keys', 'enrolment.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KMjd6MTc4ajYrY3VSRWpqeko0cVFLQ3BoWlhEZGU0S0p3V1Fyd2dlQ0xRT3h4MEE2VDRRM3VTc2hBdUVsZVlMMwoyUFNsMjlSbXpxVzd3YytGCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070491981);
+INSERT INTO public.key_files VALUES ('keys', 'links.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KVnBsam4yUGlHcnZpTWUzSzdyS3QvL1J2cHFBV3Y1dWJ6NTNxS0VmaVNnTEk1STMxUXFRTFlkQXp3QTgyaEhBMwo3bTlGYlNKa29ua3RkdEhFCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070493735);
+INSERT INTO public.key_files VALUES ('keys', 'webhook.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KRkJRdHZNemhTV0Fud2o3bWp3N3M5bXoxeEVLM1A4VHhmWFF1QUJBNHJrWFZVb25FTTU1K1l6c3dTQ2IraURYdgpSVUFTc3ZJMkJROGtIckdQekZMMi9pWXM2YWd5ZFBEZGV4SzhoTU01ZHI3aWs3WGtxRjQvQmZsUkxBeWtlSHNOCmNwMHVIU0NlVXJ1MHBGT25MbFJzTG5TaFhiNjVvN3lTanhEMkpjbHlxMTRMVGlaV3JoWmU3UGxHQTJnend5cEwKVXYraWM4WGQ4THRJOFJ1R1NFOHlrKy9ydk9sUlNkTFlCSXFGNXlReVhyZFpRc1V4dkRFU0xCcTJKOHgyU0JzSwo1eVY3VGlaUnRieVRwRUVuUEhJcVVMNjdtMTVTNnJXaVBZOHFNaExOZWMvYnJsVDRuNHZVMmhuNFZiTlJRSVBvCnY5NEVzYThIeGFlY0FPZE1pS3lXbmlIU3B4NEJCbmYwQjV0MklKdz0KLS0tLS1FTkQgU0VBTEVEIEtFWS0tLS0tCg==', 1796059070495697);
+INSERT INTO public.key_files VALUES ('keys', 'cookies.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KaHFGaTBIdTBUbG1UL2Qxa1lhbzBTejUzRFhWRzdxd3lyTHZkcE8rV2VNbExnVjA5c2hlTDFPMkpBQUdwU2prNgpORGZDeWV2NHd0K0F3VXljCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070522679);
+INSERT INTO public.key_files VALUES ('keys', 'oidc.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KOFZlNW1PRjJBdS9lcFFBWHZSTUY2R0NieEZVTjIrR3RENThwM0dmc0xFSlhOWmxvVUJ6cERWaHdLMGs2MGlUbAo2UTJZSjNIQTlaYkZlcmJSemFJeHhQL01sMW5zUkJIay9IV2VmTmVITEU1ZDV2QllWOTlZOWJYVE1aRXRjNkF3CkFUSEQxNGduNkV2b3VaT2J2YXlPeFpOcjFvdWlCSU5SaUd2eGswM1ZDMVhIMEpMcUY4SG41Wjc5L0N5TEEybTEKa0Zla3BsV0pnbURsVXU1dG9TZmEvVkRkZWd6Vm9BL20rZlFNZVB3a1lCT1AwWjZybmpIaFlpeE14YTNlR0lxTgptQVFsbHVUNHhVc3ZEOWRvcVduTTN3UEhMbzgxUGtNWHhyeTdiSGFGei9HMGxWNjZ3L3loczhrK2JLL0krRDBUCnNMMHRYLzRUaS85akhxcVJ3MDdnNC9XTWlzMW93cGQ0QUxDWGtLaz0KLS0tLS1FTkQgU0VBTEVEIEtFWS0tLS0tCg==', 1796059070524593);
+INSERT INTO public.key_files VALUES ('keys', 'oidc-encryption.key', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KdGlhcTUyUm5OL09ld1J4M3dLTEM5TzN0WURTLzJnTVZGbFE2ZU5QNDcydy81dkIrMkx5ZEtIMXBiWUduQ0J2dQpmUzRBbHNDMVA2UkdpV1gyaS9XaHNLYnZTRzkwd3ZiWlpGMWxSNnpJTHdlNDRlRzBreWxtREUvdXkwZ2lTZHF3CnI5ZEd3dzVwYk1kM250M01mQVQxaDhHOFlBM2pGVHBtbW9vTC8vUGxCNjdXMVF2TXFhd1QvV0M5TnJ2d0Nqby8KeE43S0ZrSzlTRUcrUklPcHZWcmk3a0VRWEJNMklJbFVCYWFqOEhJbTZnRFBlWmo4T0FBTmJSWWl3MFNWbnJ1agpZUktlc0k2ckVncW05dzZsSmh3Y2NnZUlmc0dsVVFLcEgrZmlzc0ErVnNSclYwc2k1NUE1WHVFeTJsUWVQOElmCnYyZGRLcTJ6NUNmZG95Q3JhUFNraFBNR2lTbkl6L3dYSGE5ck5XVT0KLS0tLS1FTkQgU0VBTEVEIEtFWS0tLS0tCg==', 1796059070525919);
+INSERT INTO public.key_files VALUES ('keys', 'documents-1.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KOTlRU3VwWms1RHhrUk1Pa0pJNE8weDhncW9PZnZvaXd5OUN2K2N6VUZpQllGdDVoWVpFSWVMWlpSQ1lWMVZCOApyRlZkUlh5RzBmWkFmZjg0Ci0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059070953792);
+INSERT INTO public.key_files VALUES ('keys', 'console.secret', 'LS0tLS1CRUdJTiBTRUFMRUQgS0VZLS0tLS0KeHFDUmFSZjZsWWJOZXROMG94RFpuR0YxZ0lKcU8wMmZlMm1paFhoNFNGQ0pNRzBDQy9aNjQzVlpVZ0UzWGUyRQpZMG95VU5wWWR0L3BtbzcyCi0tLS0tRU5EIFNFQUxFRCBLRVktLS0tLQo=', 1796059085539038);
 
 
 --
@@ -1309,13 +1217,13 @@ INSERT INTO public.goose_db_version VALUES (30, 29, true, '2026-11-30 01:18:02.2
 INSERT INTO public.meta VALUES ('deployment.encrypt_documents', 'true');
 INSERT INTO public.meta VALUES ('kind', 'service');
 INSERT INTO public.meta VALUES ('created_at', '1530493200000000');
-INSERT INTO public.meta VALUES ('deployment', 'QV7FKGWETTCOGBUGNOSMSGM46D');
-INSERT INTO public.meta VALUES ('deployment.audit_origin', '127.0.0.1:22602/audit');
+INSERT INTO public.meta VALUES ('deployment', 'JFUXYWKLSQ7NOMRHDP2O6I2JWE');
+INSERT INTO public.meta VALUES ('deployment.audit_origin', 'localhost:25653/audit');
 INSERT INTO public.meta VALUES ('deployment.signature_level', 'B-LTA');
-INSERT INTO public.meta VALUES ('deployment.authority', 'the one with the root certificate 5863fd2b7be16f7d626669dafcd4d117acf4a251d806700c133e14cbcb604e9f');
+INSERT INTO public.meta VALUES ('deployment.authority', 'the one with the root certificate 892f684b92c24556bfb8bf3cc8da9f90c2ee920a4138ffcad3ce6bc48eb528a2');
 INSERT INTO public.meta VALUES ('swept_at', '1530500400000000');
-INSERT INTO public.meta VALUES ('deployment.public_url', 'http://127.0.0.1:27202');
-INSERT INTO public.meta VALUES ('audit_size', '86');
+INSERT INTO public.meta VALUES ('deployment.public_url', 'http://localhost:25676');
+INSERT INTO public.meta VALUES ('audit_size', '84');
 INSERT INTO public.meta VALUES ('oldest_program', '11');
 
 
@@ -1323,94 +1231,94 @@ INSERT INTO public.meta VALUES ('oldest_program', '11');
 -- Data for Name: operator_sessions; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.operator_sessions VALUES ('78c874e68992c4b1dbf8bd74324b02a576b1f6af7244eae1be5b55a98770b041', '17', 'ann@example.test', 'admin', 1530500820000000, 1530500820000000, '127.0.0.1', 'Go-http-client/1.1');
+INSERT INTO public.operator_sessions VALUES ('f4c2f0b2e545d04121fdf0d8c17002d5cb1c9d0f7e6c9eb753ad6a87c72ba7df', '17', 'ann@example.test', 'admin', 1530500820000000, 1530500820000000, '127.0.0.1', 'Go-http-client/1.1');
 
 
 --
 -- Data for Name: outbox; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.outbox VALUES (3, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'renew', 'pending', 0, 1838077140000000, 1838077140000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (1, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'seal', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (4, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'purge', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (2, 'signv3-01645880-e680-7969-9b93-27a0ad044374', 'webhook', 'done', 2, 1530493202000000, 1530493202000000, 0, '{"v":1,"token":"eyJhbGciOiJFUzI1NiIsImtpZCI6Ik55c0dJMnNRdmJBR1NaSzJhVFlYdEFlbmFWYUxXTWNkTzY3RkhFMUlkZVEiLCJ0eXAiOiJKV1QifQ.eyJyZXF1ZXN0X3R5cGUiOiJzaWduZWRfZG9jX3VybCIsInNpZ25lZF9kb2NfdXJsIjoiaHR0cDovLzEyNy4wLjAuMToyMjI0NS9kb2N1bWVudHMvc2lnbnYzLTAxNjQ1ODgwLWU2ODAtNzk2OS05YjkzLTI3YTBhZDA0NDM3ND9leHBpcmVzPTE1MzA1MDA1MjBcdTAwMjZzaWduYXR1cmU9Q2cyREUzeE1iYlh0eUpCVjVfTmFsR2ZEdVJOTWlyMkJjMEl4TERjOTNIUSIsInJlcXVlc3RfaWQiOiJzaWdudjMtMDE2NDU4ODAtZTY4MC03OTY5LTliOTMtMjdhMGFkMDQ0Mzc0Iiwic2lnbmVyX2luZm8iOnsic2lnbmVyX25hbWUiOiJUQU4gWElBTyBIVUkiLCJzaWduZXJfcGFydGlhbF91aW5maW4iOiIzNzNEIiwic2lnbmVkX2F0IjoxNTMwNDkzMjAwMDAwfSwiaWF0IjoxNTMwNTAwNDAwLCJleHAiOjE1MzA1MDA1MjB9.QrZUSAAAwmc-0Law5dY7X4IdQbKEABh4UUWAIqLWiwD5rpJ9ZF_J-tPckUY-KHCxpB_RSFAjZ6iJW1Hi0P3uIw","ends":"2018-07-02T03:02:00Z"}', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (5, 'signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf', 'purge', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (6, 'signv3-01645880-e680-7a87-94cc-de5ef54dc02c', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (9, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'renew', 'pending', 0, 1838077140000000, 1838077140000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (7, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'seal', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (10, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (8, 'signv3-016458ee-c380-73d4-a164-9f7725743d30', 'webhook', 'done', 2, 1530500400000000, 1530500400000000, 0, '{"v":1,"token":"eyJhbGciOiJFUzI1NiIsImtpZCI6Ik55c0dJMnNRdmJBR1NaSzJhVFlYdEFlbmFWYUxXTWNkTzY3RkhFMUlkZVEiLCJ0eXAiOiJKV1QifQ.eyJyZXF1ZXN0X3R5cGUiOiJzaWduZWRfZG9jX3VybCIsInNpZ25lZF9kb2NfdXJsIjoiaHR0cDovLzEyNy4wLjAuMToyMjI0NS9kb2N1bWVudHMvc2lnbnYzLTAxNjQ1OGVlLWMzODAtNzNkNC1hMTY0LTlmNzcyNTc0M2QzMD9leHBpcmVzPTE1MzA1MDA1MjBcdTAwMjZzaWduYXR1cmU9ZXRWZnNaRFZtNXJPREVlOWdlSndUWGV4NWVtS2hENHRXYUNmTkJfT0w0MCIsInJlcXVlc3RfaWQiOiJzaWdudjMtMDE2NDU4ZWUtYzM4MC03M2Q0LWExNjQtOWY3NzI1NzQzZDMwIiwic2lnbmVyX2luZm8iOnsic2lnbmVyX25hbWUiOiJUQU4gWElBTyBIVUkiLCJzaWduZXJfcGFydGlhbF91aW5maW4iOiIzNzNEIiwic2lnbmVkX2F0IjoxNTMwNTAwNDAwMDAwfSwiaWF0IjoxNTMwNTAwNDAwLCJleHAiOjE1MzA1MDA1MjB9.P_jE-R33YNC4O0pUUttww7S1czFCiiFx-nTkJoZYfhbEaSNS5rym1wvqMHuzB7S8lUHzawBB8IaGtw5eat7ZIw","ends":"2018-07-02T03:02:00Z"}', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (12, 'signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', 'seal', 'failed', 2, 1530500701000000, 1530500701000000, 0, '', 'pades: time stamp: tsa: no time stamp
-authority 1: tsa: HTTP status 404', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (11, 'signv3-016458ee-c380-7435-8b31-7dec67a02f09', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
-INSERT INTO public.outbox VALUES (13, 'signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', 'seal', 'pending', 1, 1530500821000000, 1530500821000000, 0, '', 'pades: time stamp: tsa: no time stamp
-authority 1: tsa: HTTP status 404', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO');
+INSERT INTO public.outbox VALUES (3, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'renew', 'pending', 0, 1838077140000000, 1838077140000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (1, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'seal', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (2, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'webhook', 'done', 2, 1530493202000000, 1530493202000000, 0, '{"v":1,"token":"eyJhbGciOiJFUzI1NiIsImtpZCI6IkppQ2UtYnR3RmJrZEEyU0dJNHcyUWxCbTZmaTVDOERidW9fdXhxbVozODQiLCJ0eXAiOiJKV1QifQ.eyJyZXF1ZXN0X3R5cGUiOiJzaWduZWRfZG9jX3VybCIsInNpZ25lZF9kb2NfdXJsIjoiaHR0cDovL2xvY2FsaG9zdDoyMjY2NS9kb2N1bWVudHMvc2lnbnYzLTAxNjQ1ODgwLWU2ODAtNzk0YS1hODY2LTU1MzBlM2IzM2JjND9leHBpcmVzPTE1MzA1MDA1MjBcdTAwMjZzaWduYXR1cmU9dm1zT19ROU44M1NnenpPZmZyMXh2bW5LZHJoMkFMYnRtLWZMLTdfQVctcyIsInJlcXVlc3RfaWQiOiJzaWdudjMtMDE2NDU4ODAtZTY4MC03OTRhLWE4NjYtNTUzMGUzYjMzYmM0Iiwic2lnbmVyX2luZm8iOnsic2lnbmVyX25hbWUiOiJUQU4gWElBTyBIVUkiLCJzaWduZXJfcGFydGlhbF91aW5maW4iOiIzNzNEIiwic2lnbmVkX2F0IjoxNTMwNDkzMjAwMDAwfSwiaWF0IjoxNTMwNTAwNDAwLCJleHAiOjE1MzA1MDA1MjB9.bod6trGBYFp4qjSmMvw5Vt3Z0T5ZGQN6AtJvwil00jBaOZZt3-BKD4nJplCsC8rybu9n1NLXaTe04RQ1Xj9xlg","ends":"2018-07-02T03:02:00Z"}', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (9, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'renew', 'pending', 0, 1838077140000000, 1838077140000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (7, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'seal', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (8, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'webhook', 'done', 2, 1530500400000000, 1530500400000000, 0, '{"v":1,"token":"eyJhbGciOiJFUzI1NiIsImtpZCI6IkppQ2UtYnR3RmJrZEEyU0dJNHcyUWxCbTZmaTVDOERidW9fdXhxbVozODQiLCJ0eXAiOiJKV1QifQ.eyJyZXF1ZXN0X3R5cGUiOiJzaWduZWRfZG9jX3VybCIsInNpZ25lZF9kb2NfdXJsIjoiaHR0cDovL2xvY2FsaG9zdDoyMjY2NS9kb2N1bWVudHMvc2lnbnYzLTAxNjQ1OGVlLWMzODAtN2Y3NS1hYWM2LTQ3NDQ1ZTBkZjViMj9leHBpcmVzPTE1MzA1MDA1MjBcdTAwMjZzaWduYXR1cmU9MDYzUnU3Y0lIS0ZmTHM5eVRjczRhVlFYNnZOdzVKb2RST3Q5Y3BPNjY2SSIsInJlcXVlc3RfaWQiOiJzaWdudjMtMDE2NDU4ZWUtYzM4MC03Zjc1LWFhYzYtNDc0NDVlMGRmNWIyIiwic2lnbmVyX2luZm8iOnsic2lnbmVyX25hbWUiOiJUQU4gWElBTyBIVUkiLCJzaWduZXJfcGFydGlhbF91aW5maW4iOiIzNzNEIiwic2lnbmVkX2F0IjoxNTMwNTAwNDAwMDAwfSwiaWF0IjoxNTMwNTAwNDAwLCJleHAiOjE1MzA1MDA1MjB9.yKfyGgR_CXr5ISfVHirOlleKdMbluaSUURi1U16QddNEyNrX1cPlpcKep_Ws4uuEu3KyUC59zkKvcROXF1bt3g","ends":"2018-07-02T03:02:00Z"}', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (12, 'signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 'seal', 'failed', 2, 1530500701000000, 1530500701000000, 0, '', 'pades: time stamp: tsa: no time stamp
+authority 1: tsa: HTTP status 404', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (13, 'signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 'seal', 'pending', 1, 1530500821000000, 1530500821000000, 0, '', 'pades: time stamp: tsa: no time stamp
+authority 1: tsa: HTTP status 404', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (4, 'signv3-01645880-e680-794a-a866-5530e3b33bc4', 'purge', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (11, 'signv3-016458ee-c380-7200-a042-c688a5d17761', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (5, 'signv3-01645880-e680-7f15-b104-382bc45ff6fd', 'purge', 'done', 1, 1530493200000000, 1530493200000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (10, 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
+INSERT INTO public.outbox VALUES (6, 'signv3-01645880-e680-70d6-9692-f39efbf5a380', 'purge', 'done', 1, 1530500400000000, 1530500400000000, 0, '', '', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7');
 
 
 --
 -- Data for Name: parties; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.parties VALUES ('Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 7, 'Clinic by the Sea', 'http://127.0.0.1:39869/jwks.json', 'http://127.0.0.1:39869/redirect?from=signet', 'http://127.0.0.1:39869/webhook', 0, '1e9102e6d595534b0e8299b2c1f34c13', 'iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAT0lEQVR42uzPQQ0AABACoNv1D20E327QgL9xAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgJVAgAA//9xNACBfvSmdQAAAABJRU5ErkJggg==', 1530493200000000, 1530493200000000, 0, 0, 0, 0, '');
-INSERT INTO public.parties VALUES ('closed-for-good', 2, 'Test Party Y6jL', 'http://127.0.0.1:39869/jwks.json', 'http://127.0.0.1:39869/redirect', 'http://127.0.0.1:39869/webhook', 1, '', '', 1530493200000000, 1530493200000000, 0, 0, 0, 0, '');
-INSERT INTO public.parties VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 2, 'Test Party 5vZA', 'http://127.0.0.1:43209/jwks.json', 'http://127.0.0.1:43209/redirect', 'https://shop.invalid/webhook', 0, '', '', 1530493200000000, 1530500820000000, 0, 0, 0, 0, '');
+INSERT INTO public.parties VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 7, 'Clinic by the Sea', 'http://127.0.0.1:37659/jwks.json', 'http://127.0.0.1:37659/redirect?from=signet', 'http://127.0.0.1:37659/webhook', 0, '1e9102e6d595534b0e8299b2c1f34c13', 'iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAT0lEQVR42uzPQQ0AABACoNv1D20E327QgL9xAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgJVAgAA//9xNACBfvSmdQAAAABJRU5ErkJggg==', 1530493200000000, 1530493200000000, 0, 0, 0, 0, '');
+INSERT INTO public.parties VALUES ('closed-for-good', 2, 'Test Party 6MHe', 'http://127.0.0.1:37659/jwks.json', 'http://127.0.0.1:37659/redirect', 'http://127.0.0.1:37659/webhook', 1, '', '', 1530493200000000, 1530493200000000, 0, 0, 0, 0, '');
+INSERT INTO public.parties VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 2, 'Test Party ffE5', 'http://127.0.0.1:36913/jwks.json', 'http://127.0.0.1:36913/redirect', 'https://shop.invalid/webhook', 0, '', '', 1530493200000000, 1530500820000000, 0, 0, 0, 0, '');
 
 
 --
 -- Data for Name: party_changes; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.party_changes VALUES (1, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party 5vZA"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:43209/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:43209/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:43209/webhook"}]');
-INSERT INTO public.party_changes VALUES (2, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]');
-INSERT INTO public.party_changes VALUES (3, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'edited', '[{"v":1,"field":"name","from":"Test Party Y6jL","to":"Clinic by the Sea"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:39869/redirect","to":"http://127.0.0.1:39869/redirect?…"}]');
-INSERT INTO public.party_changes VALUES (4, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'logo', '');
-INSERT INTO public.party_changes VALUES (5, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'disabled', '');
-INSERT INTO public.party_changes VALUES (6, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'enabled', '');
-INSERT INTO public.party_changes VALUES (7, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'disabled', '');
-INSERT INTO public.party_changes VALUES (8, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'enabled', '');
-INSERT INTO public.party_changes VALUES (9, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1530493200000000, 'MeiLin', 'keys_renewed', '');
-INSERT INTO public.party_changes VALUES (10, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530493200000000, 'MeiLin', 'keys_renewed', '');
-INSERT INTO public.party_changes VALUES (11, 'closed-for-good', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]');
+INSERT INTO public.party_changes VALUES (1, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party ffE5"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:36913/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:36913/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:36913/webhook"}]');
+INSERT INTO public.party_changes VALUES (2, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]');
+INSERT INTO public.party_changes VALUES (3, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'edited', '[{"v":1,"field":"name","from":"Test Party 6MHe","to":"Clinic by the Sea"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:37659/redirect","to":"http://127.0.0.1:37659/redirect?…"}]');
+INSERT INTO public.party_changes VALUES (4, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'logo', '');
+INSERT INTO public.party_changes VALUES (5, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'disabled', '');
+INSERT INTO public.party_changes VALUES (6, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'enabled', '');
+INSERT INTO public.party_changes VALUES (7, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'disabled', '');
+INSERT INTO public.party_changes VALUES (8, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'enabled', '');
+INSERT INTO public.party_changes VALUES (9, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1530493200000000, 'MeiLin', 'keys_renewed', '');
+INSERT INTO public.party_changes VALUES (10, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530493200000000, 'MeiLin', 'keys_renewed', '');
+INSERT INTO public.party_changes VALUES (11, 'closed-for-good', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]');
 INSERT INTO public.party_changes VALUES (12, 'closed-for-good', 1530493200000000, 'MeiLin', 'disabled', '');
-INSERT INTO public.party_changes VALUES (13, 'gone-out-of-business', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party Y6jL"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:39869/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:39869/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:39869/webhook"}]');
+INSERT INTO public.party_changes VALUES (13, 'gone-out-of-business', 1530493200000000, 'MeiLin', 'registered', '[{"v":1,"field":"name","to":"Test Party 6MHe"},{"v":1,"field":"jwks_url","to":"http://127.0.0.1:37659/jwks.json"},{"v":1,"field":"redirect_url","to":"http://127.0.0.1:37659/redirect"},{"v":1,"field":"webhook_url","to":"http://127.0.0.1:37659/webhook"}]');
 INSERT INTO public.party_changes VALUES (14, 'gone-out-of-business', 1530493200000000, 'MeiLin', 'disabled', '');
 INSERT INTO public.party_changes VALUES (15, 'gone-out-of-business', 1530493200000000, 'MeiLin', 'removed', '');
-INSERT INTO public.party_changes VALUES (16, '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1530500820000000, 'MeiLin', 'edited', '[{"v":1,"field":"webhook_url","from":"http://127.0.0.1:43209/webhook","to":"https://shop.invalid/webhook"}]');
-INSERT INTO public.party_changes VALUES (17, 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1530500820000000, 'ann@example.test', 'proposed', '[{"v":1,"field":"jwks_url","from":"http://127.0.0.1:39869/jwks.json","to":"https://clinic.invalid/jwks_url"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:39869/redirect?…","to":"https://clinic.invalid/redirect_url"},{"v":1,"field":"webhook_url","from":"http://127.0.0.1:39869/webhook","to":"https://clinic.invalid/webhook_url"},{"v":1,"field":"allow_download","to":"yes"},{"v":1,"field":"require_all_pages","to":"yes"},{"v":1,"field":"webhook_ladder","to":"yes"},{"v":1,"field":"allow_private","to":"yes"},{"v":1,"field":"ca","to":"CN=Signet Root CA,O=Signet,C=SG until 2038-06-27 (SHA-256 5863fd2b7be16f7d626669dafcd4d117acf4a251d806700c133e14cbcb604e9f)"}]');
+INSERT INTO public.party_changes VALUES (16, 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1530500820000000, 'MeiLin', 'edited', '[{"v":1,"field":"webhook_url","from":"http://127.0.0.1:36913/webhook","to":"https://shop.invalid/webhook"}]');
+INSERT INTO public.party_changes VALUES (17, '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1530500820000000, 'ann@example.test', 'proposed', '[{"v":1,"field":"jwks_url","from":"http://127.0.0.1:37659/jwks.json","to":"https://clinic.invalid/jwks_url"},{"v":1,"field":"redirect_url","from":"http://127.0.0.1:37659/redirect?…","to":"https://clinic.invalid/redirect_url"},{"v":1,"field":"webhook_url","from":"http://127.0.0.1:37659/webhook","to":"https://clinic.invalid/webhook_url"},{"v":1,"field":"allow_download","to":"yes"},{"v":1,"field":"require_all_pages","to":"yes"},{"v":1,"field":"webhook_ladder","to":"yes"},{"v":1,"field":"allow_private","to":"yes"},{"v":1,"field":"ca","to":"CN=Signet Root CA,O=Signet,C=SG until 2038-06-27 (SHA-256 892f684b92c24556bfb8bf3cc8da9f90c2ee920a4138ffcad3ce6bc48eb528a2)"}]');
 
 
 --
 -- Data for Name: party_jwks; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.party_jwks VALUES ('Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 'http://127.0.0.1:39869/jwks.json', 1, '{"keys":[{"use":"sig","kty":"EC","kid":"ES256-Y6jLbM3E","crv":"P-256","alg":"ES256","x":"f6O321fFBYVr9rzVWDayA-RkHvwbpHlRnQrjFOBENG8","y":"71ET9ystAnwmf4i7unYrvkPQMgUmDEjKMjSPRceTAb8"},{"use":"sig","kty":"EC","kid":"ES384-Y6jLbM3E","crv":"P-384","alg":"ES384","x":"-aSdOUbfMOiMNhLDMEYVH6Qz0ubmuGNgc1zE8JJBCKlAgbQHx-Cl_uQlhyU9LHwm","y":"F0sVnwD3SjVmZLRtfTMOITtgkV5zuOOCZX5XU0oivDg5Qv72az8gwvgslg63ER-u"},{"use":"sig","kty":"EC","kid":"ES512-Y6jLbM3E","crv":"P-521","alg":"ES512","x":"ADsDBG1jeW64N3mJS7ox4tp_inwitRJnJuerQdtr3L5h4dtNzayJuWqSToE_MERBgZjFwwBGbIlNY0xdskBMj5Wf","y":"ADhVOWQp3mtGt7LdYbVsiF_29QxCXOa6UdRChJjuCyPOYRh9h2l0ZkZMlrnci0vQ2-qkZ6XvuSY6FY8Vg_NNo_q5"}]}', 1530500400000000);
-INSERT INTO public.party_jwks VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'http://127.0.0.1:43209/jwks.json', 1, '{"keys":[{"use":"sig","kty":"EC","kid":"ES256-5vZAg5iX","crv":"P-256","alg":"ES256","x":"NIrbiRlyidl7oJHhMvmKlfsqXBG4NBvN0b-OLwoh8rY","y":"WYjm5kfuqzsjtRimWV7t4ZU93ykRAZEUsYJOCHgi-YI"},{"use":"sig","kty":"EC","kid":"ES384-5vZAg5iX","crv":"P-384","alg":"ES384","x":"Dz5sgVmtsFOSo5aeDJsoBoXoGL1_5MLPeemQDgtV0sPH2PhFg3OUf7bnRYzO5gGa","y":"CeJt_llAWCGbJs9ZFb0IpAKdRjySypgyqON0_JA2y6Ct929uE8bGsSdfe5zi3VKQ"},{"use":"sig","kty":"EC","kid":"ES512-5vZAg5iX","crv":"P-521","alg":"ES512","x":"Aa2NdaLIRM2AjxcQF0usqPfowykrxUzvz6A5QrVXEwyO005JTJsl90HOmEapwQMInAuUYnPepYNuU2buUYMg80Sc","y":"AZLtn8E7aFMgLO93zeKkv-zlAzAPpZ9u6RGG3eDs2Ojdoq0RI6iteWxAJrzhkj2Zmc5rM5Tw083b_Cs4iULhM9Qv"}]}', 1530500820000000);
+INSERT INTO public.party_jwks VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 'http://127.0.0.1:37659/jwks.json', 1, '{"keys":[{"use":"sig","kty":"EC","kid":"ES256-6MHecuyq","crv":"P-256","alg":"ES256","x":"_K945XrcJTo1jON5RFAQ-YPTp6itHfglErqAOStrC3o","y":"rT2VAI2aUnh456r6Iwm6IdJwtPxJAHeewnZtUYjaXLM"},{"use":"sig","kty":"EC","kid":"ES384-6MHecuyq","crv":"P-384","alg":"ES384","x":"zGF3h0jNrOk7rYzvQS7b1LCWptUNPJY0R9v-hGBc1HDEVyLkmO7u0D6riTH08lhh","y":"8JQzZJILPd9KPCm_4_a65Mx5F6mPYvHcoqVpl8J7RJ84UrPSKbRu3ea7WFkMDXcE"},{"use":"sig","kty":"EC","kid":"ES512-6MHecuyq","crv":"P-521","alg":"ES512","x":"AdhpCe0GezJJt9lYlRvo44OFUFbBeFcBeEZsL07nKRhFMkyBluCpTby8HHGjEizco3Amt_hfL71V2NTYjtMfPJoO","y":"AQk5YrjVz_QsagIqn9TplyLTUG8UdeLcoqqR_FwDE6lUaEmmnx88KydZfBynSFUhQjYT6i1TyZbXPWWQwltyRsRU"}]}', 1530500400000000);
+INSERT INTO public.party_jwks VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'http://127.0.0.1:36913/jwks.json', 1, '{"keys":[{"use":"sig","kty":"EC","kid":"ES256-ffE5B7NX","crv":"P-256","alg":"ES256","x":"rKhRBbn76iD6BQHGqVyxTYunxVAN2nFs1eIgvV8EQUc","y":"z8MxGvMuPU8M6IZ4mMj4I-k3uQjDnV0zI2NNW0BBvkQ"},{"use":"sig","kty":"EC","kid":"ES384-ffE5B7NX","crv":"P-384","alg":"ES384","x":"QbK05QUuF9h0A9jpMipR6gWwuQ6jxBDk5fcX39eJCp4BMJs2TWSU1p6-Z-ymjzTv","y":"ZCtUZ5Wg7dbKTQx3gGSiYUJ2sZL_BCSsbrxnBwT26s2WwKrTrzBsqAVhHC1GRDqV"},{"use":"sig","kty":"EC","kid":"ES512-ffE5B7NX","crv":"P-521","alg":"ES512","x":"AKP4SAKLzMip3es0Ta83RvfjxX7Q2mxO7FxXQtfbPVtzhS0LrPDi24lzPmlm6X5OdfGY2lebHj9WjYRew795jDYT","y":"AFA3b3QdfuRITHQzscGfccTzE9PhrsuPTXaVUGIeSmYH3MxltREnTxOqn9vc7uB1iZJ6fhh_LMmR6wk5xMActlni"}]}', 1530500820000000);
 
 
 --
 -- Data for Name: party_keys; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.party_keys VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 1);
-INSERT INTO public.party_keys VALUES ('Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 1);
+INSERT INTO public.party_keys VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 1);
+INSERT INTO public.party_keys VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 1);
 
 
 --
 -- Data for Name: party_proposals; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.party_proposals VALUES ('Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 7, 'ann@example.test', '17', 1530500820000000, 'Clinic by the Sea', 'https://clinic.invalid/jwks_url', 'https://clinic.invalid/redirect_url', 'https://clinic.invalid/webhook_url', 1, 1, 1, 1, '-----BEGIN CERTIFICATE-----
-MIIB7jCCAXSgAwIBAgIQaxVB5C8uWYCDiji5RAFVjzAKBggqhkjOPQQDAzA3MQsw
+INSERT INTO public.party_proposals VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 7, 'ann@example.test', '17', 1530500820000000, 'Clinic by the Sea', 'https://clinic.invalid/jwks_url', 'https://clinic.invalid/redirect_url', 'https://clinic.invalid/webhook_url', 1, 1, 1, 1, '-----BEGIN CERTIFICATE-----
+MIIB7jCCAXSgAwIBAgIQVzflDlLuBc13jvFdrhtXaTAKBggqhkjOPQQDAzA3MQsw
 CQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRcwFQYDVQQDEw5TaWduZXQgUm9v
 dCBDQTAeFw0xODA3MDIwMDU5MDBaFw0zODA2MjcwMDU5MDBaMDcxCzAJBgNVBAYT
 AlNHMQ8wDQYDVQQKEwZTaWduZXQxFzAVBgNVBAMTDlNpZ25ldCBSb290IENBMHYw
-EAYHKoZIzj0CAQYFK4EEACIDYgAE5peobwCnO/0L7om8YF7ZrkQu93gp1Y3YPljc
-Q1r7F3GJdkq56m9l3lj3KkOoslDSEpS4OLn72K6lpAV/6wRODYh4oS9QfZubdfU8
-3bySYGGfrp4KWa8NIIxg2W5cbCFJo0UwQzAOBgNVHQ8BAf8EBAMCAQYwEgYDVR0T
-AQH/BAgwBgEB/wIBATAdBgNVHQ4EFgQUQLrrjBaN+0MHYqI4SJzSHSTefFYwCgYI
-KoZIzj0EAwMDaAAwZQIxAKsCxwht9A14frbQQrZtpK5Px858m0MDkL6J5yFLT8Sc
-GiV+zm4L/pH63puCbQLrZwIwOYwVwqvjlFEUmb7UGaPoqFIK8J+JHFOYBvo21m8J
-lFiekQGCoKXXekwNGONzXRDg
+EAYHKoZIzj0CAQYFK4EEACIDYgAEV7UJ2QCett58KtkRYmb84dTMdAApmuc00r5I
+GsechyDArXtWZzJbz8vJPZXt++4ArusYLTF8T6RuHh6o3mN4PQbH5AiWc6ugnTap
+YlmclgB444FpIBiDCap8BjrS+W95o0UwQzAOBgNVHQ8BAf8EBAMCAQYwEgYDVR0T
+AQH/BAgwBgEB/wIBATAdBgNVHQ4EFgQUs8yOqI8xpF8sH+2I0liIvd6ipeAwCgYI
+KoZIzj0EAwMDaAAwZQIxAOE05QJpnohb4tkaXxINdAbA/SMFJbpNXo1vUJJFYYW1
+f9hsuaqa5vdet8A/5RSbAQIwPp+neBnAU+Jtt5V2jS1FuTs5eU58JEqykrNMvVKM
+OYo3EQNyqFEoB14sEBYKMwah
 -----END CERTIFICATE-----
 ');
 
@@ -1419,30 +1327,30 @@ lFiekQGCoKXXekwNGONzXRDg
 -- Data for Name: person_proposals; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.person_proposals VALUES ('63175702-7b94-4557-9a4a-6f9667273f93', 'S8116474F', 'lift', 'bf271de8-6c9a-4107-87b7-7ecb57d182e5', 'ticket 13', 'ann@example.test', '17', 1530500820000000, 0);
-INSERT INTO public.person_proposals VALUES ('5e48046f-a0a8-45da-847e-76db58c8c386', 'T0066846F', 'forget', '', 'ticket 14', 'ann@example.test', '17', 1530500820000000, 1530501420000000);
+INSERT INTO public.person_proposals VALUES ('03cbd043-ef61-4d19-9b26-935fe5aa94c1', 'S8116474F', 'lift', '8d898ab1-7d0d-44a3-8ab0-d5d20758d002', 'ticket 13', 'ann@example.test', '17', 1530500820000000, 0);
+INSERT INTO public.person_proposals VALUES ('df33585f-d248-408d-a800-0f181ba1856f', 'T0066846F', 'forget', '', 'ticket 14', 'ann@example.test', '17', 1530500820000000, 1530501420000000);
 
 
 --
 -- Data for Name: phone_events; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.phone_events VALUES (1, 'S8979373D', '8f0c0392-59ed-4989-8951-86899d41dd9e', 1530493200000000, 'enrolled', '{"v":1,"name":"Test phone","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
-INSERT INTO public.phone_events VALUES (2, 'S8116474F', '4dd367a9-7d7d-40f8-ba57-fa4299359752', 1530493200000000, 'enrolled', '{"v":1,"name":"Test phone","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
-INSERT INTO public.phone_events VALUES (3, 'S8116474F', '4dd367a9-7d7d-40f8-ba57-fa4299359752', 1530493200000000, 'removed', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
-INSERT INTO public.phone_events VALUES (4, 'S8116474F', 'c47e3d2f-906d-448c-a47f-6e5c5d51bec4', 1530493200000000, 'enrolled', '{"v":1,"name":"New phone","active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
-INSERT INTO public.phone_events VALUES (5, 'S8116474F', 'c47e3d2f-906d-448c-a47f-6e5c5d51bec4', 1530493200000000, 'approved', '{"v":1,"operator":"MeiLin","why":"ticket 12"}');
-INSERT INTO public.phone_events VALUES (6, 'S8116474F', 'bf271de8-6c9a-4107-87b7-7ecb57d182e5', 1530500820000000, 'enrolled', '{"v":1,"name":"New phone","active_at":"2018-07-03T03:07:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"}');
+INSERT INTO public.phone_events VALUES (1, 'S8979373D', '9bad0ddf-a7af-4070-9bcb-b4c659c6c468', 1530493200000000, 'enrolled', '{"v":1,"name":"Test phone","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
+INSERT INTO public.phone_events VALUES (2, 'S8116474F', 'b48229c2-ae3e-44d7-be32-4d4f67937c87', 1530493200000000, 'enrolled', '{"v":1,"name":"Test phone","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
+INSERT INTO public.phone_events VALUES (3, 'S8116474F', 'b48229c2-ae3e-44d7-be32-4d4f67937c87', 1530493200000000, 'removed', '{"v":1,"active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
+INSERT INTO public.phone_events VALUES (4, 'S8116474F', 'afa6d59d-dbe6-4882-8bf2-73d98fa1e384', 1530493200000000, 'enrolled', '{"v":1,"name":"New phone","active_at":"2018-07-03T01:00:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"}');
+INSERT INTO public.phone_events VALUES (5, 'S8116474F', 'afa6d59d-dbe6-4882-8bf2-73d98fa1e384', 1530493200000000, 'approved', '{"v":1,"operator":"MeiLin","why":"ticket 12"}');
+INSERT INTO public.phone_events VALUES (6, 'S8116474F', '8d898ab1-7d0d-44a3-8ab0-d5d20758d002', 1530500820000000, 'enrolled', '{"v":1,"name":"New phone","active_at":"2018-07-03T03:07:00Z","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"}');
 
 
 --
 -- Data for Name: phones; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.phones VALUES ('8f0c0392-59ed-4989-8951-86899d41dd9e', 'S8979373D', '7236f5bfa172c4809d09d4b7cdb17f60', 'Alice’s phone', 'MIIDlzCCAx2gAwIBAgIQcjb1v6FyxICdCdS3zbF/YDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIDA0ZmQ0YWIzYjMxYWRkMDUzODJjZWI2YTNkMGJmODc0YTNjODQzYWQwZjNlYmY3ODliZGVjYTEyNWJiOGZkNjUxNDAyBgoJkiaJk/IsZAEBEyRiNTcxZjY3YS04ZDkzLTRiMzUtOTVmNS04YzA4OTNkYjk0NjMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARF+HRf0VtpkOnIi71KCxcoTxFI6SIXXkc905loSA+sNEY7Nx4b6ZxlJUBhLzlD9oWKdUEqZak/Sxp1JHm0rcgTo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFGGnBf2zsKMIRY97khJe7ZgQT1P1MB8GA1UdIwQYMBaAFIh1codJI7sutjBz1L4A7miSLd6vMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNoADBlAjEAlYIP9AXTSOq5uBW8tNUBFTnmpAhVl1FwcWbvmoQdE8bpC1V/fZPpul9kHg8hbcHZAjAzWIkQR77T0FcOlTqQD2DbhOV9/W33fF6cPeTJORnqfIWXYB9rJZO2EfRFThItvS0=', 1530493200000000, 0, 1530493200000000, '', 0);
-INSERT INTO public.phones VALUES ('4dd367a9-7d7d-40f8-ba57-fa4299359752', 'S8116474F', '6220359253af4a7f8aab9164719e3bf0', 'Test phone', 'MIIDmTCCAx+gAwIBAgIQYiA1klOvSn+Kq5FkcZ478DAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgNDc3MTVkYzQ4ODcxODMyODA3MmMxOTQ2OGIzMDVhZDM4MDg5ZGVlNmYyYjMxYmRiZTk2ZDBmNDBmYmFiYzQyYTE0MDIGCgmSJomT8ixkAQETJDc1ZWNjMzRlLTU4MDItNGVkYi05YjZmLWMxOGJiNzZmNzczMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJ8lBsPFsToFchKhKyKCMJzhifsZ2c7o7spQCg69lCmgn7x+xWFjEJI5xfePYkxhX88NJOxJw7Cw59+6Mtzug2ujggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQULgyOR/vdWyqPzfIVfbPVhSVbxtIwHwYDVR0jBBgwFoAUiHVyh0kjuy62MHPUvgDuaJIt3q8wbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly8xMjcuMC4wLjE6MjI2MDIvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2gAMGUCMDfXSgo9/mDu7wgPbakaH9UqnB8bWhbF8rDWwZUhvA3AR218bZwo7y9lL7F391uWOQIxAJe8iO6SsN18aWqZ7LqH8D5XPcsCkEJO+mDeSeuWjRz4ZKP9/QkOr7VbmhU5V6QZfw==', 1530493200000000, 1530579600000000, 1530493200000000, '', 1);
-INSERT INTO public.phones VALUES ('c47e3d2f-906d-448c-a47f-6e5c5d51bec4', 'S8116474F', '6ddc02e0215016004f6e8d0b24edbdee', 'New phone', 'MIIDmjCCAx+gAwIBAgIQbdwC4CFQFgBPbo0LJO297jAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgNjQyYWZlYjdjNzIyMjFiMjZlZGE3ODZlZTcwODEwNDM2NzA5MWZmNzgyOTI3Y2M4ZjEwNzFlYmVjNGVlZTI0MjE0MDIGCgmSJomT8ixkAQETJDkwZjI1ODEyLTRlMzMtNDQ3Ny04ZjU3LWNjZGQ0MDBmNTE0OTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIh9uhjNJIg7dVWB6D+H65QgBcNsixGOllWOuCtEryvWBAhsd0nFQEnibqf3Attbkha8Qtx/KaOLGO5KjYnpqmWjggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQUrLfQucR7rq7lEZ0hWHOHXZ8kqmIwHwYDVR0jBBgwFoAUiHVyh0kjuy62MHPUvgDuaJIt3q8wbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly8xMjcuMC4wLjE6MjI2MDIvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2kAMGYCMQD4KDU9OxYWJME1BUb4P87TWICyKPS/w0bylTsYKDaquiJsl1Qyuezq02+O2h8q8+QCMQD1cSBHYiv/y0vuOH7tmE4kRCoR2LlY5YFvpOuxB1ux7NFstBh4fuf2YxRTiJUV/SU=', 1530493200000000, 0, 1530493200000000, '', 0);
-INSERT INTO public.phones VALUES ('bf271de8-6c9a-4107-87b7-7ecb57d182e5', 'S8116474F', '6c0a8885aa4400acb937d752d4eb1098', 'New phone', 'MIIDmDCCAx+gAwIBAgIQbAqIhapEAKy5N9dS1OsQmDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAzMDYwMFoXDTE5MDcwMjAzMDYwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgNThlNGU3M2I2NDVkNjJiYzJmODU1MmNlYWE5Y2Y1NjRlMmYxODdhNjRlYjcxNDVhN2Y5NTYzOTYzYjEyZTNlMTE0MDIGCgmSJomT8ixkAQETJDExZmYxMThjLTYzMWQtNDJlNC04MTlmLWQ2M2QzMzg3MmMyNzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABH+jVPIzHZ3TLb9aUidvb3HZDZTtlzNyu01iLTfoZFPHcRCYXt2zXIR13np1NqV6WVMd+BWovr5KIJi3uc7X/OajggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQUSLGTUdC5umhqSTFyqHj6R91PEnUwHwYDVR0jBBgwFoAUiHVyh0kjuy62MHPUvgDuaJIt3q8wbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vMTI3LjAuMC4xOjI3MjAyL3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vMTI3LjAuMC4xOjI3MjAyL3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly8xMjcuMC4wLjE6MjcyMDIvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2cAMGQCMGtSRR/OlR3lRHUK/nw/fmVa1/OKRhBgOrk8iIcoFLWoVI49rTE85MTF7b48w/Q9ngIwLBhNIHns944x0KGE3TGxLSTtKcylqUZf9TvRSe5BADcZl6DI+gay5K9WT0ku4kdS', 1530500820000000, 0, 1530587220000000, '', 0);
+INSERT INTO public.phones VALUES ('9bad0ddf-a7af-4070-9bcb-b4c659c6c468', 'S8979373D', '5100188ffd0084915c964456ac12a5c8', 'Alice’s phone', 'MIIDljCCAx2gAwIBAgIQUQAYj/0AhJFclkRWrBKlyDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIGM3ZmY1YzkyMWQ4MzM4NmUxNmEwNzg0MGQ2YTgyNzEwMTEzMTMwYWI1NmY4NDRkMjcxNTZkNTJiMzc4ZGU3N2UxNDAyBgoJkiaJk/IsZAEBEyQwNzllZjY5YS1hNmYwLTRmMjQtOTAzYi0yMjY4YmI4ODU4MmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMwNy4qMbxG1dX+Z7LntTHh6wJG3StIbPoEj2BJck7vxJ3nrQRJWcHeMASFo3d9H6OtUcN9g+27fzIvx4J+cODo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFOMPnT26/Z0en2yp5yFTJL6ZpobNMB8GA1UdIwQYMBaAFKWh0RIP+eQSL+EUpELY5t/HcbeDMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNnADBkAjBsRMZb7C6TS1NHedun6EJDFMqHYUg0VdkEpNljSRODC+xtOEpaijXj+18WmyQOuYoCMDgjXK71v5V5gGU++Ar/ESzFN98tfNSH3VYGvIlVG8LstMc+SWWJdhDqJHcW4AQtBg==', 1530493200000000, 0, 1530493200000000, '{"v":1,"id":"cUpz8SLfDBWlQ/JA6wiwlw==","public_key":"pQECAyYgASFYIOATPTW1vRPUC5x5pjsUsubxX06670lNbFSVgLVZNccBIlgg/Z+Nyiyb+ZIFriOzXZuzT9hANXfWqq+aLFyLtpSrH04=","handle":"9a8gP0wwWTtGPZgUrBM1Gb8o0CQISpJVKbgR0W489XA=","aaguid":"c29mdHdhcmUgZGV2aWNlcw==","counter":4,"backup_eligible":true}', 0);
+INSERT INTO public.phones VALUES ('b48229c2-ae3e-44d7-be32-4d4f67937c87', 'S8116474F', '62b79c79231a9accfdb6db87adf0ce56', 'Test phone', 'MIIDmTCCAx+gAwIBAgIQYreceSMamsz9ttuHrfDOVjAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgMDQyNDljN2ZmZWFjZDExYTU0ODI0MmMxNGM1YjM2OTE0MjBjN2FlZjMzNTljY2Q5NWFmMzEzMjZkYTQ0NDA5MDE0MDIGCgmSJomT8ixkAQETJDdhNTcwNTY1LTYzZWQtNDkzYi04YTBlLTBlMjI5ZWU0MDVlYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABDG4bmE9nBwlQpySZQpFwlE/f8dH2WzlaNWw9lk6O4JvIG8s8xOQ7IwSILWNztQhRaoPomheBsdPLcHxIjToGwejggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQUoAb6r3X31jpbjRMtn/0yHeeoWLYwHwYDVR0jBBgwFoAUpaHREg/55BIv4RSkQtjm38dxt4MwbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly9sb2NhbGhvc3Q6MjU2NTMvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2gAMGUCMG2RerZXSzfO+Yf36fBYA8F5mpXNeve9y6KSz8Trm8bOsvW+N/HRiRk1eoeNsDf8ugIxAICZaJEcZ8SO8tkfhrPJdu7pAj1+ujyGzMvYjfOT8XcdvxKHXbCbFczLDV9VX7TilA==', 1530493200000000, 1530579600000000, 1530493200000000, '', 1);
+INSERT INTO public.phones VALUES ('afa6d59d-dbe6-4882-8bf2-73d98fa1e384', 'S8116474F', '45ca1f30257a028350fbc87419ba0272', 'New phone', 'MIIDmTCCAx+gAwIBAgIQRcofMCV6AoNQ+8h0GboCcjAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgNDI3OGUxNTlkOGU1YzYxYjc5NmJjMmNkZmM0N2QzNzBkNjAxMjIyMjgwYTE2MmEwYzg5NDZlZmM1MzAyNjFkZDE0MDIGCgmSJomT8ixkAQETJGNjNTRiNjk4LWI4YzgtNGE5Mi05YTgzLTEwMGJkMjI2ZTg4OTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIcGJJCVhIKcAPPt9aSCGFwrjtRnBC+OmB7basf5a3Bx4J26JlMdHpHfvExkmeYZWk7io2Hy5/gqt53FtBQj3vyjggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQUQRlanH8ErvUbAOIszM8DGUF6FA0wHwYDVR0jBBgwFoAUpaHREg/55BIv4RSkQtjm38dxt4MwbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly9sb2NhbGhvc3Q6MjU2NTMvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2gAMGUCMQDPeWQYlLnpzANVyo2MelX5Wu4cjFo9/8u3dj7gvVvuF0p83yhPRyzjPLu5qfUbRaoCMBERL6c6FA8RXwUEkcYFT43Hwx0owhZ9XHNuo6i0KJ01DUuJ6ojgJ0EE1V7NXvXlGA==', 1530493200000000, 0, 1530493200000000, '', 0);
+INSERT INTO public.phones VALUES ('8d898ab1-7d0d-44a3-8ab0-d5d20758d002', 'S8116474F', '4583ced7630c532c45b0391413f5ec59', 'New phone', 'MIIDmTCCAx+gAwIBAgIQRYPO12MMUyxFsDkUE/XsWTAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAzMDYwMFoXDTE5MDcwMjAzMDYwMFowggEAMQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MSQwIgYDVQQLExtTaWduZXQgQWNjb3VudCAoSW5kaXZpZHVhbCkxHDAaBgNVBAsTE1NpZ25pbmcgQ2VydGlmaWNhdGUxFjAUBgNVBAMTDUxJTSBDSEVORyBIQU8xTjBMBgNVBAUTRTQ3NEYgOTAzNDIyNmM0ODgwZGQ4YjQ2NzUzY2RjZmMyOTk0ZjQzYzE1MmU0ZDQ3ZDg2NTE1YjhjMTQ0MmZiYWVmZjk3YjE0MDIGCgmSJomT8ixkAQETJGMwMGY4M2JkLTUxMmItNDIxOS04Nzg3LTI4ZjY3YmI2MTBkNzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCrmpg89gMnslGqHueiY1klJhuds7VjrteYLFMBCug+lDIVdyhEPNbzjvbpFU3RNH8mowPRYt9XJQVlh+3i+vd6jggE7MIIBNzAOBgNVHQ8BAf8EBAMCBsAwDAYDVR0TAQH/BAIwADAdBgNVHQ4EFgQUI4F7GDRIxDTA2Dloz1O8MTAWSxMwHwYDVR0jBBgwFoAUpaHREg/55BIv4RSkQtjm38dxt4MwbwYIKwYBBQUHAQEEYzBhMCsGCCsGAQUFBzABhh9odHRwOi8vbG9jYWxob3N0OjI1Njc2L3BraS9vY3NwMDIGCCsGAQUFBzAChiZodHRwOi8vbG9jYWxob3N0OjI1Njc2L3BraS9pc3N1aW5nLmNlcjAtBgNVHSAEJjAkMCIGICqGSIb3FAG+QJN6sRSC4EOyYoGZc4KyVYST0iuEhOoJMDcGA1UdHwQwMC4wLKAqoCiGJmh0dHA6Ly9sb2NhbGhvc3Q6MjU2NzYvcGtpL2lzc3VpbmcuY3JsMAoGCCqGSM49BAMDA2gAMGUCMEkMNqXTi3Q6YF1WCcrCp+vIW1fKGOTzw1UlU5tnwQYx4+LnRBhVpxbVbpeSYaqMGAIxAP7EeLlLAUyYYcEeLH2WWYA6ij1x7D6Ruxfsh1lMR8AmT/LqTJoz6MyrOUWq9B5lRw==', 1530500820000000, 0, 1530587220000000, '', 0);
 
 
 --
@@ -1455,6 +1363,8 @@ INSERT INTO public.phones VALUES ('bf271de8-6c9a-4107-87b7-7ecb57d182e5', 'S8116
 -- Data for Name: receivers; Type: TABLE DATA; Schema: public; Owner: -
 --
 
+INSERT INTO public.receivers VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 6, 1530500520000000, 1530500820000000, 1530501120000000, 0);
+INSERT INTO public.receivers VALUES ('closed-for-good', 6, 1530050820000000, 1530500820000000, 0, 1530500820000000);
 
 
 --
@@ -1491,68 +1401,62 @@ INSERT INTO public.phones VALUES ('bf271de8-6c9a-4107-87b7-7ecb57d182e5', 'S8116
 -- Data for Name: requests_first; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-7969-9b93-27a0ad044374', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'signed', 10, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-7969-9b93-27a0ad044374","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"signed","doc_name":"signed-past.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"7du8RF4VSywGqJFkrjl6LXEUnHTWT14COkHq4pTe92U=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-7969-9b93-27a0ad044374/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"},"session":{"id":"lubrYRHxPdxAMGu_ksN8bg","started_at":"2018-07-02T01:00:00Z","ends_at":"2018-07-02T01:30:00Z","match_code":"6018","prepared":{"key":"signv3-01645880-e680-7969-9b93-27a0ad044374/prepared-YGE32_3YhVAkVNLt0alXDw","digest":"T7sHfCwHui2irwjxdXQ3i77Z1Iftg97JDW4j1KKm6Kg=","at":"2018-07-02T01:00:00Z"}},"approval":{"session_id":"lubrYRHxPdxAMGu_ksN8bg","phone_id":"8f0c0392-59ed-4989-8951-86899d41dd9e","certificate":"MIIDlzCCAx2gAwIBAgIQcjb1v6FyxICdCdS3zbF/YDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIDA0ZmQ0YWIzYjMxYWRkMDUzODJjZWI2YTNkMGJmODc0YTNjODQzYWQwZjNlYmY3ODliZGVjYTEyNWJiOGZkNjUxNDAyBgoJkiaJk/IsZAEBEyRiNTcxZjY3YS04ZDkzLTRiMzUtOTVmNS04YzA4OTNkYjk0NjMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARF+HRf0VtpkOnIi71KCxcoTxFI6SIXXkc905loSA+sNEY7Nx4b6ZxlJUBhLzlD9oWKdUEqZak/Sxp1JHm0rcgTo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFGGnBf2zsKMIRY97khJe7ZgQT1P1MB8GA1UdIwQYMBaAFIh1codJI7sutjBz1L4A7miSLd6vMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNoADBlAjEAlYIP9AXTSOq5uBW8tNUBFTnmpAhVl1FwcWbvmoQdE8bpC1V/fZPpul9kHg8hbcHZAjAzWIkQR77T0FcOlTqQD2DbhOV9/W33fF6cPeTJORnqfIWXYB9rJZO2EfRFThItvS0=","signature":"MEYCIQDXKEae+6MNwoMubQeLL3BTkFRJWFw0it9qYCU/KTZwmwIhALWrZMFA+6F8BT9OYrMmjl083Zmm/+qdWGhIwDFj6Aw+","at":"2018-07-02T01:00:00Z","seal_by":"2018-07-03T01:00:00Z"},"signed":{"key":"signv3-01645880-e680-7969-9b93-27a0ad044374/signed-ndvEimgyEKWb8P7U4jh9GQ","size":61921,"sha256":"yAET7ERryo0eSuxWWKUXU+2Tuhx4iLYhAdHjDVT9r44=","pages":2,"signatures":0,"at":"2018-07-02T01:00:00Z","name":"TAN XIAO HUI","level":"B-LTA","until":"2028-06-29T00:59:00Z"}}');
-INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'cancelled', 2, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"cancelled","doc_name":"cancelled.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"5cwHeDtnunWMnfdUIMMu1Yd14DZCZGqcvLs5/Jw83vk=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-7cd4-bf8b-8e40ad502ddf/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"cancelled_at":"2018-07-02T01:00:00Z"}');
-INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-7a87-94cc-de5ef54dc02c', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'expired', 2, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-7a87-94cc-de5ef54dc02c","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"expired","doc_name":"expired.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"XB45hDtVqgriTVw6Xh3GXu8kl8BlAUMAg+g2yOCBpNc=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-7a87-94cc-de5ef54dc02c/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-73d4-a164-9f7725743d30', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'signed', 9, 1530500400000000, NULL, '{"v":1,"id":"signv3-016458ee-c380-73d4-a164-9f7725743d30","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"signed","doc_name":"signed.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"px7AtEIuSJ2KstlXdi3B7i6w9O328JknULVdEQteqdw=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-73d4-a164-9f7725743d30/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"ZvLG9GO2pP7JKklADYK_dw","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"6706","prepared":{"key":"signv3-016458ee-c380-73d4-a164-9f7725743d30/prepared-7MnZU9DImeL3MyF_lsS-ZA","digest":"pJHO03BYX1dN+69XIdKvw5NrPjHlwIAzsW8H8qg25WA=","at":"2018-07-02T03:00:00Z"}},"approval":{"session_id":"ZvLG9GO2pP7JKklADYK_dw","phone_id":"8f0c0392-59ed-4989-8951-86899d41dd9e","certificate":"MIIDlzCCAx2gAwIBAgIQcjb1v6FyxICdCdS3zbF/YDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIDA0ZmQ0YWIzYjMxYWRkMDUzODJjZWI2YTNkMGJmODc0YTNjODQzYWQwZjNlYmY3ODliZGVjYTEyNWJiOGZkNjUxNDAyBgoJkiaJk/IsZAEBEyRiNTcxZjY3YS04ZDkzLTRiMzUtOTVmNS04YzA4OTNkYjk0NjMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARF+HRf0VtpkOnIi71KCxcoTxFI6SIXXkc905loSA+sNEY7Nx4b6ZxlJUBhLzlD9oWKdUEqZak/Sxp1JHm0rcgTo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFGGnBf2zsKMIRY97khJe7ZgQT1P1MB8GA1UdIwQYMBaAFIh1codJI7sutjBz1L4A7miSLd6vMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNoADBlAjEAlYIP9AXTSOq5uBW8tNUBFTnmpAhVl1FwcWbvmoQdE8bpC1V/fZPpul9kHg8hbcHZAjAzWIkQR77T0FcOlTqQD2DbhOV9/W33fF6cPeTJORnqfIWXYB9rJZO2EfRFThItvS0=","signature":"MEUCIQCWThyFm4LD7c8KmLjj29sTqJAFqP0xd5Jt33CEONiljgIgdvYxwYIeY4BhAu5p65UcDbkDQGO82uk8kAIDkmzWLoY=","at":"2018-07-02T03:00:00Z","seal_by":"2018-07-03T03:00:00Z"},"signed":{"key":"signv3-016458ee-c380-73d4-a164-9f7725743d30/signed-PItTSGbees120j7dmM7cLg","size":61823,"sha256":"CqC6Ey+kfYRJ8MY+VCQPK06YBEJLOg1NP/8EsoTMkac=","pages":2,"signatures":0,"at":"2018-07-02T03:00:00Z","name":"TAN XIAO HUI","level":"B-LTA","until":"2028-06-29T00:59:00Z"}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7e49-b0d7-dcd14b66c67d', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7e49-b0d7-dcd14b66c67d","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"created","doc_name":"created-signed-before.pdf","locations":[{"page":1,"x":0.5,"y":0.5}],"exchange_hash":"O6VQfnhTu3DmZmrEWnvtOYM5HlwL7067UW9t89CCSj4=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7e49-b0d7-dcd14b66c67d/original","size":61823,"sha256":"CqC6Ey+kfYRJ8MY+VCQPK06YBEJLOg1NP/8EsoTMkac=","pages":2,"signatures":2}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-713f-a8e9-bc74dbb2498c', 'Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-713f-a8e9-bc74dbb2498c","client_id":"Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt","state":"created","doc_name":"clinic-created.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"signer_hash":"d918015ec651bc9ea75adc6fd43685397f3e6b843874f4404561ace4e064f823","exchange_hash":"WkrkZnMuLlvT5xfpGySI+suEccjMyEyRxwkqQM14w+E=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-713f-a8e9-bc74dbb2498c/original","size":825,"sha256":"iMvUy2SCuW/+f9dKI0VODf/Q0yfz/CADZGM/X8fFIGU=","pages":1,"signatures":0},"warnings":["embedded-file"]}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7c91-9bf7-eb5466f83ae9', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7c91-9bf7-eb5466f83ae9","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"created","doc_name":"created.pdf","locations":[{"page":1,"x":0.25,"y":0.75},{"page":2,"x":0,"y":0.9}],"exchange_hash":"i8DIW4ss8ROzY0xPbdto3JkzQgi6vQFMMkxCxJIe3pE=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7c91-9bf7-eb5466f83ae9/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-722c-b5c1-ae24f01c71f0', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'locked', 2, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-722c-b5c1-ae24f01c71f0","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"locked","doc_name":"locked.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"U+YBSzc5JWVDz+KsUhbaXLuZYGzwudLnbr9rOiRbLCE=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-722c-b5c1-ae24f01c71f0/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8116474F","name":"LIM CHENG HAO","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'session', 3, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"session","doc_name":"session.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"7cQtrSeLgxizbOIAoHUaMpSSGa9pmxFZusTJkNZgcbg=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-75e6-9c2b-3eacb4d4af24/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"sI9YjqzI44CrBfT7qXMa3A","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"5059"}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'session', 4, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"session","doc_name":"scanned.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"38bZfn7TDoTo9urv37TGgfkf9T/XTyNUm7/yDD4jknQ=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"vqbcVT94CaPCkvSNz_ZmEw","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"2685","prepared":{"key":"signv3-016458ee-c380-76db-a6d0-24fb04bd4d7a/prepared-_eEUOnXF9Z2HU2GS9c1DSA","digest":"tiTX6gmTrZqSrmxSeWi47XpYJuJaj7CDap7eyhARJfo=","at":"2018-07-02T03:00:00Z"}}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7435-8b31-7dec67a02f09', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'cancelled', 2, 1530500400000000, NULL, '{"v":1,"id":"signv3-016458ee-c380-7435-8b31-7dec67a02f09","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"cancelled","doc_name":"cancelled-operator.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"AsC/rOLyHjub2xjR3kPC6tjc9uOhaE/ynsUTTatFxqs=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7435-8b31-7dec67a02f09/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"cancelled_at":"2018-07-02T03:00:00Z"}');
-INSERT INTO public.requests_first VALUES ('signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'stalled', 7, 1530500700000000, NULL, '{"v":1,"id":"signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"stalled","doc_name":"stalled.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"L8wN9n0yPhcSnvbR977TYO38ePUXqhNlcBr5NPRXd/Y=","created_at":"2018-07-02T03:05:00Z","expires_at":"2018-07-02T03:35:00Z","document":{"key":"signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z"},"session":{"id":"jFvLs5ZVs2nVoE_J0MhXDQ","started_at":"2018-07-02T03:05:00Z","ends_at":"2018-07-02T03:35:00Z","match_code":"8596","prepared":{"key":"signv3-016458f3-5760-7ca1-b3c2-d5a1fd615f8a/prepared-a5ZY64FmMhCSp4PfzRgsPQ","digest":"951JlnQTQoee5WP1bKXWcodrY5WwHvBLuu2AFff6jcU=","at":"2018-07-02T03:05:00Z"}},"approval":{"session_id":"jFvLs5ZVs2nVoE_J0MhXDQ","phone_id":"8f0c0392-59ed-4989-8951-86899d41dd9e","certificate":"MIIDlzCCAx2gAwIBAgIQcjb1v6FyxICdCdS3zbF/YDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIDA0ZmQ0YWIzYjMxYWRkMDUzODJjZWI2YTNkMGJmODc0YTNjODQzYWQwZjNlYmY3ODliZGVjYTEyNWJiOGZkNjUxNDAyBgoJkiaJk/IsZAEBEyRiNTcxZjY3YS04ZDkzLTRiMzUtOTVmNS04YzA4OTNkYjk0NjMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARF+HRf0VtpkOnIi71KCxcoTxFI6SIXXkc905loSA+sNEY7Nx4b6ZxlJUBhLzlD9oWKdUEqZak/Sxp1JHm0rcgTo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFGGnBf2zsKMIRY97khJe7ZgQT1P1MB8GA1UdIwQYMBaAFIh1codJI7sutjBz1L4A7miSLd6vMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNoADBlAjEAlYIP9AXTSOq5uBW8tNUBFTnmpAhVl1FwcWbvmoQdE8bpC1V/fZPpul9kHg8hbcHZAjAzWIkQR77T0FcOlTqQD2DbhOV9/W33fF6cPeTJORnqfIWXYB9rJZO2EfRFThItvS0=","signature":"MEQCH2+oLzz12fMaco5JxECaHLA6FnzsTt2+D13UGVcBu7ACIQC1XfNN68+9xPGw7kpyrJ4ZnqpiTsLYOnJ5J8I4NplXuA==","at":"2018-07-02T03:05:00Z","seal_by":"2018-07-02T03:06:00Z","tries":2,"next_try":"2018-07-02T03:05:01Z"}}');
-INSERT INTO public.requests_first VALUES ('signv3-016458f5-2c20-7406-b62b-6fd9dff59c82', '5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'sealing', 6, 1530500820000000, NULL, '{"v":1,"id":"signv3-016458f5-2c20-7406-b62b-6fd9dff59c82","client_id":"5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO","state":"sealing","doc_name":"sealing.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"BGI98JAj7OKIEd7eajbtHxKUYFW8yJhD0k353WcvFN0=","created_at":"2018-07-02T03:07:00Z","expires_at":"2018-07-02T03:37:00Z","document":{"key":"signv3-016458f5-2c20-7406-b62b-6fd9dff59c82/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"},"session":{"id":"_lTDfHT9bGptCDSpd0uEEw","started_at":"2018-07-02T03:07:00Z","ends_at":"2018-07-02T03:37:00Z","match_code":"5429","prepared":{"key":"signv3-016458f5-2c20-7406-b62b-6fd9dff59c82/prepared-UVYKMT8Dl3ifMFG_uYYybw","digest":"gzXkc/GlBV8BghXrfPohm9ql8/bMkkN7ibVI/xTLfTI=","at":"2018-07-02T03:07:00Z"}},"approval":{"session_id":"_lTDfHT9bGptCDSpd0uEEw","phone_id":"8f0c0392-59ed-4989-8951-86899d41dd9e","certificate":"MIIDlzCCAx2gAwIBAgIQcjb1v6FyxICdCdS3zbF/YDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIDA0ZmQ0YWIzYjMxYWRkMDUzODJjZWI2YTNkMGJmODc0YTNjODQzYWQwZjNlYmY3ODliZGVjYTEyNWJiOGZkNjUxNDAyBgoJkiaJk/IsZAEBEyRiNTcxZjY3YS04ZDkzLTRiMzUtOTVmNS04YzA4OTNkYjk0NjMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARF+HRf0VtpkOnIi71KCxcoTxFI6SIXXkc905loSA+sNEY7Nx4b6ZxlJUBhLzlD9oWKdUEqZak/Sxp1JHm0rcgTo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFGGnBf2zsKMIRY97khJe7ZgQT1P1MB8GA1UdIwQYMBaAFIh1codJI7sutjBz1L4A7miSLd6vMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovLzEyNy4wLjAuMToyMjYwMi9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vMTI3LjAuMC4xOjIyNjAyL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNoADBlAjEAlYIP9AXTSOq5uBW8tNUBFTnmpAhVl1FwcWbvmoQdE8bpC1V/fZPpul9kHg8hbcHZAjAzWIkQR77T0FcOlTqQD2DbhOV9/W33fF6cPeTJORnqfIWXYB9rJZO2EfRFThItvS0=","signature":"MEYCIQCW+3Wo54LU0P5v64FQ7lXuxH0KPoRSVYhpFMmBKcB14AIhAJii14RdrUw3FK//kE8yVapT0IilI3k+Yz4bM9N3jceu","at":"2018-07-02T03:07:00Z","seal_by":"2018-07-03T03:07:00Z","tries":1,"next_try":"2018-07-02T03:07:01Z"}}');
+INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-794a-a866-5530e3b33bc4', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'signed', 10, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-794a-a866-5530e3b33bc4","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"signed","doc_name":"signed-past.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"pqPf0m6RUO86JUBZeUH2ciIHXfb72VuyYSduSguHTR8=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-794a-a866-5530e3b33bc4/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T01:00:00Z"},"session":{"id":"LVzkgVsH80OeIzDfPKHx9w","started_at":"2018-07-02T01:00:00Z","ends_at":"2018-07-02T01:30:00Z","match_code":"0935","prepared":{"key":"signv3-01645880-e680-794a-a866-5530e3b33bc4/prepared-vD-y02FYH34DlGJpds4pCA","digest":"CqHFiqfnsVorkTmgEnrtCuBrxCbXGsa92fs8nlnPU3M=","at":"2018-07-02T01:00:00Z"}},"approval":{"session_id":"LVzkgVsH80OeIzDfPKHx9w","phone_id":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","certificate":"MIIDljCCAx2gAwIBAgIQUQAYj/0AhJFclkRWrBKlyDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIGM3ZmY1YzkyMWQ4MzM4NmUxNmEwNzg0MGQ2YTgyNzEwMTEzMTMwYWI1NmY4NDRkMjcxNTZkNTJiMzc4ZGU3N2UxNDAyBgoJkiaJk/IsZAEBEyQwNzllZjY5YS1hNmYwLTRmMjQtOTAzYi0yMjY4YmI4ODU4MmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMwNy4qMbxG1dX+Z7LntTHh6wJG3StIbPoEj2BJck7vxJ3nrQRJWcHeMASFo3d9H6OtUcN9g+27fzIvx4J+cODo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFOMPnT26/Z0en2yp5yFTJL6ZpobNMB8GA1UdIwQYMBaAFKWh0RIP+eQSL+EUpELY5t/HcbeDMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNnADBkAjBsRMZb7C6TS1NHedun6EJDFMqHYUg0VdkEpNljSRODC+xtOEpaijXj+18WmyQOuYoCMDgjXK71v5V5gGU++Ar/ESzFN98tfNSH3VYGvIlVG8LstMc+SWWJdhDqJHcW4AQtBg==","signature":"MEUCIEUrMP4OhI2a8iTx+EfjDKxT5FZewUVYfLYHEXx7VsTkAiEAp4sPHmf7zxQCTJuO2Udd5dH3BP1kyIbosKxE08URVcU=","at":"2018-07-02T01:00:00Z","seal_by":"2018-07-03T01:00:00Z"},"signed":{"key":"signv3-01645880-e680-794a-a866-5530e3b33bc4/signed--A5e3t8IAjzVjHjvvr_FAA","size":61925,"sha256":"xScYZm9B5UzMerOsVnk0EbT/PwaBfSPVIhMleElWfcg=","pages":2,"signatures":0,"at":"2018-07-02T01:00:00Z","name":"TAN XIAO HUI","level":"B-LTA","until":"2028-06-29T00:59:00Z"}}');
+INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-7f15-b104-382bc45ff6fd', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'cancelled', 2, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-7f15-b104-382bc45ff6fd","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"cancelled","doc_name":"cancelled.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"MHaXyCz9OXJN9qYzIXXWs9KgoXLUOHnpg62UojnSwEI=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-7f15-b104-382bc45ff6fd/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"cancelled_at":"2018-07-02T01:00:00Z"}');
+INSERT INTO public.requests_first VALUES ('signv3-01645880-e680-70d6-9692-f39efbf5a380', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'expired', 2, 1530493200000000, NULL, '{"v":1,"id":"signv3-01645880-e680-70d6-9692-f39efbf5a380","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"expired","doc_name":"expired.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"8u9cK+Wqu+HJLCnBWbFz/r1Y33FDBajVA3YwXfJ4l7w=","created_at":"2018-07-02T01:00:00Z","expires_at":"2018-07-02T01:30:00Z","document":{"key":"signv3-01645880-e680-70d6-9692-f39efbf5a380/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7f75-aac6-47445e0df5b2', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'signed', 9, 1530500400000000, NULL, '{"v":1,"id":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"signed","doc_name":"signed.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"H0bqak6Wn7GrEvJ7PyfrJZnvlqBmfaazZPPfj18ObEc=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"WM25Qy9duOILJtWMR6H42A","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"1145","prepared":{"key":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2/prepared-jlFMwp8hVQr3wY2hmondqg","digest":"VjibAfW2KHqDxHNcOPCvTN9H+aB2JH3o8M4AUr5ojVA=","at":"2018-07-02T03:00:00Z"}},"approval":{"session_id":"WM25Qy9duOILJtWMR6H42A","phone_id":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","certificate":"MIIDljCCAx2gAwIBAgIQUQAYj/0AhJFclkRWrBKlyDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIGM3ZmY1YzkyMWQ4MzM4NmUxNmEwNzg0MGQ2YTgyNzEwMTEzMTMwYWI1NmY4NDRkMjcxNTZkNTJiMzc4ZGU3N2UxNDAyBgoJkiaJk/IsZAEBEyQwNzllZjY5YS1hNmYwLTRmMjQtOTAzYi0yMjY4YmI4ODU4MmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMwNy4qMbxG1dX+Z7LntTHh6wJG3StIbPoEj2BJck7vxJ3nrQRJWcHeMASFo3d9H6OtUcN9g+27fzIvx4J+cODo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFOMPnT26/Z0en2yp5yFTJL6ZpobNMB8GA1UdIwQYMBaAFKWh0RIP+eQSL+EUpELY5t/HcbeDMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNnADBkAjBsRMZb7C6TS1NHedun6EJDFMqHYUg0VdkEpNljSRODC+xtOEpaijXj+18WmyQOuYoCMDgjXK71v5V5gGU++Ar/ESzFN98tfNSH3VYGvIlVG8LstMc+SWWJdhDqJHcW4AQtBg==","signature":"MEUCIBcjvBGvALPxIHDJOQSHNpRTEFwpS91GB+jsBfztbqHrAiEA5gHWzNKg95ly6FmAEbOhiHlTurXo8AZYPR96Tgpkbi4=","at":"2018-07-02T03:00:00Z","seal_by":"2018-07-03T03:00:00Z"},"signed":{"key":"signv3-016458ee-c380-7f75-aac6-47445e0df5b2/signed-fv47Pk47tm_qRUgMm5Ucpg","size":61826,"sha256":"ft/6ks9Jan5CmARkofczFtqM4AvlskSESIOB6rFqmv8=","pages":2,"signatures":0,"at":"2018-07-02T03:00:00Z","name":"TAN XIAO HUI","level":"B-LTA","until":"2028-06-29T00:59:00Z"}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7552-8623-4b18677970dc', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7552-8623-4b18677970dc","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"created","doc_name":"created-signed-before.pdf","locations":[{"page":1,"x":0.5,"y":0.5}],"exchange_hash":"nPS0aXq/YZK8FoH344a331MLHsn4hr65l/31uHfZVj0=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7552-8623-4b18677970dc/original","size":61826,"sha256":"ft/6ks9Jan5CmARkofczFtqM4AvlskSESIOB6rFqmv8=","pages":2,"signatures":2}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-747c-ae93-161e80d63f3a', '6MHecuyqwENG29JAO_ApMvm_emaRN1y3', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-747c-ae93-161e80d63f3a","client_id":"6MHecuyqwENG29JAO_ApMvm_emaRN1y3","state":"created","doc_name":"clinic-created.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"signer_hash":"d918015ec651bc9ea75adc6fd43685397f3e6b843874f4404561ace4e064f823","exchange_hash":"a1xGsw3S0hri1Yhfx2CGLeiZ2Y+eOG1Ucfxv/SdNSJc=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-747c-ae93-161e80d63f3a/original","size":825,"sha256":"iMvUy2SCuW/+f9dKI0VODf/Q0yfz/CADZGM/X8fFIGU=","pages":1,"signatures":0},"warnings":["embedded-file"]}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-75f7-a3db-15ec916b2906', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'created', 1, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-75f7-a3db-15ec916b2906","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"created","doc_name":"created.pdf","locations":[{"page":1,"x":0.25,"y":0.75},{"page":2,"x":0,"y":0.9}],"exchange_hash":"o1KzzHkEGH8/Opt5/4+/D/h1spZzWh+EEef0QUJlMwo=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-75f7-a3db-15ec916b2906/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'locked', 2, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"locked","doc_name":"locked.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"zAOV65uN89FgH8/dmtN01Fdruqm/6z6Gx5onmAr9/9w=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7f5a-ac5d-0388bb58bc1a/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8116474F","name":"LIM CHENG HAO","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'session', 3, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"session","doc_name":"session.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"9gC7QZJ3+0m6OfL7+ruQ+FN3sFXB/x5kO181UzVds54=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7f4f-b06c-ff08fdee00c8/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"1WarxkYaOInU1xga64fyuQ","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"2066"}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7200-a042-c688a5d17761', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'cancelled', 2, 1530500400000000, NULL, '{"v":1,"id":"signv3-016458ee-c380-7200-a042-c688a5d17761","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"cancelled","doc_name":"cancelled-operator.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"6lAaXKkNTU6hK+EhnUJgmJwHISQB8vriLS3M32Nb1CU=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7200-a042-c688a5d17761/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"cancelled_at":"2018-07-02T03:00:00Z"}');
+INSERT INTO public.requests_first VALUES ('signv3-016458ee-c380-7469-8daa-ee434648fdb7', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'session', 4, 1530500400000000, 1530502200000000, '{"v":1,"id":"signv3-016458ee-c380-7469-8daa-ee434648fdb7","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"session","doc_name":"scanned.pdf","locations":[{"page":2,"x":0.2,"y":0.2}],"exchange_hash":"a1DpJjrOVTxwacOmlMMwujhKqBBj1BeSb0iy846uh6c=","created_at":"2018-07-02T03:00:00Z","expires_at":"2018-07-02T03:30:00Z","document":{"key":"signv3-016458ee-c380-7469-8daa-ee434648fdb7/original","size":1066,"sha256":"ggzYpfryCsET628s8weqYR8VLPUfl7ygS1Nw5e6HekE=","pages":2,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:00:00Z"},"session":{"id":"fZlWNh30E6QRizoK60Xs8A","started_at":"2018-07-02T03:00:00Z","ends_at":"2018-07-02T03:30:00Z","match_code":"0268","prepared":{"key":"signv3-016458ee-c380-7469-8daa-ee434648fdb7/prepared-qVelSAzpXTGwWYcLtAN5eA","digest":"4+ho5Stn58f8Hwmdc8RpwbvZPegTCkS211Twtcy6rHY=","at":"2018-07-02T03:00:00Z"}}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458f3-5760-7d5a-8881-a7e67a136c09', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'stalled', 7, 1530500700000000, NULL, '{"v":1,"id":"signv3-016458f3-5760-7d5a-8881-a7e67a136c09","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"stalled","doc_name":"stalled.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"ln3fnBCW5yjNxMjr7cA5geybrWDY3Eo6kMObrtznCng=","created_at":"2018-07-02T03:05:00Z","expires_at":"2018-07-02T03:35:00Z","document":{"key":"signv3-016458f3-5760-7d5a-8881-a7e67a136c09/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:05:00Z"},"session":{"id":"3wJSAzpqdr27vGEalbRrZg","started_at":"2018-07-02T03:05:00Z","ends_at":"2018-07-02T03:35:00Z","match_code":"8602","prepared":{"key":"signv3-016458f3-5760-7d5a-8881-a7e67a136c09/prepared-Zz-hyu0Y2WY7SfpqcQsJOg","digest":"yFh1KAPcvHZ3YbGVZV7BWZ4trtPX+kP/Ws6TsO284LQ=","at":"2018-07-02T03:05:00Z"}},"approval":{"session_id":"3wJSAzpqdr27vGEalbRrZg","phone_id":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","certificate":"MIIDljCCAx2gAwIBAgIQUQAYj/0AhJFclkRWrBKlyDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIGM3ZmY1YzkyMWQ4MzM4NmUxNmEwNzg0MGQ2YTgyNzEwMTEzMTMwYWI1NmY4NDRkMjcxNTZkNTJiMzc4ZGU3N2UxNDAyBgoJkiaJk/IsZAEBEyQwNzllZjY5YS1hNmYwLTRmMjQtOTAzYi0yMjY4YmI4ODU4MmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMwNy4qMbxG1dX+Z7LntTHh6wJG3StIbPoEj2BJck7vxJ3nrQRJWcHeMASFo3d9H6OtUcN9g+27fzIvx4J+cODo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFOMPnT26/Z0en2yp5yFTJL6ZpobNMB8GA1UdIwQYMBaAFKWh0RIP+eQSL+EUpELY5t/HcbeDMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNnADBkAjBsRMZb7C6TS1NHedun6EJDFMqHYUg0VdkEpNljSRODC+xtOEpaijXj+18WmyQOuYoCMDgjXK71v5V5gGU++Ar/ESzFN98tfNSH3VYGvIlVG8LstMc+SWWJdhDqJHcW4AQtBg==","signature":"MEUCIA89xF+lTj9JtjLLMbYa8jAog2hHSq+SZgu8VQfCRbDrAiEA9NioQ63022zNvbX6cTzaRs5ttSMABD6eLPRMLTS3Wnw=","at":"2018-07-02T03:05:00Z","seal_by":"2018-07-02T03:06:00Z","tries":2,"next_try":"2018-07-02T03:05:01Z"}}');
+INSERT INTO public.requests_first VALUES ('signv3-016458f5-2c20-70f7-84d7-3f353666eae1', 'ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'sealing', 6, 1530500820000000, NULL, '{"v":1,"id":"signv3-016458f5-2c20-70f7-84d7-3f353666eae1","client_id":"ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7","state":"sealing","doc_name":"sealing.pdf","locations":[{"page":1,"x":0.1,"y":0.1}],"exchange_hash":"IaWRuScScPIpeZhnebTMAFAvcS1xuf6U2itIRJPonKM=","created_at":"2018-07-02T03:07:00Z","expires_at":"2018-07-02T03:37:00Z","document":{"key":"signv3-016458f5-2c20-70f7-84d7-3f353666eae1/original","size":781,"sha256":"Yhme1DzV/aWhApnLx5VxZXCsPmHO6Y9w783SraS55sg=","pages":1,"signatures":0},"signer":{"uin":"S8979373D","name":"TAN XIAO HUI","acr":"urn:signet:sandbox:persona","amr":"user","auth_time":"2018-07-02T03:07:00Z"},"session":{"id":"8rNItYryzaXw3fwOAYLe_A","started_at":"2018-07-02T03:07:00Z","ends_at":"2018-07-02T03:37:00Z","match_code":"8329","prepared":{"key":"signv3-016458f5-2c20-70f7-84d7-3f353666eae1/prepared-Koaj_BsrR5oIA5RpR5qh-A","digest":"KBHHlwQ5IipGfCXRM03Su+Zdcm53V+9bqAtR+Hw0Mys=","at":"2018-07-02T03:07:00Z"}},"approval":{"session_id":"8rNItYryzaXw3fwOAYLe_A","phone_id":"9bad0ddf-a7af-4070-9bcb-b4c659c6c468","certificate":"MIIDljCCAx2gAwIBAgIQUQAYj/0AhJFclkRWrBKlyDAKBggqhkjOPQQDAzA8MQswCQYDVQQGEwJTRzEPMA0GA1UEChMGU2lnbmV0MRwwGgYDVQQDExNTaWduZXQgSXNzdWluZyBDQSAxMB4XDTE4MDcwMjAwNTkwMFoXDTE5MDcwMjAwNTkwMFowgf8xCzAJBgNVBAYTAlNHMQ8wDQYDVQQKEwZTaWduZXQxJDAiBgNVBAsTG1NpZ25ldCBBY2NvdW50IChJbmRpdmlkdWFsKTEcMBoGA1UECxMTU2lnbmluZyBDZXJ0aWZpY2F0ZTEVMBMGA1UEAxMMVEFOIFhJQU8gSFVJMU4wTAYDVQQFE0UzNzNEIGM3ZmY1YzkyMWQ4MzM4NmUxNmEwNzg0MGQ2YTgyNzEwMTEzMTMwYWI1NmY4NDRkMjcxNTZkNTJiMzc4ZGU3N2UxNDAyBgoJkiaJk/IsZAEBEyQwNzllZjY5YS1hNmYwLTRmMjQtOTAzYi0yMjY4YmI4ODU4MmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATMwNy4qMbxG1dX+Z7LntTHh6wJG3StIbPoEj2BJck7vxJ3nrQRJWcHeMASFo3d9H6OtUcN9g+27fzIvx4J+cODo4IBOzCCATcwDgYDVR0PAQH/BAQDAgbAMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFOMPnT26/Z0en2yp5yFTJL6ZpobNMB8GA1UdIwQYMBaAFKWh0RIP+eQSL+EUpELY5t/HcbeDMG8GCCsGAQUFBwEBBGMwYTArBggrBgEFBQcwAYYfaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvb2NzcDAyBggrBgEFBQcwAoYmaHR0cDovL2xvY2FsaG9zdDoyNTY1My9wa2kvaXNzdWluZy5jZXIwLQYDVR0gBCYwJDAiBiAqhkiG9xQBvkCTerEUguBDsmKBmXOCslWEk9IrhITqCTA3BgNVHR8EMDAuMCygKqAohiZodHRwOi8vbG9jYWxob3N0OjI1NjUzL3BraS9pc3N1aW5nLmNybDAKBggqhkjOPQQDAwNnADBkAjBsRMZb7C6TS1NHedun6EJDFMqHYUg0VdkEpNljSRODC+xtOEpaijXj+18WmyQOuYoCMDgjXK71v5V5gGU++Ar/ESzFN98tfNSH3VYGvIlVG8LstMc+SWWJdhDqJHcW4AQtBg==","signature":"MEQCIDBgj/IAwZvJFGsDPaIUVnsW3FxJot5s78zkB2tJIU1CAiAQu37Vs43RZEhUKeDFBiraRNZdUylz/XYd7PH5cO/QPg==","at":"2018-07-02T03:07:00Z","seal_by":"2018-07-03T03:07:00Z","tries":1,"next_try":"2018-07-02T03:07:01Z"}}');
 
 
 --
 -- Data for Name: used_tokens; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'RM6Tne_Mixao0WPTASSnUOgS0xS13IzqVrXZCwudk84', 1530493500000000, '');
-INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'z-Dfh22YCZEjCZ0owrWAlTC3GWnBsijW6dhrrk3SoA4', 1530493500000000, '');
-INSERT INTO public.used_tokens VALUES ('enrolment challenges', '9hR-oAJDTujz15_W27D0GDst8qxaDxF03JWmPWalZ6M', 1530493500000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'adf188f9-5eb2-4548-b6b5-7ec7bc5914d8', 1530493380000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'c57e8618-ffa2-419d-85f6-ee0f9c87f2ad', 1530493380000000, 'UefBMqgTPqj5-NOqW7LtvFPaDVtzDYlgBz0fkTvc6ZQ 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '80456b1a-76fe-4d68-8b00-1bc6f0a55eae', 1530493380000000, 'LSIJ3w7ukDfkBypNI_ZAs8bOjhSrGfexZRYHlTMRFsM 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '996ba7aa-394d-4a45-85d0-c4f851c22373', 1530493380000000, 'MYFTfaNiF4gI5H7nsYbwct_lowjia3tdau_G7cypTtI 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '59fd7435-fc31-4877-af14-da23029d52a6', 1530493380000000, 'rxOcQeHLB2twUCPGmg-N_OWSyLa0hqXJEDeTXS1o0CQ 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '3286dafc-bd05-4c26-aad4-65930e715065', 1530493380000000, '9rcBu3PkysBMyVILz0BO2Obu7hLmjgMJhGj5P2oci-w 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '9a5c3338-e409-42bf-aed8-3d733e6d7f75', 1530493380000000, '6ZY9VO-CQzLO68FD1FcneROfX0LduuEbddQyYJwGrwI 1530493200');
-INSERT INTO public.used_tokens VALUES ('used links', 'signv3-01645880-e680-7969-9b93-27a0ad044374 1530493320 program', 1530493320000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '053d37be-7454-4df0-9a34-cf3c9bad043d', 1530493380000000, 'g2m8Qnpvx-jtfGE2Tm3MAIeDU_SXd11rI-8p0VPHVA0 1530493200');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'c089ee9c-c1d3-473d-9738-d6649875419f', 1530493380000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '9ef3a5c6-9329-4b6b-b0a7-4ebcb113a49c', 1530493380000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '78094c33-15d3-4133-882d-e3e64b0f8b58', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'dc04f841-8da8-46b4-a65d-9128cfb91ba7', 1530500580000000, '5MJJemte4UahcNqdRFI70Uv8oFVGEX4LYVGiGbajKVg 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '09de7abe-6d21-40dc-ae54-20decae6fbe9', 1530500580000000, 'HDGZJEKFU4W9i7vQ4tiYOvFNXq2hC9DntSU5UkolCpE 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'b9684cb0-cc71-4806-8bf5-35ce4999731f', 1530500580000000, 'D2mz-lsozAQEfD2nUv4TCBDlj2-hZ9waWpmA7Df9gKg 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '0b385533-7b06-4d9b-8326-f4d85a7f734a', 1530500580000000, 'bxoU5v3-CMrCggmuBE8gRl-RUo7hdOT6-TNDi56_08Q 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '33652700-02d7-485a-bf9f-3945d4b246c6', 1530500580000000, 'bP5nljW_wwECuzh1Ceq1zF_zaNsh32fET3W7tdWqYFo 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '929cf3f8-0171-4b67-9770-73d899be05a9', 1530500580000000, 'KEspFVNz5GEoHUOYjtX5s1fCFDw5fzU9_2Z7PLmezCY 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'b95c05e9-4722-4215-8005-3d6e6e005ad6', 1530500580000000, '9nMJ4C5V1dzjBd1SCbkdvAZzv6UJmBCkh1pEsWoXjtE 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '81a7d10d-74df-40e5-8388-a04d2f544fa9', 1530500580000000, 'unZw2Ha0rrfq91e6Xu04_8BsowGLSyVBAhBA_Fm6ji4 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'acf5ab92-a2c5-4c62-950b-7b47571c76fa', 1530500580000000, 'QADmtXYDvNj47YgdiZBGTw5xu-GPteb8iDyDHUVqWxA 1530500400');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '492f489f-d647-421e-b13c-fb69cb558fe6', 1530500580000000, 'fPkmrmtaoBlj-luuvM_Q59UKOsI5TRZ0SjS-p5JWAwY 1530500400');
-INSERT INTO public.used_tokens VALUES ('used links', 'signv3-016458ee-c380-73d4-a164-9f7725743d30 1530500520 program', 1530500520000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '02c5ddcd-d6c0-4431-906b-b1f3e95e1d3c', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('Y6jLbM3EwmJwupwzJ_xZe9BAVvGERaJt', '2aa40b38-69ca-4896-be23-04062be7afc4', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '52826e84-bae7-43f8-8ff1-dc12104f67d9', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '5b0c0964-1739-49e4-853f-bd489f09e3be', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '09984b80-77d1-4f1b-a3ce-37eaadbca671', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', 'b60841d5-21f5-4dd0-8e76-3d4b7cb70d4c', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '3e06f5a4-16ef-4114-8f97-bb5067f52c82', 1530500580000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '1407e19d-23cd-4657-b3d9-69ed4b634970', 1530500880000000, '');
-INSERT INTO public.used_tokens VALUES ('5vZAg5iX9lX4n9VJ4UoWH-2eU7cGqAiO', '94a0ebb5-1f36-452c-8ef8-e6897b6c2917', 1530501000000000, '');
-INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'kBzymx9V9KV2NQpA_d-scUt0WEB1B7cebjHVZYKNdjA', 1530501120000000, '');
+INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'ZS5y4u2ESQCPj_ly4hlPxFCV9ovOj_C2V4AONOQTsWY', 1530493500000000, '');
+INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'sasVu3DNf7JMBrh6z-SLJnYuKULNIHEr6SMy0lnOi7U', 1530493500000000, '');
+INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'Tv1yOoFGVkSLzxlMTPcmpvfo7ZJDCXUCpKrpcUBbH-8', 1530493500000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'b1efba76-b2fe-4e08-9595-0fe808374396', 1530493380000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'cd056598-b2d6-4097-8722-7131d2e76ce6', 1530493380000000, 'D0mpVG7D2c9krkJxhjj_wBHbLda45eUA77RQOD6LHHM 1530493200');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'b6e68a64-ca8f-432f-8cc6-11b1565db2cc', 1530493380000000, 'pt9ZC85Q0QRADyfwb8sbjB0_eC1gXm6LmOYTOKOEe3s 1530493200');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '665b4f55-a810-4a03-9c28-2752946cd93f', 1530493380000000, 'dPQHDOxVPV_5YWjqUCXo-simfybtdTwRRo77ijt4ap0 1530493200');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '03de60b9-740b-4cec-8c82-f70518cbd862', 1530493380000000, 'mO7HjFy9cG9-NuqMgLFUc1bNDMWd9JbRr73JAyRP7d8 1530493200');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '0693c61c-3ea8-479c-a2fe-15e7e3b3afc0', 1530493380000000, '7J0GyJFl8bs_-aQA4aFo9YkNmwIsKopB5DmFgVW2vr0 1530493200');
+INSERT INTO public.used_tokens VALUES ('used links', 'signv3-01645880-e680-794a-a866-5530e3b33bc4 1530493320 program', 1530493320000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '3c47abe4-61d4-4342-9beb-899fcd693c9b', 1530493380000000, '5nAUBJd0UNV4-bQQF41j8PBYKcvpi3lf9Qm-CpR90vE 1530493200');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '92b5e29b-89b8-4a95-b947-442a32a59b18', 1530493380000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '6b49a473-d4ac-4314-90c8-5db423883c4a', 1530493380000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '69da73b6-b098-44b3-8640-df4fba0fe956', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '1bb7df6f-f647-4e4a-85fa-f67dfe6273ca', 1530500580000000, '9QKbPFK8LTe14kfD9U9eEm9Szfb1Dpu4Az8kyRK_i-c 1530500400');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '0a01cf04-7164-40b8-b8f3-391c5c4152dc', 1530500580000000, 'BG8ZFWw_2gzHf22KFmnsGloNCjDKH-YqpanXYqu7_ak 1530500400');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'db878062-c626-46ae-8d95-d58a8db03670', 1530500580000000, 'ONtjTAoBrlOyV_MP40R1CFKr3UqmSJxYvMYLN3RXWXI 1530500400');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '6fc41fe4-1fc5-496b-a141-48c03894141b', 1530500580000000, 'jhKxMWvSMfZnF4ULIRrw7w7Uz6AROMqAQRclgBH7Lvs 1530500400');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '9dd09e69-4f3f-417a-bd14-bdc759795d6f', 1530500580000000, 'kwiFiJI2aEclPBpOJewLoL7TM0qX6sFgFsG7wm5QeuA 1530500400');
+INSERT INTO public.used_tokens VALUES ('used links', 'signv3-016458ee-c380-7f75-aac6-47445e0df5b2 1530500520 program', 1530500520000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'd39fd499-7a90-4f27-bae4-8d68d9370722', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('6MHecuyqwENG29JAO_ApMvm_emaRN1y3', '1c8c542a-64f5-4f6a-9554-f4d003d16c73', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'a06aa210-1ef2-428d-bad1-39e34e1b6e99', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '430e585e-ad21-4cb6-a993-a7bef89aa080', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '60cc387a-0975-4c59-9530-5389b9def31e', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '1f40c3f5-d40b-40a4-b489-9a5a34de3c8e', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'a77187cf-42ef-4228-9135-0c43fbf11e82', 1530500580000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', '2116e6da-3bfe-42c0-a805-b227ed8501c6', 1530500880000000, '');
+INSERT INTO public.used_tokens VALUES ('ffE5B7NX8DZAsl-2xaSkSSr5pxAvMcw7', 'efb0ed45-50ac-4aad-aff2-2f647cb8bd99', 1530501000000000, '');
+INSERT INTO public.used_tokens VALUES ('enrolment challenges', 'yIDSQlyQl3FqyjPfTe1g26QZClfZMqu0vBeQPcfHpsU', 1530501120000000, '');
 
 
 --
 -- Name: calls_id_seq; Type: SEQUENCE SET; Schema: public; Owner: -
 --
 
-SELECT pg_catalog.setval('public.calls_id_seq', 16, true);
+SELECT pg_catalog.setval('public.calls_id_seq', 10, true);
 
 
 --
