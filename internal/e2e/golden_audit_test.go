@@ -40,6 +40,7 @@ func TestGoldenAudit(t *testing.T) {
 
 		check := func() (found string) {
 			c := config.Config{Data: g.data, Database: g.database}
+			g.configure(&c)
 			_, err := app.CheckRestored(
 				t.Context(), c, slog.New(slog.DiscardHandler), func(_, finding string) {
 					if strings.Contains(finding, "audit log") {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
@@ -71,6 +72,31 @@ func hasNo(t *testing.T, what, text string, secrets map[string]string) {
 			t.Errorf("%s: %s: %s", what, name, line)
 		}
 	}
+}
+
+// unpacked is a file as text; of a zip archive, the names and the content of its files.
+func unpacked(t *testing.T, body string) string {
+	t.Helper()
+	if !strings.HasPrefix(body, "PK") {
+		return body
+	}
+	archive, err := zip.NewReader(strings.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, f := range archive.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%s\n%s\n", f.Name, b)
+	}
+	return text.String()
 }
 
 // TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the
@@ -244,6 +270,17 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	metrics := browse(t, "GET", s.control+"/metrics").body
 	shown := controlPages(t, s, in.RequestID)
 	s.stop()
+	var backup bytes.Buffer
+	if err := app.Backup(
+		t.Context(), s.app.Config,
+		[]string{"age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"}, &backup,
+	); err != nil {
+		t.Fatal(err)
+	}
+	var doctor strings.Builder
+	for _, f := range app.Diagnose(t.Context(), s.app.Config) {
+		fmt.Fprintf(&doctor, "%+v\n", f)
+	}
 
 	records := recorded(t, s)
 	for _, want := range []string{
@@ -267,6 +304,16 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	hasNo(t, "the records", records, secrets)
 	hasNo(t, "the traces", traces.String(), secrets)
 	hasNo(t, "the metrics", metrics, secrets)
+	hasNo(t, "the doctor's findings", doctor.String(), secrets)
+	hasNo(t, "the backup", backup.String(), secrets)
+	evidence := shown["/console/requests/"+in.RequestID+"/evidence.zip"]
+	if !strings.Contains(evidence, "README") || !strings.Contains(evidence, `"approved"`) ||
+		backup.Len() < 10_000 || doctor.Len() < 500 {
+		t.Errorf(
+			"there is no evidence, backup or finding, so this test proves nothing: %.100q, %d, %d",
+			evidence, backup.Len(), doctor.Len(),
+		)
+	}
 	if len(shown) < 40 {
 		t.Errorf("%d pages only, so this test proves nothing", len(shown))
 	}
@@ -306,7 +353,7 @@ func controlPages(t *testing.T, s *sandbox, id string) map[string]string {
 			continue
 		}
 		if got := browse(t, "GET", s.control+path); got.status == http.StatusOK {
-			pages[path] = got.body
+			pages[path] = unpacked(t, got.body)
 		}
 	}
 	return pages
@@ -391,7 +438,18 @@ func TestConsoleLogsHoldNoSecrets(t *testing.T) {
 		"redirect_url": {"https://127.0.0.1:1/?key=hush-hush-hush"}, "allow_private": {"yes"},
 	})
 	metrics = send("GET", "/metrics", password, "", nil)
+	doctor := send("POST", "/console/doctor", password, "", url.Values{})
+	if doctor.status != http.StatusOK {
+		t.Errorf("the doctor's page: %d", doctor.status)
+	}
 	stop()
+	told := []string{doctor.body}
+	for _, f := range app.Diagnose(t.Context(), a.Config) {
+		told = append(told, fmt.Sprintf("%+v", f))
+	}
+	for _, r := range a.Config.Risks() {
+		told = append(told, fmt.Sprintf("%+v", r))
+	}
 	for _, want := range []string{"action=console_login", "action=console "} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not show %q, so this test proves nothing", want)
@@ -400,6 +458,10 @@ func TestConsoleLogsHoldNoSecrets(t *testing.T) {
 	hasNo(t, "the log", log.String(), secrets)
 	hasNo(t, "the traces", traces.String(), secrets)
 	hasNo(t, "the metrics", metrics.body, secrets)
+	if len(told) < 10 {
+		t.Errorf("the doctor finds %q only, so this test proves nothing", told)
+	}
+	hasNo(t, "the doctor", strings.Join(told, "\n"), secrets)
 }
 
 // recorded is all that a program, which has been stopped, has recorded of calls.
