@@ -68,16 +68,8 @@ func (a *App) openSandbox(
 	if err != nil {
 		return err
 	}
-	if c.Data == "" {
-		removeAbandoned(os.TempDir(), a.log)
-		dir, err := os.MkdirTemp("", dataPrefix)
-		if err != nil {
-			return fmt.Errorf("data folder: %w; name another one with --data", err)
-		}
-		c.Data = dir
-		a.closers = append(a.closers, func() error { return os.RemoveAll(dir) })
-	} else if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("data folder: %w; name another one with --data", err)
+	if err := a.sandboxData(); err != nil {
+		return err
 	}
 	if err := a.openClocks(); err != nil {
 		return err
@@ -88,17 +80,9 @@ func (a *App) openSandbox(
 	if err := a.open(ctx, store.Sandbox); err != nil {
 		return err
 	}
-	local := "http://" + reachable(a.Addr)
-	if a.tls != nil { // whose certificate may be for another name, or of an unknown authority
-		if a.localListener, err = listen("listen", "127.0.0.1:0"); err != nil {
-			return err
-		}
-		local = "http://" + a.localListener.Addr().String()
-	}
-	if c.TLS {
-		if err := a.openLocalTLS(); err != nil {
-			return err
-		}
+	local, err := a.sandboxListeners()
+	if err != nil {
+		return err
 	}
 
 	phones := &control.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
@@ -107,6 +91,64 @@ func (a *App) openSandbox(
 		return err
 	}
 	a.portal.SoftPhone = phones
+	if err := a.sandboxParties(local, getenv); err != nil {
+		return err
+	}
+	start := sandbox.StartConfig{
+		PublicURL: c.PublicURL, ControlURL: a.ControlURL(), MockBase: mockBase, Root: a.root,
+		Environment: mockEnvironment(getenv), Personas: people,
+		Changes: func() []string { return a.changes() },
+	}.Handler(a.kit, a.log)
+	if err := a.sandboxPages(people, local, start); err != nil {
+		return err
+	}
+	return a.sandboxControl(clock, phones, start)
+}
+
+// sandboxData makes the data folder, which is a temporary one unless the configuration names it.
+func (a *App) sandboxData() error {
+	c := &a.Config
+	const remedy = "name another one with --data"
+	if c.Data != "" {
+		if err := os.MkdirAll(c.Data, 0o700); err != nil {
+			return fmt.Errorf("data folder: %w; %s", err, remedy)
+		}
+		return nil
+	}
+	removeAbandoned(os.TempDir(), a.log)
+	dir, err := os.MkdirTemp("", dataPrefix)
+	if err != nil {
+		return fmt.Errorf("data folder: %w; %s", err, remedy)
+	}
+	c.Data = dir
+	a.closers = append(a.closers, func() error { return os.RemoveAll(dir) })
+	return nil
+}
+
+// sandboxListeners opens what a sandbox listens on beside the service, and returns the URL at which
+// this process reaches its own public listener.
+func (a *App) sandboxListeners() (local string, err error) {
+	local = "http://" + reachable(a.Addr)
+	if a.tls != nil { // whose certificate may be for another name, or of an unknown authority
+		if a.localListener, err = listen("listen", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+		local = "http://" + a.localListener.Addr().String()
+	}
+	if a.Config.TLS {
+		err = a.openLocalTLS()
+	}
+	return local, err
+}
+
+// sandboxPages builds the public listener's handler: the routes of the service, the identity
+// provider, the demo and the start page.
+func (a *App) sandboxPages(people []sandbox.Persona, local string, start http.Handler) error {
+	c := &a.Config
+	public, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return err
+	}
 	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
 	if err != nil {
 		return err
@@ -129,9 +171,6 @@ func (a *App) openSandbox(
 	if err != nil {
 		return err
 	}
-	if err := a.sandboxParties(local, getenv); err != nil {
-		return err
-	}
 
 	mux := http.NewServeMux()
 	a.routes(mux)
@@ -139,11 +178,6 @@ func (a *App) openSandbox(
 	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
-	start := sandbox.StartConfig{
-		PublicURL: c.PublicURL, ControlURL: a.ControlURL(), MockBase: mockBase, Root: a.root,
-		Environment: mockEnvironment(getenv), Personas: people,
-		Changes: func() []string { return a.changes() },
-	}.Handler(a.kit, a.log)
 	mux.Handle("GET /{$}", start)
 	if a.root != nil {
 		mux.HandleFunc("GET "+localRootPath, a.downloadRoot)
@@ -152,12 +186,8 @@ func (a *App) openSandbox(
 	if c.AutoSignOnGet || c.AutoSign > 0 {
 		a.handler = a.signOnGet(mux)
 	}
-	public, err := url.Parse(c.PublicURL)
-	if err != nil {
-		return err
-	}
 	a.ownHost = public.Hostname()
-	return a.sandboxControl(clock, phones, start)
+	return nil
 }
 
 // sandboxParties registers the relying parties of the configuration, the demo, and the one that
