@@ -351,7 +351,7 @@ var attacks = map[string]func(*victim) []byte{
 		hex.Encode(hole, message)
 		return out
 	},
-	"the time stamp is removed": func(v *victim) []byte {
+	"the timestamp is removed": func(v *victim) []byte {
 		s, _, _ := v.sig()
 		sd, err := cms.Parse(s.message)
 		must(v.t, err)
@@ -473,7 +473,7 @@ func attackBase() []byte {
 
 // cutsBack reports whether an attack leaves an earlier state of the document.
 func cutsBack(name string) bool {
-	return name == "the last revision is cut" || name == "the time stamp is removed"
+	return name == "the last revision is cut" || name == "the timestamp is removed"
 }
 
 func atoi(s string) (n int) {

@@ -68,12 +68,12 @@ func (c *differ) signature(f pdf.FormField) error {
 	}
 	if sig.DocumentTimestamp {
 		if page > 0 {
-			return c.overlay(f, "the document time stamp in field %q shows on a page", f.Name)
+			return c.overlay(f, "the document timestamp in field %q shows on a page", f.Name)
 		}
 		c.add(
 			Change{
 				Kind: ChangeArchive, Field: f.Name, Object: f.Ref.Num,
-				Text: "a document time stamp was added",
+				Text: "a document timestamp was added",
 			},
 		)
 		return nil

@@ -31,7 +31,7 @@ var (
 	// ErrSignature means that the signature is not by this certificate over this document.
 	ErrSignature = errors.New("pades: the signature does not verify")
 	// ErrTooLarge means that the message does not fit into the placeholder.
-	ErrTooLarge = errors.New("pades: certificates and time stamp do not fit into the reserved room")
+	ErrTooLarge = errors.New("pades: certificates and timestamp do not fit into the reserved room")
 )
 
 // SignedAttributes returns the DER bytes that the signer's key has to sign with ECDSA and SHA-256:
@@ -159,7 +159,7 @@ func (p *Prepared) complete(
 	imprint := sha256.Sum256(der)
 	token, err := ts.Timestamp(ctx, imprint[:])
 	if err != nil {
-		return nil, fmt.Errorf("pades: time stamp: %w", err)
+		return nil, fmt.Errorf("pades: timestamp: %w", err)
 	}
 	message, err := cms.Build(cms.Message{
 		ContentType: cms.OIDData, Certificates: chain,

@@ -374,7 +374,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 			after = out.ContentStampedAt
 		}
 		if out.verified && !out.DocumentTimestamp && after.After(out.Signer.NotAfter) {
-			out.fail(Expired, "the signature covers a time stamp from after the end of the"+
+			out.fail(Expired, "the signature covers a timestamp from after the end of the"+
 				" certificate %q", out.Signer.Subject.CommonName)
 		}
 		err := v.dss.with(out).backs(out, v.opts.Now)
@@ -447,7 +447,7 @@ func (s *Signature) revoked(e *revokedError, after time.Time) {
 	case leaf:
 		s.fail(RevokedNoPOE, "%w, and nothing proves that the signature is from before", e)
 	case len(s.stampChain) > 0 && e.cert.Equal(s.stampChain[0]):
-		s.fail(RevokedNoPOE, "time stamp: %w", e)
+		s.fail(RevokedNoPOE, "timestamp: %w", e)
 	default:
 		s.fail(RevokedCANoPOE, "%w, and nothing proves that the signature is from before", e)
 	}

@@ -265,7 +265,7 @@ func delta() []pkix.Extension {
 }
 
 // TestRevokedUnit revokes the certificate of a time-stamping unit. A token from before counts if
-// the key was not compromised, or if another time stamp shows that it is from before.
+// the key was not compromised, or if another timestamp shows that it is from before.
 func TestRevokedUnit(t *testing.T) {
 	f := newForge(t)
 	root, now := f.p.root, time.Now()
@@ -287,7 +287,7 @@ func TestRevokedUnit(t *testing.T) {
 		"superseded before":             {signed, 4, at.AddDate(0, -1, 0), RevokedNoPOE},
 		"compromised, stamped before":   {stamped, 1, revoked, ""},
 		"compromised, stamped too late": {late, 1, revoked, RevokedNoPOE},
-		"a document time stamp":         {putStamp(t, pdftest.Minimal(), "one", k), 1, revoked, RevokedNoPOE},
+		"a document timestamp":          {putStamp(t, pdftest.Minimal(), "one", k), 1, revoked, RevokedNoPOE},
 		"one from after":                {putStamp(t, pdftest.Minimal(), "one", k), 4, at.AddDate(0, -1, 0), Revoked},
 		"one from before":               {putStamp(t, pdftest.Minimal(), "one", k), 4, revoked, ""},
 	} {
@@ -301,7 +301,7 @@ func TestRevokedUnit(t *testing.T) {
 }
 
 // TestRevokedCertificate judges signatures whose certificate, or that of an authority above it, was
-// revoked before the time of validation or of the time stamp. Only what the signature itself claims
+// revoked before the time of validation or of the timestamp. Only what the signature itself claims
 // can show that it is from after that.
 func TestRevokedCertificate(t *testing.T) {
 	f := newForge(t)
@@ -518,7 +518,7 @@ func TestOutOfBounds(t *testing.T) {
 			}
 		})
 	}
-	// A document time stamp that the signature covers shows the earliest time (EN 319 102-1, 5.3.4).
+	// A document timestamp that the signature covers shows the earliest time (EN 319 102-1, 5.3.4).
 	for name, tc := range map[string]struct {
 		covered time.Time
 		sub     SubIndication

@@ -155,7 +155,7 @@ func stamped(
 	}
 	token, err := o.Timestamper.Timestamp(ctx, p.Digest[:])
 	if err != nil {
-		return nil, nil, fmt.Errorf("pades: document time stamp: %w", err)
+		return nil, nil, fmt.Errorf("pades: document timestamp: %w", err)
 	}
 	return p, token, nil
 }
@@ -254,7 +254,7 @@ func (s *signature) chains(
 		leaves, found = append(leaves, leaf), slices.Concat(found, sd.Certificates)
 		stamps := sd.Signer.Timestamps()
 		if len(stamps) == 0 {
-			return nil, at, errors.New("pades: the signature has no time stamp")
+			return nil, at, errors.New("pades: the signature has no timestamp")
 		}
 		token = stamps[0]
 	}

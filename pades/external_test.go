@@ -210,10 +210,10 @@ func TestExternalAuthorities(t *testing.T) {
 	must(t, err)
 	last := report.Signatures[1]
 	if last.Chain[1].Equal(report.Signatures[0].stampChain[1]) {
-		t.Error("both time stamps are by one authority")
+		t.Error("both timestamps are by one authority")
 	}
 	if err := dss.chain(last.Chain, last.StampedAt); err != nil {
-		t.Errorf("the authority of the document time stamp: %v", err)
+		t.Errorf("the authority of the document timestamp: %v", err)
 	}
 	first.stamp = nil
 

@@ -314,7 +314,7 @@ func signWith(
 	return sig
 }
 
-// token is a time stamp. Empty fields have the values that an honest authority writes.
+// token is a timestamp. Empty fields have the values that an honest authority writes.
 type token struct {
 	message
 	at         time.Time
@@ -409,7 +409,7 @@ func (f *forge) stamped(k token) func([]byte) [][]byte {
 	}
 }
 
-// sign signs a document, with a time stamp.
+// sign signs a document, with a timestamp.
 func (f *forge) sign(t *testing.T, k token) []byte {
 	t.Helper()
 	return putMessage(t, pdftest.Minimal(), "one", message{by: f.signer, unsigned: f.stamped(k)})

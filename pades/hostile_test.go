@@ -135,7 +135,7 @@ func slicesOf(n int, name string) (out []string) {
 	return out
 }
 
-// TestHostileStoreOfManyRevisions verifies a document with many signatures and document time stamps,
+// TestHostileStoreOfManyRevisions verifies a document with many signatures and document timestamps,
 // each of which may protect the same store. It is parsed once.
 func TestHostileStoreOfManyRevisions(t *testing.T) {
 	f := newForge(t)

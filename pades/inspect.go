@@ -154,7 +154,7 @@ func checkSignatures(d *pdf.Document) (int, error) {
 				return 0, refuse(err.Error())
 			}
 			if len(sd.Signer.Timestamps()) == 0 {
-				return 0, refuse("it has no time stamp")
+				return 0, refuse("it has no timestamp")
 			}
 		default:
 			return 0, refuse(fmt.Sprintf("its /SubFilter is %q", s.subFilter))

@@ -145,7 +145,7 @@ func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 		}
 		if signatures != 1 || stamps != wantStamps || fields < f.fields+wantStamps {
 			t.Errorf(
-				"%s: PKI.js finds %d signatures and %d time stamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
+				"%s: PKI.js finds %d signatures and %d timestamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
 				filepath.Base(f.path),
 				signatures,
 				stamps,
@@ -295,7 +295,7 @@ func judgePDFBox(t *testing.T, files []exhibit) {
 		if earlier := len(f.before.Signatures); signatures < f.fields || stamps < want ||
 			earlier == 0 && (signatures != f.fields || stamps != want || others > 0) {
 			t.Errorf(
-				"%s: PDFBox finds %d signatures, %d time stamps and %d others valid, want %d and %d",
+				"%s: PDFBox finds %d signatures, %d timestamps and %d others valid, want %d and %d",
 				filepath.Base(f.path),
 				signatures,
 				stamps,

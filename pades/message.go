@@ -159,10 +159,10 @@ func (v *verifier) stamped(sd *cms.SignedData, out *Signature) {
 		// the timestamp proves nothing; the signature may still be valid
 		sub = SigConstraintsFailure
 	}
-	out.fail(sub, "time stamp: %w", first)
+	out.fail(sub, "timestamp: %w", first)
 }
 
-// contentStamped finds the newest valid time stamp over the content. The signer has signed that
+// contentStamped finds the newest valid timestamp over the content. The signer has signed that
 // they are over it, so one that is not, or cannot be read, is a problem. One whose authority is not
 // trusted proves nothing.
 func (v *verifier) contentStamped(
@@ -189,14 +189,14 @@ func (v *verifier) contentStamped(
 		switch {
 		case errors.Is(err, tsa.ErrUntrusted), errors.Is(err, tsa.ErrPurpose):
 		case err != nil:
-			out.fail(SigConstraintsFailure, "time stamp over the content: %w", err)
+			out.fail(SigConstraintsFailure, "timestamp over the content: %w", err)
 		case stamp.Time.After(out.ContentStampedAt):
 			out.ContentStampedAt = stamp.Time
 		}
 	}
 	if !out.StampedAt.IsZero() && out.StampedAt.Add(maxSkew).Before(out.ContentStampedAt) {
 		out.fail(
-			TimestampOrderFailure, "the time stamp is from before the one over the content, of %s",
+			TimestampOrderFailure, "the timestamp is from before the one over the content, of %s",
 			out.ContentStampedAt.UTC().Format(time.RFC3339),
 		)
 	}
@@ -204,7 +204,7 @@ func (v *verifier) contentStamped(
 }
 
 // errPremature is the error for a timestamp from the future.
-var errPremature = errors.New("the time stamp is from after the time of validation")
+var errPremature = errors.New("the timestamp is from after the time of validation")
 
 func (v *verifier) premature(t time.Time) error {
 	if t.After(v.opts.Now.Add(maxSkew)) {

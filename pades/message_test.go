@@ -88,7 +88,7 @@ func TestMessages(t *testing.T) {
 
 		// Signed attributes.
 		"no content type": {message{by: f.signer, signed: without(attrContentType)}, FormatFailure},
-		"content type of a time stamp": {message{
+		"content type of a timestamp": {message{
 			by:     f.signer,
 			signed: instead(attrContentType, derAttribute(attrContentType, derOf(cms.OIDTSTInfo))),
 		}, FormatFailure},
@@ -356,7 +356,7 @@ func TestMessages(t *testing.T) {
 		"certificate for servers": {message{
 			by: f.p.issue(root, nil, usage(x509.ExtKeyUsageServerAuth)),
 		}, ChainConstraintsFailure},
-		"certificate for time stamps": {message{by: f.unit}, ChainConstraintsFailure},
+		"certificate for timestamps": {message{by: f.unit}, ChainConstraintsFailure},
 		"certificate of an authority": {message{
 			by: f.p.issue(root, nil, authority),
 		}, ChainConstraintsFailure},

@@ -67,7 +67,7 @@ func TestLevels(t *testing.T) {
 		t.Errorf("B-LTA: %v", err)
 	}
 	if s := r.Signatures[1]; !s.DocumentTimestamp || !s.WholeFile || s.Appearances != 0 {
-		t.Errorf("document time stamp: %+v", s)
+		t.Errorf("document timestamp: %+v", s)
 	}
 
 	// A second person signs the finished document.

@@ -124,7 +124,7 @@ func TestInspect(t *testing.T) {
 // What the second update would trip over is said before anyone approves.
 func TestInspectRehearsesTheExtension(t *testing.T) {
 	for name, doc := range map[string][]byte{
-		"page 1, where the document time stamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),
+		"page 1, where the document timestamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),
 		"security store": pdftest.New(pdftest.Pages(2), pdftest.Catalog("/DSS << /Certs [] /Certs [null] >>")),
 	} {
 		if _, err := inspect(t, doc, Location{2, 0.1, 0.1}); pdf.ReasonOf(err) == "" {
@@ -287,7 +287,7 @@ func TestEmbed(t *testing.T) {
 		}
 	}
 	if err := Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), sig, failing{}, &bytes.Buffer{}); err == nil {
-		t.Error("no time stamp, no error")
+		t.Error("no timestamp, no error")
 	}
 
 	// After a crash the same token gives the same file.

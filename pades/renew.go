@@ -144,7 +144,7 @@ func (v *verifier) disordered() {
 		if s.DocumentTimestamp && !s.StampedAt.IsZero() &&
 			s.StampedAt.Add(maxSkew).Before(newest) {
 			s.fail(
-				TimestampOrderFailure, "the time stamp is from before one of %s, which it covers",
+				TimestampOrderFailure, "the timestamp is from before one of %s, which it covers",
 				newest.UTC().Format(time.RFC3339),
 			)
 		} else if s.StampedAt.After(newest) {
@@ -170,7 +170,7 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 		if ends := chainEnd(chain); at.After(ends) {
 			out.fail(
 				OutOfBoundsNoPOE,
-				"the certificate of the time stamp ended on %s, and no later document time stamp was made before",
+				"the certificate of the timestamp ended on %s, and no later document timestamp was made before",
 				ends.UTC().Format(time.RFC3339),
 			)
 			out.Level = LevelNone
@@ -179,8 +179,8 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 		if v.dss.compromised(chain, at) {
 			out.fail(
 				RevokedNoPOE,
-				"the certificate of the time stamp had been revoked because of its key, "+
-					"and no later document time stamp was made before",
+				"the certificate of the timestamp had been revoked because of its key, "+
+					"and no later document timestamp was made before",
 			)
 			out.Level = LevelNone
 			continue

@@ -69,7 +69,7 @@ type Signature struct {
 	// ClaimedAt is /M, which the signing program wrote. StampedAt is what the timestamp proves; it
 	// is zero if there is no valid one.
 	ClaimedAt, StampedAt time.Time
-	// ContentStampedAt is the time of the newest valid time stamp over the content that the
+	// ContentStampedAt is the time of the newest valid timestamp over the content that the
 	// signature covers, and than which it is newer; zero if there is none.
 	ContentStampedAt time.Time
 	Level            Level
@@ -88,7 +88,7 @@ type Signature struct {
 
 	// verified says that the form is valid and that the signature verifies over the signed bytes.
 	verified   bool
-	stampChain []*x509.Certificate // of the signature time stamp
+	stampChain []*x509.Certificate // of the signature timestamp
 	archived   *evidence           // revocation data in the message itself; nil if there is none
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestStamps judges time stamps that are made in other ways: attacks, and what honest authorities
+// TestStamps judges timestamps that are made in other ways: attacks, and what honest authorities
 // write. Each is put into a signature and made a document timestamp.
 func TestStamps(t *testing.T) {
 	f := newForge(t)
@@ -192,7 +192,7 @@ func TestStamps(t *testing.T) {
 	}
 }
 
-// TestSeveralStamps puts several time stamps into one signature. Anyone can add one, so a valid one
+// TestSeveralStamps puts several timestamps into one signature. Anyone can add one, so a valid one
 // counts whatever the others are, and the earliest of the valid ones.
 func TestSeveralStamps(t *testing.T) {
 	f := newForge(t)
@@ -236,7 +236,7 @@ func TestSeveralStamps(t *testing.T) {
 	}
 }
 
-// TestContentStamps judges signatures with time stamps over their content, of which each proves that
+// TestContentStamps judges signatures with timestamps over their content, of which each proves that
 // the signature is newer.
 func TestContentStamps(t *testing.T) {
 	f := newForge(t)
@@ -323,7 +323,7 @@ func TestStampedDictionaries(t *testing.T) {
 	f := newForge(t)
 	k, minimal := token{message: message{by: f.unit}}, pdftest.Minimal()
 	for name, doc := range map[string][]byte{
-		"a document time stamp of type Sig": putStamp(
+		"a document timestamp of type Sig": putStamp(
 			t, minimal, "one", k, pdf.Pair{Key: "Type", Value: "/Sig"},
 		),
 		"a signature of type DocTimeStamp": putMessage(
@@ -339,7 +339,7 @@ func TestStampedDictionaries(t *testing.T) {
 	}
 }
 
-// TestStampOrder puts document time stamps over others. One from before what it covers is reported,
+// TestStampOrder puts document timestamps over others. One from before what it covers is reported,
 // and covers nothing.
 func TestStampOrder(t *testing.T) {
 	f := newForge(t)

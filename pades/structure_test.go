@@ -130,7 +130,7 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 		must(t, err)
 		if stamp.Get("Contents").Text() != "Document timestamp" ||
 			stamp.Get("Lang").Text() != "en" {
-			t.Errorf("%s: the time stamp's field is not described: %s", name, stamp.Raw())
+			t.Errorf("%s: the timestamp's field is not described: %s", name, stamp.Raw())
 		}
 		if next, err := d.Get(d.Catalog(), "StructTreeRoot", "ParentTreeNextKey"); err != nil ||
 			next.Raw() != "5" {
@@ -166,7 +166,7 @@ func TestTimestampFieldWithoutLanguage(t *testing.T) {
 		stamp, err := d.Load(fields[len(fields)-1].Ref)
 		must(t, err)
 		if got := stamp.Get("Contents").Text(); got != want {
-			t.Errorf("with %q the time stamp's field says %q, want %q", catalog, got, want)
+			t.Errorf("with %q the timestamp's field says %q, want %q", catalog, got, want)
 		}
 	}
 }

@@ -163,7 +163,7 @@ type ChangeKind string
 
 // Kinds of changes, from harmless to serious.
 const (
-	ChangeArchive     ChangeKind = "archive"    // a document time stamp or revocation data
+	ChangeArchive     ChangeKind = "archive"    // a document timestamp or revocation data
 	ChangeMetadata    ChangeKind = "metadata"   // dates, producer, XMP metadata, version
 	ChangeSignature   ChangeKind = "signature"  // another signature
 	ChangeFormFilling ChangeKind = "form-fill"  // another value of a form field

@@ -27,8 +27,8 @@ func TestVerifyTrust(t *testing.T) {
 		want string
 	}{
 		{"another authority", VerifyOptions{Roots: other.ca.Roots(), TSARoots: w.ca.Roots()}, "not trusted"},
-		{"another time-stamping authority", VerifyOptions{Roots: w.ca.Roots(), TSARoots: other.ca.Roots()}, "time stamp"},
-		{"no root", VerifyOptions{}, "time stamp"},
+		{"another time-stamping authority", VerifyOptions{Roots: w.ca.Roots(), TSARoots: other.ca.Roots()}, "timestamp"},
+		{"no root", VerifyOptions{}, "timestamp"},
 	} {
 		tc.o.Now = time.Now()
 		r, err := Verify(bytes.NewReader(out), int64(len(out)), tc.o)

@@ -255,7 +255,7 @@ func indication(i pades.Indication, sub pades.SubIndication) string {
 func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	kind, name, issuer := "Signature", "an unknown signer", ""
 	if s.Kind != "signature" {
-		kind = "Document time stamp"
+		kind = "Document timestamp"
 	}
 	if s.Signer != nil {
 		name = printable(s.Signer.Name)
@@ -284,7 +284,7 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	switch {
 	case s.StampedAt != nil:
 		fmt.Fprintf(
-			w, "     time:    %s, proven by a time stamp\n", s.StampedAt.Format(time.RFC3339),
+			w, "     time:    %s, proven by a timestamp\n", s.StampedAt.Format(time.RFC3339),
 		)
 	case s.ClaimedAt != nil:
 		fmt.Fprintf(
@@ -294,7 +294,7 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	}
 	if s.ContentStampedAt != nil {
 		fmt.Fprintf(
-			w, "     after:   %s, proven by a time stamp that it covers\n",
+			w, "     after:   %s, proven by a timestamp that it covers\n",
 			s.ContentStampedAt.Format(time.RFC3339),
 		)
 	}

@@ -117,7 +117,7 @@ func TestVerifyRoots(t *testing.T) {
 	}
 	// A root for timestamps alone does not make signers trusted.
 	if status, out := runVerify(t, "--tsa-root", der, intact); status != 2 ||
-		!strings.Contains(out, "Document time stamp by Signet") {
+		!strings.Contains(out, "Document timestamp by Signet") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
 }

@@ -127,9 +127,9 @@ func TestArchive(t *testing.T) {
 		TSARoots: filepath.Join(data, "authority", "root.crt"),
 	}
 	if _, err := open(away, due).Renew(t.Context(), file, before); err == nil {
-		t.Error("no time stamp: renewed")
+		t.Error("no timestamp: renewed")
 	}
-	untouched("no time stamp")
+	untouched("no timestamp")
 
 	link := filepath.Join(t.TempDir(), "link.pdf")
 	if err := os.Symlink(file, link); err != nil {

@@ -95,8 +95,8 @@ func signerMistakes() []Mistake {
 				e.body = e.body[:len(e.body)-len(e.body)/8]
 			}
 		}),
-		answers("signs-without-a-time-stamp", "4.5.2", func(e *exchange) {
-			at := bytes.LastIndex(e.body, []byte("/ByteRange")) // that of the document time stamp
+		answers("signs-without-a-timestamp", "4.5.2", func(e *exchange) {
+			at := bytes.LastIndex(e.body, []byte("/ByteRange")) // that of the document timestamp
 			stamped := bytes.Index(e.body, []byte("060b2a864886f70d010910020e"))
 			if !e.isPDF() || at < 0 || stamped < 0 {
 				return

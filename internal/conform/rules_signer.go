@@ -40,7 +40,7 @@ func signerRules() []rule {
 		},
 		{"4.5.1", observed, "The uploaded bytes stay as they are", judgeAppended},
 		{
-			"4.5.2", observed, "The signature is PAdES with a time stamp, the document intact",
+			"4.5.2", observed, "The signature is PAdES with a timestamp, the document intact",
 			judgePAdES,
 		},
 		{"4.5.3", decided, "One signature is shown by a field for each place", judgePlaces},
@@ -184,9 +184,9 @@ func judgePAdES(ctx context.Context, j *judge) {
 	if verdict, _ := r.Indication(); verdict == pades.TotalFailed || len(r.Signatures) == 0 {
 		j.failf("the signature is not valid: %w", r.Err())
 	}
-	// The time stamp of a stranger proves nothing, so only whether there is one is judged.
+	// The timestamp of a stranger proves nothing, so only whether there is one is judged.
 	if !bytes.Contains(bytes.ToLower(file), []byte(oidTimeStamp)) {
-		j.failf("the signature has no time stamp")
+		j.failf("the signature has no timestamp")
 	}
 }
 

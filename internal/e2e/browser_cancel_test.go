@@ -187,9 +187,9 @@ func TestCancelWhileSealing(t *testing.T) {
 	phone.press("Approve")
 	phone.sees("Approved")
 	// The step that waits for the authority, which only the sealing process can show.
-	desk.sees("Time stamp")
+	desk.sees("Timestamp")
 	desk.shot("sealing")
-	desk.refusesCancel(s, id, "Time stamp")
+	desk.refusesCancel(s, id, "Timestamp")
 	phone.sees("Your signature is being completed")
 	phone.open(phone.location().String()) // and so it is after a reload
 	phone.sees("Your signature is being completed")

@@ -159,7 +159,7 @@ type faultyTimestamper struct {
 }
 
 func (t faultyTimestamper) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
-	t.p.at("time stamp: not asked")
-	defer t.p.at("time stamp: made, not embedded")
+	t.p.at("timestamp: not asked")
+	defer t.p.at("timestamp: made, not embedded")
 	return t.Timestamper.Timestamp(ctx, imprint)
 }

@@ -376,7 +376,7 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 		if left := s.files(t, s.Requests["cancelled-stored"].RequestID); len(left) > 0 {
 			t.Errorf("still stored: %q", left)
 		}
-		s.advance(t, "61s") // leases end, and the document that waits for a time stamp is sealed
+		s.advance(t, "61s") // leases end, and the document that waits for a timestamp is sealed
 		again := func(h partytest.Webhook) bool { return h.Token == s.Token }
 		if !slices.ContainsFunc(s.party.Webhooks(), again) {
 			t.Error("a webhook's further attempt has another token")

@@ -66,7 +66,7 @@ type scope struct {
 	phones   int  // of Alice
 	sessions uint8
 	crashes  uint8
-	failures bool // the time-stamp authority may be away
+	failures bool // the timestamp authority may be away
 }
 
 // explorer visits every state that can be reached.
@@ -399,7 +399,7 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		s.held[op.name[len("phone ")]-'1'] = e.answer
 	}
 	// Work that has begun continues; only people and broken authorities have a choice.
-	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.late ||
+	alone := goesOn || op.job != "" && op.name != "seal without a timestamp" || op.late ||
 		op.name == "sweep"
 	if e.paused != 0 || op.job != "" {
 		u.step, u.retry, u.key = e.paused, e.retry, max(u.key, e.put)

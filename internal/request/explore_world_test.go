@@ -479,7 +479,7 @@ func (w *world) operations(scope scope) []*operation {
 		ops = append(
 			ops,
 			&operation{
-				name: "seal without a time stamp",
+				name: "seal without a timestamp",
 				job:  JobSeal,
 				do: func(w *world, j *Job, _ heldAnswer) error {
 					broken := *s

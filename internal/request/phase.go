@@ -7,8 +7,8 @@ type SealPhase string
 
 // The steps of Seal, in their order. Level B-T has no PhaseProve.
 const (
-	PhaseStamp SealPhase = "stamp" // the time stamp of the signature
-	PhaseProve SealPhase = "prove" // revocation data and the time stamp of the document
+	PhaseStamp SealPhase = "stamp" // the timestamp of the signature
+	PhaseProve SealPhase = "prove" // revocation data and the timestamp of the document
 	PhaseCheck SealPhase = "check" // the finished document is stored and verified
 )
 

@@ -178,6 +178,6 @@ type Blob interface {
 
 // Timestamper makes RFC 3161 tokens.
 type Timestamper interface {
-	// Timestamp returns the DER time-stamp token over imprint, a SHA-256 digest.
+	// Timestamp returns the DER timestamp token over imprint, a SHA-256 digest.
 	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
 }

@@ -230,7 +230,7 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 }
 
 // parseAttributes parses a SET OF Attribute, and returns its elements too. Among signed attributes
-// it refuses repeated types and multiple values, except of content time stamps: every other
+// it refuses repeated types and multiple values, except of content timestamps: every other
 // attribute used here has exactly one value, and of two values different readers could read
 // different ones. The order of attributes has no meaning.
 func parseAttributes(

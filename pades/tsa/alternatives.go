@@ -18,7 +18,7 @@ type Alternatives []Source
 // Timestamp returns the first token that a source returns. The error contains the errors of all
 // sources.
 func (a Alternatives) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
-	errs := []error{errors.New("tsa: no time stamp")}
+	errs := []error{errors.New("tsa: no timestamp")}
 	for i, s := range a {
 		token, err := s.Timestamp(ctx, imprint)
 		if err == nil {

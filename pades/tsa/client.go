@@ -18,7 +18,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// ErrClock is the error of a time stamp whose time is more than five minutes from the local clock.
+// ErrClock is the error of a timestamp whose time is more than five minutes from the local clock.
 var ErrClock = errors.New("tsa: its clock differs from the local clock")
 
 const (
@@ -122,7 +122,7 @@ func (c *Client) post(ctx context.Context, request []byte) ([]byte, error) {
 	}
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil ||
 		kind != "application/timestamp-reply" {
-		return nil, errors.New("tsa: the answer is not a time-stamp reply")
+		return nil, errors.New("tsa: the answer is not a timestamp reply")
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {

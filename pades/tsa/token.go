@@ -20,10 +20,10 @@ import (
 
 // Errors of [Token.Check].
 var (
-	ErrMalformed = errors.New("tsa: malformed time stamp")
-	ErrImprint   = errors.New("tsa: the time stamp is not over this data")
+	ErrMalformed = errors.New("tsa: malformed timestamp")
+	ErrImprint   = errors.New("tsa: the timestamp is not over this data")
 	ErrUntrusted = errors.New("tsa: the time-stamping certificate is not trusted")
-	ErrPurpose   = errors.New("tsa: the certificate is not for time stamps alone")
+	ErrPurpose   = errors.New("tsa: the certificate is not for timestamps alone")
 )
 
 // Token is a parsed TimeStampToken.

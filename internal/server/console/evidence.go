@@ -196,7 +196,7 @@ calls.json         calls of the relying party, and webhooks, as far as they were
 	if e.Signed != nil {
 		b.WriteString(
 			`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed", or, if a
-                   further time stamp was added since, in the newest event "renewed"
+                   further timestamp was added since, in the newest event "renewed"
 verification.json  result of checking all signatures in signed.pdf when this file was made, also earlier signatures by others,
                    which are trusted only if they chain to the roots that this service trusts
 `,

@@ -62,10 +62,10 @@ func TestSealingPhases(t *testing.T) {
 	const approved = "Approved on your phone 2:03 PM done, "
 	for _, step := range []struct{ phase, want string }{
 		{"", approved + "Sealing the document now turns"},
-		{"stamp", approved + "Time stamp now turns, Proof that it stays valid todo, Check of the finished document todo"},
-		{"prove", approved + "Time stamp done, Proof that it stays valid now turns, Check of the finished document todo"},
-		{"", approved + "Time stamp done, Proof that it stays valid now turns, Check of the finished document todo"},
-		{"check", approved + "Time stamp done, Proof that it stays valid done, Check of the finished document now turns"},
+		{"stamp", approved + "Timestamp now turns, Proof that it stays valid todo, Check of the finished document todo"},
+		{"prove", approved + "Timestamp done, Proof that it stays valid now turns, Check of the finished document todo"},
+		{"", approved + "Timestamp done, Proof that it stays valid now turns, Check of the finished document todo"},
+		{"check", approved + "Timestamp done, Proof that it stays valid done, Check of the finished document now turns"},
 	} {
 		s.set(map[string]any{"phase": step.phase})
 		do(t, ctx, eventually(fmt.Sprintf(`%s === %q`, steps, step.want)))
@@ -75,7 +75,7 @@ func TestSealingPhases(t *testing.T) {
 	}
 	do(t, ctx, s.open("sealing-phase"))
 	if got := eval[string](t, ctx, steps); got !=
-		approved+"Time stamp done, Proof that it stays valid now turns, Check of the finished document todo" {
+		approved+"Timestamp done, Proof that it stays valid now turns, Check of the finished document todo" {
 		t.Errorf("a page that is opened during a step shows %q", got)
 	}
 }

@@ -242,7 +242,7 @@ func galleryConsole(now time.Time) []Sample {
 				Kind:      "seal",
 				Status:    "failed",
 				Attempts:  8,
-				LastError: "the time-stamp authority does not answer",
+				LastError: "the timestamp authority does not answer",
 			},
 		},
 		CanResend: true, Follow: true, MayRead: true,

@@ -17,7 +17,7 @@ import org.bouncycastle.tsp.TimeStampToken;
 
 /**
  * Reads names of PDF files from standard input, one a line. For each it prints one line: the number of fields with a valid PAdES
- * signature, the number with a valid document time stamp, and the number of all others, or "error" and why.
+ * signature, the number with a valid document timestamp, and the number of all others, or "error" and why.
  */
 public class PDFBoxJudge {
     public static void main(String[] args) throws Exception {

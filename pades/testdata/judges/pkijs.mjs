@@ -1,6 +1,6 @@
-// Judges signed PDFs with PKI.js (messages, time stamps, chains) and pdf.js (fields). Standard input: a file with the root's
+// Judges signed PDFs with PKI.js (messages, timestamps, chains) and pdf.js (fields). Standard input: a file with the root's
 // certificate in DER, then names of PDF files, one a line. For each file it prints one line: the numbers of valid PAdES
-// signatures with a valid time stamp, of valid document time stamps, and of signature fields, or "error" and why.
+// signatures with a valid timestamp, of valid document timestamps, and of signature fields, or "error" and why.
 //
 // PDF files are taken apart by a regular expression and not by our parser, which is on trial too.
 import { webcrypto } from "node:crypto";
