@@ -236,7 +236,24 @@ func TestEveryCell(t *testing.T) {
 				if got := w.state(t, r.RequestID); got != row.want[i].after(s) {
 					t.Errorf("then it is %s, want %s", got, row.want[i].after(s))
 				}
+				w.hasWhatItsStateHas(t, r.RequestID)
 			})
 		}
+	}
+}
+
+// hasWhatItsStateHas checks that a request has an approval exactly if its state says that one was
+// accepted, and a session exactly if one runs or was approved: what is over is forgotten.
+func (w *world) hasWhatItsStateHas(t *testing.T, id string) {
+	t.Helper()
+	r, err := w.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Approval != nil, r.State.Approved(); got != want {
+		t.Errorf("a request that is %s has an approval: %t, want %t", r.State, got, want)
+	}
+	if got, want := r.Session != nil, r.State.InSession() || r.State.Approved(); got != want {
+		t.Errorf("a request that is %s has a session: %t, want %t", r.State, got, want)
 	}
 }
