@@ -66,6 +66,7 @@ func refusedEdits(b *bench) []refused {
 		{
 			"typ with a long s", token.Initiate, partytest.Header("typ", "JO\u017fE"), "typ is neither",
 		},
+		{"nonce number", token.Initiate, partytest.Header("nonce", 5), "not of its type"},
 		{"typ null", token.Initiate, partytest.Header("typ", nil), "typ is neither"},
 		{"typ number", token.Initiate, partytest.Header("typ", 1), "typ is neither"},
 		{"alg absent", token.Initiate, partytest.NoHeader("alg"), "alg is missing"},

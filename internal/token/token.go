@@ -72,7 +72,10 @@ func parseToken(authorization string) (*token, error) {
 		return nil, failed(CheckPayload, fmt.Errorf("token payload: %w", err))
 	}
 	if t.jws, err = jose.ParseSignedCompact(authorization, algorithms); err != nil {
-		return nil, failed(CheckAuthorization, errors.New("token: not a compact JWS"))
+		// The form was checked above.
+		return nil, failed(
+			CheckHeader, errors.New("token header: a parameter is not of its type, such as nonce"),
+		)
 	}
 	return t, nil
 }
