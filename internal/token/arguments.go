@@ -161,12 +161,7 @@ func decimal(v Value) (digits string, exponent int) {
 	const huge = 1_000_000
 	text := strings.TrimPrefix(string(v), "-")
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		e, err := strconv.Atoi(text[i+1:])
-		if err != nil && text[i+1] == '-' { // Atoi fails only if the value is out of range
-			e = -huge
-		} else if err != nil {
-			e = huge
-		}
+		e, _ := strconv.Atoi(text[i+1:]) // out of range it is the largest int, or the smallest
 		exponent = min(max(e, -huge), huge)
 		text = text[:i]
 	}
