@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/signet-sign/signet/pades/pdf"
 )
@@ -18,8 +19,8 @@ import (
 //
 //   - archive: the catalog gets a /DSS, or another value of it, made of new objects; a
 //     document timestamp is added in an invisible field (diffstore.go, diffbox.go);
-//   - metadata: dates and producer of the document information, the catalog's XMP
-//     /Metadata, /Version and /Extensions (this file);
+//   - metadata: the document information, the catalog's XMP /Metadata, /Version and
+//     /Extensions (this file);
 //   - signature: the form gets a signature field with its widgets, or an empty one gets a
 //     value, and that is a signature which verifies by itself. A field without one would
 //     be an overlay that nothing protects (diffbox.go);
@@ -49,6 +50,7 @@ type differ struct {
 	later     func(pdf.Ref) (*Signature, bool)
 	changed   map[int]bool // objects that are new or different
 	explained map[int]bool
+	unused    map[int]bool // those that only add resources to pages, which these do not use
 	// changed object -> objects of the signed revision that refer to it
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
@@ -81,8 +83,9 @@ func compare(
 ) ([]Change, error) {
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
-		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
-		widgets: make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]*patch),
+		changed: make(map[int]bool), explained: make(map[int]bool), unused: make(map[int]bool),
+		referrers: make(map[int][]int),
+		widgets:   make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]*patch),
 		marks: make(map[int]*canvas),
 	}
 	if err := c.collect(); err != nil {
@@ -225,13 +228,11 @@ func (c *differ) equal(key string, a, b pdf.Object) (bool, error) {
 }
 
 // infoKeys are the entries of the document information that programs write when they save (ISO
-// 32000-2, 14.3.3). Those with true may change; the others may only be added.
-var infoKeys = map[string]bool{
-	"ModDate": true, "Producer": true, "CreationDate": false, "Creator": false,
-}
+// 32000-2, 14.3.3). A change of the others, such as /Title, is named.
+var infoKeys = strings.Fields("ModDate Producer CreationDate Creator")
 
-// info compares the document information. If its object has another use too, the rule for that use
-// judges it.
+// info compares the document information, which no page shows. If its object has another use too,
+// the rule for that use judges it.
 func (c *differ) info() error {
 	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
 	old, now, err := c.resolveBoth(a, b)
@@ -245,7 +246,9 @@ func (c *differ) info() error {
 	was, _ := a.Ref()
 	switch {
 	case now.IsNull() && old.IsDict():
-		c.other(was.Num, "the document information was removed")
+		c.add(Change{
+			Kind: ChangeMetadata, Object: was.Num, Text: "the document information was removed",
+		})
 		return nil
 	case !now.IsDict() || !old.IsDict() && !old.IsNull():
 		return nil // a change without an explanation
@@ -253,27 +256,36 @@ func (c *differ) info() error {
 		c.other(ref.Num, "the document information was replaced by an object that had another use")
 		return nil
 	}
+	var named []string
 	harmless := true
 	for _, key := range keysOf(old, now) {
 		x, y := old.Get(key), now.Get(key)
 		if pdf.Equal(x, y) {
 			continue
 		}
-		change, known := infoKeys[key]
-		if !known || y.Kind() != pdf.String || !x.IsNull() && (x.Kind() != pdf.String || !change) {
+		saved := slices.Contains(infoKeys, key)
+		if !isInfo(key, x) || !isInfo(key, y) || !saved && len(c.referrers[ref.Num]) > 0 {
 			c.other(ref.Num, "/%s of the document information was changed", key)
 			harmless = false
+		} else if !saved {
+			named = append(named, "/"+key)
 		}
 	}
 	if harmless {
-		c.add(
-			Change{
-				Kind: ChangeMetadata, Object: ref.Num, Text: "the document information was updated",
-			},
-		)
+		const most = 4
+		if len(named) > most {
+			named = append(named[:most], "…")
+		}
+		text := strings.Join(append([]string{"the document information was updated"}, named...), ", ")
+		c.add(Change{Kind: ChangeMetadata, Object: ref.Num, Text: text})
 	}
 	c.explained[ref.Num] = true
 	return nil
+}
+
+// isInfo reports whether a value, or none, may stand in the document information (Table 349).
+func isInfo(key string, o pdf.Object) bool {
+	return o.IsNull() || o.Kind() == pdf.String || key == "Trapped" && o.Kind() == pdf.Name
 }
 
 // catalog compares the catalogs key by key.

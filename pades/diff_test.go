@@ -299,6 +299,15 @@ var revisions = map[string]struct {
 			},
 		)
 	}},
+	"resources of the form and the page that these do not use": {"", func(v *victim) []byte {
+		return v.update(map[int]string{
+			600: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
+			resources: fmt.Sprintf(
+				"<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R /More 600 0 R >> >>",
+				pdftest.FontNum, logo,
+			),
+		})
+	}},
 
 	// What a certification may allow.
 	"a field is filled in": {ChangeFormFilling, func(v *victim) []byte {
@@ -354,9 +363,9 @@ var revisions = map[string]struct {
 	}},
 	"the page's own resources are updated as the form's": {ChangeOther, func(v *victim) []byte {
 		return v.update(map[int]string{
-			600: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
+			600: "<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>", // an appearance names it
 			resources: fmt.Sprintf(
-				"<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R /More 600 0 R >> >>",
+				"<< /Font << /F1 %d 0 R /Helv 600 0 R >> /XObject << /Logo %d 0 R >> >>",
 				pdftest.FontNum, logo,
 			),
 		})

@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,83 @@ func (c *differ) addedSignature(f pdf.FormField) error {
 	if err := c.explainField(f); err != nil {
 		return err
 	}
+	if f.Value.IsNull() {
+		return c.emptySignature(f)
+	}
 	return c.signature(f)
+}
+
+// lookKeys are the entries of /MK from which viewers may draw a field (ISO 32000-2, Table 192).
+var lookKeys = strings.Fields("BC BG CA RC AC I RI IX IF")
+
+// emptySignature judges a new signature field without a value, which programs add for the next
+// signer. What no signature covers must not show, so it must have an appearance that paints
+// nothing, or none, and its place is judged like that of a box. A certification does not allow it:
+// it is no signing (ISO 32000-2, Table 257).
+func (c *differ) emptySignature(f pdf.FormField) error {
+	before, err := c.old.FieldNames()
+	if err != nil {
+		return err
+	}
+	fields, err := c.now.SignatureFields()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(fields, func(s pdf.SignatureField) bool { return s.Ref == f.Ref })
+	if i < 0 || before[f.Name] || c.permissions.DocMDP > 0 {
+		return c.overlay(f, "the signature field %q was added without a signature", f.Name)
+	}
+	why, err := c.covers(fields, i)
+	if err != nil {
+		return err
+	}
+	page := 0
+	for _, w := range fields[i].Widgets {
+		place, err := c.elsewhere(w)
+		if err != nil {
+			return err
+		}
+		why = cmp.Or(why, place)
+		o, err := c.now.Load(w.Ref)
+		if err != nil {
+			return err
+		}
+		look, err := c.now.Get(o, "MK")
+		if err != nil {
+			return err
+		}
+		states, err := c.now.Get(o, "AP")
+		if err != nil {
+			return err
+		}
+		if states.IsNull() && shownWidget(w) { // some viewers draw a sign of their own there
+			c.paintings.boxes[w.Ref], err = c.paintings.draw(c.now, true, func(top *canvas) error {
+				return c.unlooked(top, o, true)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		top, err := c.box(w.Ref, o)
+		if err != nil {
+			return err
+		}
+		has := func(o pdf.Object) func(string) bool {
+			return func(key string) bool { return !o.Get(key).IsNull() }
+		}
+		painted := !states.IsNull() && len(top.areas)+len(top.chars) > 0
+		if painted || top.full() || top.doubtful || slices.ContainsFunc(lookKeys, has(look)) ||
+			slices.ContainsFunc([]string{"R", "D"}, has(states)) {
+			why = cmp.Or(why, "it shows something")
+		}
+		if shownWidget(w) {
+			page = w.Page
+		}
+	}
+	if why != "" {
+		return c.overlay(f, "the signature field %q was added without a signature: %s", f.Name, why)
+	}
+	return c.addBox(fields[i], page, fmt.Sprintf("an empty signature field %q was added", f.Name))
 }
 
 // signature judges the value of a signature field that is new or was empty.
@@ -83,13 +160,17 @@ func (c *differ) signature(f pdf.FormField) error {
 	} else if why != "" {
 		return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
 	}
-	text := fmt.Sprintf("a signature was added in field %q", f.Name)
-	if below, err := c.below(fields[i]); err != nil {
+	return c.addBox(fields[i], page, fmt.Sprintf("a signature was added in field %q", f.Name))
+}
+
+// addBox adds a change of kind signature, with what its box lies over and hides.
+func (c *differ) addBox(f pdf.SignatureField, page int, text string) error {
+	if below, err := c.below(f); err != nil {
 		return err
 	} else if below != "" {
 		text += fmt.Sprintf(", over the form field %q", below)
 	}
-	hidden, err := c.hiddenBy(fields[i])
+	hidden, err := c.hiddenBy(f)
 	if err != nil {
 		return err
 	}

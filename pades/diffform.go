@@ -144,63 +144,6 @@ func (c *differ) undrawn(form pdf.Object) (bool, error) {
 	return false, nil
 }
 
-// resources reports whether the form's resources, which the appearances of its fields use, only
-// gained new entries. An object that is updated in place must have no other use.
-func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
-	old, now, err := c.resolveBoth(a, b)
-	if err != nil {
-		return false, err
-	}
-	if !old.IsNull() && !old.IsDict() || !now.IsDict() {
-		return false, nil
-	}
-	owned := func(was, is pdf.Object, owner int) (int, bool) {
-		ref, ok := is.Ref()
-		if !ok {
-			return owner, true
-		}
-		r, _ := was.Ref()
-		if c.isNew(ref) || !c.changed[ref.Num] && r == ref ||
-			r == ref && c.onlyFrom(ref.Num, owner) {
-			c.explained[ref.Num] = true
-			return ref.Num, true
-		}
-		return 0, false
-	}
-	owner, ok := owned(a, b, owner)
-	if !ok {
-		return false, nil
-	}
-	for _, kind := range keysOf(old, now) { // Font, XObject, ...
-		x, y := old.Get(kind), now.Get(kind)
-		was, is, err := c.resolveBoth(x, y)
-		if err != nil {
-			return false, err
-		}
-		if !was.IsDict() || !is.IsDict() {
-			if same, err := c.equal(kind, x, y); err != nil || !same && !was.IsNull() {
-				return false, err
-			}
-			if err := c.explainNew(y); err != nil {
-				return false, err
-			}
-			continue
-		}
-		if _, ok := owned(x, y, owner); !ok {
-			return false, nil
-		}
-		for name, v := range was.Entries() {
-			if same, err := c.equal("", v, is.Get(name)); err != nil || !same {
-				return false, err
-			}
-		}
-		if err := c.explainNew(is); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // fields judges the field trees. a and b are their lists of roots, which are in the object owner.
 func (c *differ) fields(a, b pdf.Object, owner int) error {
 	if _, ok, err := c.added(a, b, owner); err != nil {

@@ -161,10 +161,10 @@ func (c *differ) shown() error {
 		}
 		for _, o := range drawn {
 			if err := c.reach(o, reached, func(r pdf.Ref) bool {
-				if pages[r.Num] {
+				switch {
+				case pages[r.Num], c.unused[r.Num] && c.isNew(r):
 					return false
-				}
-				if c.explained[r.Num] && c.changed[r.Num] && !reached[r.Num] {
+				case c.explained[r.Num] && c.changed[r.Num] && !reached[r.Num] && !c.unused[r.Num]:
 					c.add(Change{
 						Kind: ChangeOther, Page: n, Object: r.Num,
 						Text: "an object that the page shows was changed",

@@ -37,8 +37,11 @@ func TestForeignSecondSignature(t *testing.T) {
 		{name: "another producer", info: "/Producer (Another)"},
 		{name: "extensions", catalog: "<< /ESIC << /BaseVersion /1.7 /ExtensionLevel 5 >> >>"},
 		{name: "an action", field: "/A << /S /JavaScript /JS (app.alert(1)) >>", changed: true},
-		{name: "a title", info: ours + " /Title (Another document)", changed: true},
+		{name: "a title", info: ours + " /Title (Another document)"},
+		{name: "all of the information", info: "/Subject (x) /SourceModified (D:2030) /Trapped /True"},
 		{name: "a producer that is no string", info: "/Producer 5 0 R", changed: true},
+		{name: "a name in the information", info: ours + " /BaseFont /Symbol", changed: true},
+		{name: "a dictionary in the information", info: ours + " /Title << >>", changed: true},
 		{name: "extensions that are another object", catalog: fmt.Sprintf("%d 0 R", pdftest.FontNum), changed: true},
 		{name: "extensions are taken away", catalog: "5 0 R", changed: true},
 	} {

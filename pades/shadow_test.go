@@ -470,6 +470,17 @@ var shadows = map[string]shadowed{
 		},
 		differs: "pdftoppm",
 	},
+	"the information is the action of a link": {
+		objects: []pdftest.Option{
+			shadowPage("", contents+fmt.Sprintf(
+				" /Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 99 99] /A %d 0 R >>]", pdftest.InfoNum,
+			)),
+			pdftest.Object(pdftest.InfoNum, "<< /S /URI /URI (https://one.example/) >>"),
+		},
+		attack: objects(map[int]string{
+			pdftest.InfoNum: "<< /S /URI /URI (https://other.example/) >>",
+		}),
+	},
 	"the information is the page": {
 		attack: func(v *victim, _ *world) []byte {
 			return pdftest.Update(v.doc, pdftest.Revision{

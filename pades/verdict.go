@@ -164,7 +164,7 @@ type ChangeKind string
 // Kinds of changes, from harmless to serious.
 const (
 	ChangeArchive     ChangeKind = "archive"    // a document timestamp or revocation data
-	ChangeMetadata    ChangeKind = "metadata"   // dates, producer, XMP metadata, version
+	ChangeMetadata    ChangeKind = "metadata"   // document information, XMP metadata, version
 	ChangeSignature   ChangeKind = "signature"  // another signature
 	ChangeFormFilling ChangeKind = "form-fill"  // another value of a form field
 	ChangeAnnotation  ChangeKind = "annotation" // an annotation was added, changed or removed
