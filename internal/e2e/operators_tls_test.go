@@ -96,9 +96,11 @@ func TestLoginOverTLS(t *testing.T) {
 	b.sees("Proceed to Sign")
 	var signers string
 	for name, c := range cookies() {
-		if strings.HasPrefix(name, "__Secure-signet_sign") || name == "__Host-signet_sign" {
+		if strings.HasPrefix(name, "__Host-signet_sign_") {
 			signers = name
-			kept(name, "www.sign.test", c.Path)
+			kept(name, "www.sign.test", "/")
+		} else if strings.HasPrefix(c.Name, "__Secure-") {
+			t.Errorf("a sibling domain can set the cookie %s", name)
 		}
 	}
 	if signers == "" {
@@ -108,6 +110,7 @@ func TestLoginOverTLS(t *testing.T) {
 	// What a page of a sibling domain can do to the console's cookie: nothing.
 	planted := b.read(`
 		document.cookie = "__Host-signet_console=planted; Domain=sign.test; Path=/; Secure";
+		document.cookie = "` + signers + `=planted; Domain=sign.test; Path=/; Secure";
 		document.cookie = "signet_console=` + secret + `; Domain=sign.test; Path=/; Secure";
 		document.cookie`)
 	if strings.Contains(planted, "__Host-") || strings.Contains(planted, signers) {
@@ -158,8 +161,7 @@ func TestLoginOverTLS(t *testing.T) {
 			}
 		}
 		for _, c := range resp.Cookies() {
-			if !c.Secure || !strings.HasPrefix(c.Name, "__Host-") &&
-				!strings.HasPrefix(c.Name, "__Secure-") {
+			if !c.Secure || !strings.HasPrefix(c.Name, "__Host-") {
 				t.Errorf("%s sets %s", url, c.Raw)
 			}
 		}

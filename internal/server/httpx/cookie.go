@@ -1,15 +1,18 @@
 package httpx
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// CookieName returns the name of a cookie for path, with the prefix of RFC 6265bis that binds it to
-// https: "__Host-" if the cookie is for the whole host, "__Secure-" otherwise. Neither a sibling
-// domain nor a page without https can set a "__Host-" cookie. Without https the name has no prefix,
-// because browsers would reject the cookie.
+// CookieName returns the name of a cookie for path. With https it has the prefix "__Host-" (RFC
+// 6265bis): neither a sibling domain nor a page without https can set such a cookie, beside the
+// service's own or in its place. Browsers send it with requests for all paths, so the name for a
+// path other than "/" ends with a hash of it. Without https the name has no prefix, because
+// browsers would reject the cookie.
 func CookieName(name, path, publicURL string) string {
 	switch {
 	case !isHTTPS(publicURL):
@@ -17,19 +20,40 @@ func CookieName(name, path, publicURL string) string {
 	case path == "/":
 		return "__Host-" + name
 	}
-	return "__Secure-" + name
+	sum := sha256.Sum256([]byte(path))
+	return "__Host-" + name + "_" + hex.EncodeToString(sum[:8])
 }
 
-// Cookies returns the cookies of a request with the name of [CookieName], the first five of them. A
-// sibling domain can set others beside the service's own, and to judge one may take a query of the
-// database; a header has space for 3,000.
+// Cookies returns the cookies of a request with the name of [CookieName], the first five of them.
+// With https browsers have one. Without, other paths of the host may have set more, and to judge
+// one may take a query of the database; a header has space for 3,000.
 func Cookies(r *http.Request, name, path, publicURL string) []*http.Cookie {
 	const most = 5
 	all := r.CookiesNamed(CookieName(name, path, publicURL))
 	return all[:min(most, len(all))]
 }
 
-// NewCookie returns a cookie of the service at publicURL. age is how long the browser keeps it; a
+// DropCookies removes the oldest cookies for all paths whose names begin with prefix from the
+// browser, but for four and the one with the name newest. So those that were left do not fill the
+// header of every request, of which proxies accept 8 KiB.
+func DropCookies(w http.ResponseWriter, r *http.Request, prefix, newest, publicURL string) {
+	const others = 4
+	var names []string
+	for _, c := range r.Cookies() { // browsers send the oldest first
+		if strings.HasPrefix(c.Name, prefix) && c.Name != newest {
+			names = append(names, c.Name)
+		}
+	}
+	for _, name := range names[:max(0, len(names)-others)] {
+		http.SetCookie(w, &http.Cookie{
+			Name: name, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			Secure: isHTTPS(publicURL), MaxAge: -1,
+		})
+	}
+}
+
+// NewCookie returns a cookie of the service at publicURL for path, which has another path if the
+// name does (see [CookieName]). age is how long the browser keeps it; a
 // negative age removes it. SameSite is Lax, because the identity provider and relying parties send
 // browsers here by top-level navigation.
 func NewCookie(name, value, path, publicURL string, age time.Duration) *http.Cookie {
@@ -39,6 +63,9 @@ func NewCookie(name, value, path, publicURL string, age time.Duration) *http.Coo
 	}
 	if age < 0 {
 		c.MaxAge = -1
+	}
+	if c.Secure {
+		c.Path = "/"
 	}
 	return c
 }

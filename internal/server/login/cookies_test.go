@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -28,11 +30,11 @@ func TestCookies(t *testing.T) {
 	l := newClient(t, func(*login.Config) {})
 	w := httptest.NewRecorder()
 	p := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
-	l.Set(w, p, "/sign/1")
+	l.Set(w, with(nil), p, "/sign/1")
 	c := w.Result().Cookies()[0]
-	if c.Name != "__Secure-signet_sign" || !c.HttpOnly || !c.Secure ||
-		c.SameSite != http.SameSiteLaxMode ||
-		c.Path != "/sign/1" {
+	name := httpx.CookieName("signet_sign", "/sign/1", "https://sign.example")
+	if c.Name != name || !strings.HasPrefix(name, "__Host-signet_sign_") || !c.HttpOnly ||
+		!c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
 		t.Errorf("cookie %+v", c)
 	}
 	if who, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); !ok || who != p {
@@ -40,8 +42,8 @@ func TestCookies(t *testing.T) {
 	}
 	for _, scope := range []string{"/sign/2", "/sign", "/phone", ""} {
 		renamed := *c
-		for _, name := range []string{"__Secure-signet_sign", "__Secure-signet_phone", "__Secure-signet_"} {
-			renamed.Name = name
+		for _, name := range []string{"signet_sign", "signet_phone", "signet_"} {
+			renamed.Name = httpx.CookieName(name, scope, "https://sign.example")
 			if _, ok := l.Person(with([]*http.Cookie{&renamed}), scope); ok {
 				t.Errorf("it is good for %q as %s, too", scope, name)
 			}
@@ -61,9 +63,18 @@ func TestCookies(t *testing.T) {
 			t.Errorf("a cookie is taken that is %s", name)
 		}
 	}
-	// Two of a name, as other paths of the host may set them: the right one is found.
-	if _, ok := l.Person(with([]*http.Cookie{&forged, c}), "/sign/1"); !ok {
-		t.Error("a second cookie of the name hides the right one")
+	// What a sibling domain can set: any number of cookies with other names.
+	var siblings []*http.Cookie
+	for _, name := range []string{"signet_sign", "__Secure-signet_sign", "__Secure-" + name[len("__Host-"):]} {
+		sibling := *c
+		sibling.Name = name
+		if _, ok := l.Person(with([]*http.Cookie{&sibling}), "/sign/1"); ok {
+			t.Errorf("a login in the cookie %s, which a sibling domain can set", name)
+		}
+		siblings = append(siblings, slices.Repeat([]*http.Cookie{&sibling, {Name: name, Value: "x"}}, 20)...)
+	}
+	if _, ok := l.Person(with(append(siblings, c)), "/sign/1"); !ok {
+		t.Error("the cookies of a sibling domain hide the login")
 	}
 	l.now = l.now.Add(login.Lifetime + time.Second)
 	if _, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); ok {
@@ -72,9 +83,54 @@ func TestCookies(t *testing.T) {
 
 	plain := newClient(t, func(config *login.Config) { config.PublicURL = "http://127.0.0.1:5156" })
 	w = httptest.NewRecorder()
-	plain.Set(w, p, "/phone")
-	if w.Result().Cookies()[0].Secure {
-		t.Error("a Secure cookie on http would not come back")
+	plain.Set(w, with(nil), p, "/phone")
+	if c := w.Result().Cookies()[0]; c.Secure || c.Name != "signet_phone" || c.Path != "/phone" {
+		t.Errorf("%s would not come back on http", c)
+	}
+}
+
+// TestLoginsEnd checks that a browser keeps the newest logins for sign requests and grants, and the
+// login of the phone, and not so many that proxies refuse the header.
+func TestLoginsEnd(t *testing.T) {
+	l := newClient(t, func(*login.Config) {})
+	var jar []*http.Cookie // oldest first
+	keep := func(set func(w http.ResponseWriter, r *http.Request)) {
+		w := httptest.NewRecorder()
+		set(w, with(jar))
+		for _, c := range w.Result().Cookies() {
+			jar = slices.DeleteFunc(jar, func(old *http.Cookie) bool { return old.Name == c.Name })
+			if c.MaxAge > 0 {
+				jar = append(jar, c)
+			}
+		}
+	}
+	p := signer.Person{UIN: "S8979373D", Name: strings.Repeat("X", 60)}
+	keep(func(w http.ResponseWriter, r *http.Request) { l.Set(w, r, p, "/phone") })
+	id := func(i int) string { return fmt.Sprintf("signv3-01a22d67-f085-73d1-84a5-%012d", i) }
+	for i := range 20 {
+		for range 2 {
+			keep(func(w http.ResponseWriter, r *http.Request) { l.Set(w, r, p, "/sign/"+id(i)) })
+		}
+		keep(func(w http.ResponseWriter, r *http.Request) {
+			l.SetGrant(w, r, login.Grant{Request: id(i), Session: "0123456789abcdefghijkl"})
+		})
+	}
+	size := 0
+	for _, c := range jar {
+		size += len(c.Name + "=" + c.Value + "; ")
+	}
+	if size > 5<<10 {
+		t.Errorf("the header has %d bytes", size)
+	}
+	for i := range 20 {
+		_, signing := l.Person(with(jar), "/sign/"+id(i))
+		_, granted := l.GrantOf(with(jar), id(i))
+		if want := i >= 15; signing != want || granted != want {
+			t.Errorf("login %d: %t, its grant %t", i, signing, granted)
+		}
+	}
+	if _, ok := l.Person(with(jar), "/phone"); !ok {
+		t.Error("the phone's login is gone")
 	}
 }
 

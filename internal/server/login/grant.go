@@ -23,9 +23,9 @@ const grantCookie = "signet_session"
 // grantAge is longer than a session lives, so that the page can still show its outcome afterwards.
 const grantAge = time.Hour
 
-// SetGrant stores a grant in the browser.
-func (l *Login) SetGrant(w http.ResponseWriter, g Grant) {
-	http.SetCookie(w, l.cookie(grantCookie, l.Seal("grant", g), PhonePath(g.Request), grantAge))
+// SetGrant stores a grant in the browser, which with https keeps the five newest.
+func (l *Login) SetGrant(w http.ResponseWriter, r *http.Request, g Grant) {
+	l.setScoped(w, r, grantCookie, l.Seal("grant", g), PhonePath(g.Request), grantAge)
 }
 
 // GrantOf returns the browser's grant for a request.

@@ -274,16 +274,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, p
 		return
 	}
 	// Each attempt has its own cookie, so that two tabs can log in at once.
-	var others []string
-	prefix := l.name(attemptCookie(""), attemptPath)
-	for _, c := range r.Cookies() {
-		if state, ok := strings.CutPrefix(c.Name, prefix); ok {
-			others = append(others, state) // browsers send the oldest first
-		}
-	}
-	for _, state := range others[:max(0, len(others)-attemptsKept)] {
-		http.SetCookie(w, l.cookie(attemptCookie(state), "", attemptPath, -1))
-	}
+	httpx.DropCookies(w, r, l.name(attemptCookie(""), attemptPath), "", l.c.PublicURL)
 	sealed := l.seal.seal("attempt", a)
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), sealed, attemptPath, attemptLifetime))
 	http.Redirect(w, r, at, http.StatusSeeOther)
@@ -293,10 +284,6 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, p
 // "__Host-". Under another one a sibling domain could set its own attempt in a person's browser and
 // lead it to the callback with the code of its own login (login CSRF).
 const attemptPath = "/"
-
-// attemptsKept is how many attempts a browser has beside the newest, so that those that were left
-// do not fill the header of every request.
-const attemptsKept = 4
 
 // away reports whether a call failed because the provider does not answer.
 func (l *Login) away(ctx context.Context) bool { return ctx.Err() != nil || l.provider.paused() }
@@ -366,7 +353,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		l.c.Failed(w, r, a.ReturnTo, TooMany)
 		return
 	}
-	l.Set(w, p, a.Scope)
+	l.Set(w, r, p, a.Scope)
 	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
 }
 
@@ -405,13 +392,13 @@ func (l *Login) unavailable(w http.ResponseWriter, r *http.Request, returnTo str
 	l.c.Failed(w, r, returnTo, Unavailable)
 }
 
-// Set logs p in for scope.
-func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
+// Set logs p in for scope. With https the browser keeps the five newest logins for sign requests.
+func (l *Login) Set(w http.ResponseWriter, r *http.Request, p signer.Person, scope string) {
 	id := identity{
 		ID: random(), Person: newPersonCookie(p), Scope: scope,
 		Ends: l.c.Now().Add(Lifetime).Unix(),
 	}
-	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
+	l.setScoped(w, r, scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime)
 }
 
 // discover returns the provider, and how to talk to it.
@@ -422,6 +409,17 @@ func (l *Login) discover(ctx context.Context) (*discovered, flow, error) {
 	}
 	f, err := l.flow(p)
 	return p, f, err
+}
+
+// setScoped sets one of several cookies with a name that are for different paths.
+func (l *Login) setScoped(
+	w http.ResponseWriter, r *http.Request, name, value, path string, age time.Duration,
+) {
+	c := l.cookie(name, value, path, age)
+	if c.Path != path { // the browser sends all of them with every request
+		httpx.DropCookies(w, r, l.name(name, "/")+"_", c.Name, l.c.PublicURL)
+	}
+	http.SetCookie(w, c)
 }
 
 func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {

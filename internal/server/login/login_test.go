@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/safehttp/dnstest"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/signer"
@@ -31,7 +32,9 @@ func TestEnd(t *testing.T) {
 	if err := l.End(w, mine, "/sign/1"); err != nil {
 		t.Fatal(err)
 	}
-	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Path != "/sign/1" {
+	name := httpx.CookieName("signet_sign", "/sign/1", "https://sign.example")
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Path != "/" ||
+		c[0].Name != name {
 		t.Errorf("the browser keeps its cookie: %v", c)
 	}
 	if _, ok := l.Person(mine, "/sign/1"); ok {

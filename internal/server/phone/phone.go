@@ -523,8 +523,10 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 // phone returns the phone that makes the call. It can sign.
 func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	c, err := r.Cookie(httpx.CookieName(cookieName, scope, p.PublicURL))
-	if err != nil {
-		c, err = r.Cookie(cookieName) // of a phone that was enrolled with version 0.1.0
+	for _, prefix := range []string{"__Secure-", ""} { // of phones that earlier programs enrolled
+		if err != nil {
+			c, err = r.Cookie(prefix + cookieName)
+		}
 	}
 	var id string
 	if err != nil || !p.Login.Open(c.Value, "phone", &id) {

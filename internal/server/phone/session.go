@@ -80,7 +80,7 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 	switch {
 	case err == nil:
 		grant := login.Grant{Request: req.ID, Session: req.Session.ID}
-		p.Login.SetGrant(w, grant)
+		p.Login.SetGrant(w, r, grant)
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)

@@ -57,7 +57,7 @@ func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Login.SetGrant(w, login.Grant{Request: id, Session: req.Session.ID, Here: true})
+	p.Login.SetGrant(w, r, login.Grant{Request: id, Session: req.Session.ID, Here: true})
 	http.Redirect(w, r, login.PhonePath(id), http.StatusSeeOther)
 	return nil
 }
