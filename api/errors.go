@@ -96,7 +96,7 @@ var (
 	ErrSigning          = &Error{CodeSigning, "The document is being signed"}
 	ErrNotOpened        = &Error{CodeNotOpened, "The document has not been opened"}
 	ErrPhoneNotEnrolled = &Error{CodePhoneNotEnrolled, "This phone is not enrolled"}
-	ErrPhoneWaiting     = &Error{CodePhoneWaiting, "This phone waits for an approval"}
+	ErrPhoneWaiting     = &Error{CodePhoneWaiting, "This phone is waiting for approval"}
 	ErrTooManyPhones    = &Error{CodeTooManyPhones, "This person has the most phones allowed"}
 	ErrUserVerification = &Error{CodeUserVerification, "The person was not verified on the phone"}
 	ErrSignatureInvalid = &Error{CodeSignatureInvalid, "The signature does not verify"}

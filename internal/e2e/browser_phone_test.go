@@ -237,7 +237,7 @@ func TestPhones(t *testing.T) {
 		t.Errorf("a phone can be removed without a second thought: %t %v", ok, err)
 	}
 	kept.read(item + `.querySelector(".confirm > summary").click() ?? ""`)
-	kept.sees("It can no longer approve anything, from now on and permanently")
+	kept.sees("Once removed, it can no longer approve anything")
 	kept.shot("remove")
 	kept.read(item + `.querySelector(".confirm form button").click() ?? ""`)
 	kept.sees("Lost in a taxi was removed")
@@ -284,14 +284,14 @@ func TestApproveFurtherPhone(t *testing.T) {
 
 	desk := newBrowser(t, 1280, 900)
 	id := desk.atCode(s)
-	desk.sees("A new phone waits")
+	desk.sees("A new phone is waiting")
 	desk.shot("announced-desk")
 	fresh.scan(desk)
-	fresh.sees("This phone waits for an approval")
+	fresh.sees("This phone is waiting for approval")
 	fresh.shot("problem")
 
 	own.open(s.url + "/phone/")
-	own.sees("A new phone waits")
+	own.sees("A new phone is waiting")
 	own.until("knowing which it is", `document.querySelector("[data-approve-phone]:not([hidden])")`)
 	own.shot("announced")
 	own.press("It is mine: approve")

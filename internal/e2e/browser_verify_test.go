@@ -292,7 +292,7 @@ func TestUserVerificationOfPhones(t *testing.T) {
 	fresh.press("Create")
 	fresh.sees("Approve this phone")
 	own.open(s.url + "/phone/")
-	own.sees("A new phone waits")
+	own.sees("A new phone is waiting")
 	own.until("knowing which it is", `document.querySelector("[data-approve-phone]:not([hidden])")`)
 	waits := own.read(`document.querySelector("[data-approve-phone]").dataset.approvePhone`)
 	by := own.read(`document.querySelector("[data-remove-phone]").dataset.removePhone`)
@@ -304,7 +304,7 @@ func TestUserVerificationOfPhones(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 		if got := own.attack(named + `const page = await (await fetch("/phone/")).text();
-			return page.includes("A new phone waits") ? "waits" : "can sign"`); got != "waits" {
+			return page.includes("A new phone is waiting") ? "waits" : "can sign"`); got != "waits" {
 			t.Fatalf("%s: it %s", name, got)
 		}
 	}

@@ -153,7 +153,7 @@ func TestDiagnostics(t *testing.T) {
 	_, link, _ := strings.Cut(list.body, `href="/console/calls/`)
 	link, _, _ = strings.Cut(link, `"`)
 	page := browse(t, "GET", s.control+"/console/calls/"+link)
-	for _, text := range []string{"To mend it:", "Checks in their order", "not reached", "form of the signature"} {
+	for _, text := range []string{"To fix it:", "Checks, in their order", "not reached", "form of the signature"} {
 		if page.status != http.StatusOK || !strings.Contains(page.body, text) {
 			t.Errorf("the call's page (%d) lacks %q", page.status, text)
 		}

@@ -69,7 +69,7 @@ func TestFurtherPhone(t *testing.T) {
 	thief := furtherPhone(t, s, alice)
 	in := s.initiate(t)
 	desk := s.visitor(t)
-	const announced = "A new phone waits: New phone"
+	const announced = "A new phone is waiting for approval: New phone"
 	desk.login(t, in, alice).shows(t, 200, announced)
 	desk.proceed(t, in)
 	desk.get(t, in.SigningURL).shows(t, 200, announced)
@@ -78,7 +78,7 @@ func TestFurtherPhone(t *testing.T) {
 	for _, call := range []string{"/challenge", "/approve", "/reject"} {
 		thief.call(t, session+call, some, nil).refusedAs(t, call, 403, "PHONE_WAITING")
 	}
-	thief.get(t, "/phone/"+session).shows(t, 403, "This phone waits for an approval")
+	thief.get(t, "/phone/"+session).shows(t, 403, "This phone is waiting for approval")
 	if a := thief.approves(t, thief.id); a.status != 400 {
 		t.Errorf("it approves itself: %d %s", a.status, a.body)
 	}
@@ -90,7 +90,7 @@ func TestFurtherPhone(t *testing.T) {
 		own.get(t, path).shows(t, 200, announced)
 	}
 	s.visitor(t).get(t, "/phone/scan").shows(t, 200, "Scan the code")
-	if strings.Contains(bobs.get(t, "/phone/").body, "A new phone waits") {
+	if strings.Contains(bobs.get(t, "/phone/").body, "A new phone is waiting") {
 		t.Error("bob hears of alice's phone")
 	}
 	// The phone stops it without a login.
@@ -101,7 +101,7 @@ func TestFurtherPhone(t *testing.T) {
 	bobs.post(t, "/phone/stop", url.Values{"phone_id": {thief.id}})
 	desk.get(t, in.SigningURL).shows(t, 200, announced)
 	own.post(t, "/phone/stop", url.Values{"phone_id": {thief.id}}).follow(t)
-	if strings.Contains(own.get(t, "/phone/").body, "A new phone waits") {
+	if strings.Contains(own.get(t, "/phone/").body, "A new phone is waiting") {
 		t.Error("a phone that was stopped is announced")
 	}
 	s.advance(t, "25h")
@@ -116,7 +116,7 @@ func TestFurtherPhone(t *testing.T) {
 	desk.get(t, in.SigningURL).shows(t, 200, announced)
 	desk.post(t, "/sign/"+in.RequestID+"/stop-phone", url.Values{"phone_id": {own.id}}).follow(t)
 	desk.post(t, "/sign/"+in.RequestID+"/stop-phone", url.Values{"phone_id": {again.id}}).follow(t)
-	if strings.Contains(desk.get(t, in.SigningURL).body, "A new phone waits") {
+	if strings.Contains(desk.get(t, in.SigningURL).body, "A new phone is waiting") {
 		t.Error("it is announced after the stop")
 	}
 	again.scan(t, desk, in)

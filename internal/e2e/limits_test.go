@@ -36,7 +36,7 @@ func TestLimitsOfAPerson(t *testing.T) {
 	}
 	a := login(desk, in.RequestID, alice)
 	tooMany("a third login", a)
-	a.shows(t, 429, "Too many tries")
+	a.shows(t, 429, "Too many attempts")
 	if a := login(s.visitor(t), other.RequestID, bob); a.status != http.StatusSeeOther {
 		t.Errorf("another person's login: %d", a.status)
 	}
@@ -48,7 +48,7 @@ func TestLimitsOfAPerson(t *testing.T) {
 	}
 	a = desk.post(t, "/sign/"+in.RequestID+"/proceed", nil)
 	tooMany("a third session", a)
-	a.shows(t, 429, "Too many tries")
+	a.shows(t, 429, "Too many attempts")
 
 	p := newPhone(t, s, bob)
 	enrol := func() answer {

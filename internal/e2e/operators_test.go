@@ -256,7 +256,7 @@ func TestOperators(t *testing.T) {
 	found := desk.do("POST", "/console/doctor", nil)
 	for _, want := range []string{
 		"Run the checks again", "signed, timestamped and verified a test document of level B-LTA",
-		"Something does not work", "console login", "To mend it:",
+		"Something does not work", "console login", "To fix it:",
 	} {
 		if !strings.Contains(found.body, want) {
 			t.Errorf("%d: the findings lack %q", found.status, want)
