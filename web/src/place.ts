@@ -1,5 +1,5 @@
-// Placing signature boxes on a document by hand: a click adds one, dragging and the arrow keys move it, Delete removes it. The
-// result is the claim sign_locations. Nothing leaves the browser until the form is sent.
+// Placing signature boxes on a document by hand: a click or a button adds one, dragging and the arrow keys move it, Delete or a
+// button removes it. The result is the claim sign_locations. Nothing leaves the browser until the form is sent.
 
 import { boxHeight, boxWidth } from "./lib/appearance";
 import { showDocument } from "./lib/document";
@@ -10,6 +10,7 @@ interface Box {
   x: number; // of the box's lower left corner, as a fraction of the page
   y: number;
   element: HTMLButtonElement;
+  move: (toX: number, toY: number) => void;
 }
 
 const maxBoxes = 20;
@@ -25,8 +26,11 @@ export function startPlacing(form: HTMLFormElement): void {
   const hidden = find<HTMLInputElement>("input[name=locations]", form);
   const problem = find("[data-place-problem]", form);
   const empty = frame?.cloneNode(true);
-  if (!frame || !file || !sample || !upload || !claim || !hidden || !problem || !empty) return;
+  const addButton = find<HTMLButtonElement>("[data-place-add]");
+  const removeButton = find<HTMLButtonElement>("[data-place-remove]");
+  if (!frame || !file || !sample || !upload || !claim || !hidden || !problem || !empty || !addButton || !removeButton) return;
   const boxes: Box[] = [];
+  let chosen: Box | undefined; // had the focus last
 
   const show = (): void => {
     const places = boxes.map(({ page, x, y }) => ({ page, x, y }));
@@ -39,17 +43,21 @@ export function startPlacing(form: HTMLFormElement): void {
     hidden.value = JSON.stringify(places);
     const send = find<HTMLButtonElement>("button[type=submit]", form);
     if (send) send.disabled = boxes.length === 0;
+    addButton.disabled = boxes.length === maxBoxes || !find("[data-sheet]");
+    removeButton.disabled = !chosen;
     for (const [i, box] of boxes.entries()) {
-      box.element.classList.toggle("overlaps", boxes.some((other) => other !== box && overlap(box, other)));
+      box.element.classList.toggle("overlaps", overlaps(box));
+      box.element.classList.toggle("chosen", box === chosen);
       box.element.setAttribute("aria-label", text("place.box", i + 1, box.page));
       box.element.textContent = String(i + 1);
     }
   };
   const open = async (bytes?: Uint8Array): Promise<void> => {
     boxes.length = 0;
-    show();
+    chosen = undefined;
     const fresh = empty.cloneNode(true) as HTMLElement;
     find("[data-place-document]")?.replaceWith(fresh);
+    show();
     const root = find("[data-viewer]", fresh);
     if (!root) return;
     fresh.addEventListener("click", (e) => {
@@ -67,12 +75,12 @@ export function startPlacing(form: HTMLFormElement): void {
       add(sheet, x, y).element.focus();
     });
     await showDocument(root, bytes);
+    show();
   };
   const add = (sheet: HTMLElement, x: number, y: number): Box => {
     const element = document.createElement("button");
     element.type = "button";
     element.className = "place-box own-box";
-    const box: Box = { page: Number(sheet.dataset["sheet"]), x: 0, y: 0, element };
     const move = (toX: number, toY: number): void => {
       const { width, height } = size(sheet);
       // Four decimals, rounded down, as the API takes them: the box stays on the page.
@@ -84,6 +92,7 @@ export function startPlacing(form: HTMLFormElement): void {
       element.style.height = `${(boxHeight / height) * 100}%`;
       show();
     };
+    const box: Box = { page: Number(sheet.dataset["sheet"]), x: 0, y: 0, element, move };
     element.addEventListener("pointerdown", (down) => {
       const area = sheet.getBoundingClientRect();
       const from = { x: box.x, y: box.y };
@@ -97,19 +106,48 @@ export function startPlacing(form: HTMLFormElement): void {
       const step = e.shiftKey ? 0.001 : 0.01;
       const steps: Record<string, [number, number]> = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
       const by = steps[e.key];
-      if (by) move(box.x + by[0], box.y + by[1]);
-      else if (e.key === "Delete" || e.key === "Backspace") {
-        boxes.splice(boxes.indexOf(box), 1);
-        element.remove();
-        show();
-      } else return;
+      if (by) {
+        move(box.x + by[0], box.y + by[1]);
+        announce(text(overlaps(box) ? "place.at.overlaps" : "place.at", percent(box.x), percent(box.y)));
+      } else if (e.key === "Delete" || e.key === "Backspace") remove(box);
+      else return;
       e.preventDefault();
+    });
+    element.addEventListener("focus", () => {
+      chosen = box;
+      show();
     });
     boxes.push(box);
     sheet.append(element);
     move(x, y);
     return box;
   };
+
+  const overlaps = (box: Box): boolean => boxes.some((other) => other !== box && overlap(box, other));
+  /** Removes a box. The focus goes to the one before it, or to the button that adds one. */
+  const remove = (box: Box): void => {
+    const i = boxes.indexOf(box);
+    boxes.splice(i, 1);
+    chosen = undefined;
+    box.element.remove();
+    show();
+    announce(text("place.removed", i + 1, box.page));
+    (boxes[Math.max(i - 1, 0)]?.element ?? addButton).focus();
+  };
+  addButton.addEventListener("click", () => {
+    const number = find<HTMLInputElement>("[data-viewer-page]")?.value ?? "1";
+    const sheet = find(`[data-sheet="${number}"]`) ?? find("[data-sheet]");
+    if (!sheet || boxes.length === maxBoxes) return;
+    const { width, height } = size(sheet);
+    const box = add(sheet, 0.1, 0.05);
+    // Above those that are there.
+    for (let y = box.y; overlaps(box) && y < 1 - boxHeight / height; y += boxHeight / height / 4) box.move(Math.min(0.1, 1 - boxWidth / width), y);
+    box.element.focus();
+    box.element.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
+  removeButton.addEventListener("click", () => {
+    if (chosen) remove(chosen);
+  });
 
   const take = async (chosen: File): Promise<void> => {
     const large = chosen.size > maxBytes;
@@ -145,6 +183,10 @@ export function startPlacing(form: HTMLFormElement): void {
 function size(sheet: HTMLElement): { width: number; height: number } {
   const read = (name: string): number => Number(sheet.style.getPropertyValue(name));
   return { width: read("--page-width"), height: read("--page-height") };
+}
+
+function percent(part: number): number {
+  return Math.round(part * 100);
 }
 
 function clamp(value: number, most: number): number {

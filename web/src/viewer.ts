@@ -28,7 +28,7 @@ const maxPixels = 5_000_000; // of one canvas
 const keptPixels = 16_000_000; // of all that are kept
 const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a sharp one
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
-const readable = 1.2; // CSS pixels a point: text of 10 pt is 12 px high
+const readable = 0.8; // CSS pixels a point: text of 10 pt is 8 px high
 
 export class Viewer {
   /** Called when a place on the page is clicked. */
@@ -220,11 +220,15 @@ export class Viewer {
     if (zoom) this.redraw();
   }
 
-  /** The zoom at which a place of a page can be read: on a phone it gets nearly the whole width. */
+  /**
+   * The zoom at which a place of a page can be read. The page fits the window if it can be read so; otherwise the place gets nearly
+   * the whole width of a phone, and in a wider window text of 10 pt is 10 px high.
+   */
   private readableZoom(sheet: Sheet): number {
     const room = this.pages.clientWidth / boxWidth;
     const fit = this.fitted() / sheet.width;
-    return fit < readable || fit > room ? Math.min(1.5, 0.92 * room) / fit : 1;
+    if (fit >= readable && fit <= room) return 1;
+    return (room < 2 ? Math.min(1.5, 0.92 * room) : 1) / fit;
   }
 
   /**
@@ -312,10 +316,13 @@ export class Viewer {
     sheet.page = await this.pdf.getPage(sheet.number);
     const { width, height } = displayed(sheet.page);
     if (width === sheet.width && height === sheet.height) return;
-    this.keep(() => {
+    const resize = (): void => {
       sheet.resize(width, height);
       this.layout();
-    });
+    };
+    // A page that begins in the window, or below it, moves nothing that is above it.
+    if (offsetTop(sheet.element, this.pages) >= this.pages.scrollTop) resize();
+    else this.keep(resize);
   }
 
   private layout(): void {

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/signet-sign/signet/internal/server/portal"
 )
 
@@ -109,4 +112,53 @@ func TestPositions(t *testing.T) {
 	})(document.querySelector("[data-page='1'] .place-picture canvas"))`); dark < 50 {
 		t.Errorf("%d pixels of the first page's picture are not white", dark)
 	}
+}
+
+// TestPlaceWithoutMouse places boxes on the demo's document with the buttons and the keyboard only:
+// each box is made where it overlaps none, what the keys change is announced, and the focus stays
+// with the boxes, or with the button that adds one. The document scrolls in its window, so that its
+// first page is the current one.
+func TestPlaceWithoutMouse(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const (
+		add    = `document.querySelector("[data-place-add]")`
+		remove = `document.querySelector("[data-place-remove]")`
+	)
+	enter := func(button string) {
+		t.Helper()
+		do(t, ctx, eventually(`!`+button+`.disabled`), script(button+`.focus()`), chromedp.KeyEvent("\r"))
+	}
+	sees := func(expression, want string) {
+		t.Helper()
+		do(t, ctx, eventually(fmt.Sprintf(`String(%s) === %q`, expression, want)))
+	}
+	const focused = `document.activeElement.getAttribute("aria-label") ?? document.activeElement.innerText`
+	const said = `document.getElementById("announce").textContent`
+	do(t, ctx, window(1280, 800, false), s.open("demo-place"), eventually(viewerReady))
+	sees(`document.querySelector("[data-viewer-page]").value`, "1")
+	sees(remove+`.disabled`, "true")
+	for i := range 3 {
+		enter(add)
+		sees(focused, fmt.Sprintf("Box %d on page 1", i+1))
+	}
+	sees(`document.querySelectorAll(".own-box").length`, "3")
+	sees(`document.querySelectorAll(".own-box.overlaps").length`, "0")
+	do(t, ctx, chromedp.KeyEvent(kb.ArrowRight))
+	sees(said, "11% from the left, "+eval[string](
+		t, ctx, `String(Math.round(JSON.parse(document.querySelector("[name=locations]").value)[2].y * 100))`,
+	)+"% from the bottom")
+	for range 4 {
+		do(t, ctx, chromedp.KeyEvent(kb.ArrowDown))
+	}
+	sees(said+`.endsWith("It overlaps another box.")`, "true")
+	do(t, ctx, chromedp.KeyEvent(kb.Delete))
+	sees(said, "Box 3 on page 1 removed")
+	sees(focused, "Box 2 on page 1")
+	enter(remove)
+	sees(focused, "Box 1 on page 1")
+	do(t, ctx, chromedp.KeyEvent(kb.Delete))
+	sees(focused, "Add box")
+	sees(`document.querySelector("[name=locations]").value`, "[]")
+	sees(remove+`.disabled`, "true")
 }

@@ -61,6 +61,48 @@ func TestReadableOnPhone(t *testing.T) {
 	}
 }
 
+// TestPlacesFitWidth shows that going to a place leaves a page as wide as the window where its text
+// can be read so, a landscape page of A4 too, and enlarges a large page no further than that takes.
+func TestPlacesFitWidth(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, c := range []struct {
+		box           string // of each page
+		width, height int64
+		least, most   float64 // pixels a point
+	}{
+		{"/MediaBox[0 0 842 595]", 1920, 1080, 1.1, 1.2},
+		{"/MediaBox[0 0 842 595]", 1280, 800, 0.9, 1},
+		{"/MediaBox[0 0 595 842]", 768, 1024, 1.2, 1.3},
+		{"/MediaBox[0 0 1191 842]", 1280, 800, 0.99, 1.01},
+	} {
+		s.pdf = testPages([]string{c.box, c.box, c.box})
+		do(t, ctx, window(c.width, c.height, false), s.open("document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`),
+			click("[data-next-place]"),
+			eventually(`document.querySelectorAll(".place.done").length === 1`))
+		scale := eval[float64](
+			t, ctx, `document.querySelector(".place-box.current").getBoundingClientRect().width / 220.5`,
+		)
+		if scale < c.least || scale > c.most {
+			t.Errorf("%s at %d px: %.2f pixels a point, want %.2f to %.2f",
+				c.box, c.width, scale, c.least, c.most)
+		}
+	}
+}
+
+// TestOpensAtTheTop shows that a document opens at the top of its first page, whatever the sizes of
+// the pages after it turn out to be.
+func TestOpensAtTheTop(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	s.pdf = testPages([]string{"/MediaBox[0 0 2400 300]", "/MediaBox[0 0 300 2400]", "/MediaBox[0 0 595 842]"})
+	do(t, ctx, window(1280, 800, false), s.open("document"), eventually(viewerReady))
+	if top := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").scrollTop`); top != 0 {
+		t.Errorf("the document opens %.0f px below its top", top)
+	}
+}
+
 // TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the
 // window as it is, that the point between the fingers stays between them, and that the page is
 // drawn again for its new size.
