@@ -144,6 +144,9 @@ func decodeParameter(
 		return nil, nil, fmt.Errorf("%s: %d values of no known type", p.Name, len(values))
 	}
 	claims, err = decodeToken(values[0])
+	if _, ok := claims.(map[string]any); err == nil && !ok {
+		err = fmt.Errorf("%s: the payload is no object", p.Name)
+	}
 	if err == nil {
 		err = visit(media.Schema.Value, claims) // with the checks that the caller leaves out
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/signet-sign/signet/api"
 )
 
@@ -196,5 +198,34 @@ func TestRedocly(t *testing.T) {
 	}
 	if !strings.Contains(string(api.OpenAPI()), "InitiateClaims") {
 		t.Error("the claims are gone")
+	}
+}
+
+// TestTokenIsText checks that the schema of each call's token accepts the token's text, which the
+// clients of some generators (@hey-api/openapi-ts) have to pass as what the schema describes.
+func TestTokenIsText(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			p := op.Parameters.GetByInAndName("header", "Authorization")
+			if p == nil {
+				continue
+			}
+			calls++
+			schema := p.Content.Get("application/jwt").Schema.Value
+			if err := schema.VisitJSON("e30.e30.c2ln"); err != nil {
+				t.Errorf("%s %s: a token is no value of the schema: %v", method, path, err)
+			}
+			if err := schema.VisitJSON(map[string]any{"iat": 1.0}); err == nil {
+				t.Errorf("%s %s: claims that lack most are a value of the schema", method, path)
+			}
+		}
+	}
+	if calls != 4 {
+		t.Errorf("%d calls have a token", calls)
 	}
 }
