@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 
@@ -18,14 +17,14 @@ import (
 type conformCmd struct {
 	caller
 	reportOutput
-	KeysURL       string   `help:"JWKS of the server. Default: /.well-known/keys.json on its host." placeholder:"URL"`
+	KeysURL       httpURL  `help:"JWKS of the server. Default: /.well-known/keys.json on its host." placeholder:"URL" example:"http://127.0.0.1:5156/.well-known/keys.json"`
 	OtherClientID string   `help:"Client id of a party that must not see the first one's requests." placeholder:"ID"`
 	OtherKey      string   `help:"Private key of that party." placeholder:"FILE" type:"existingfile"`
-	Control       string   `help:"Control listener of a sandbox, which signs and lets time pass." placeholder:"URL"`
+	Control       httpURL  `help:"Control listener of a sandbox, which signs and lets time pass." env:"-" placeholder:"URL" example:"http://127.0.0.1:5157"`
 	ControlToken  string   `help:"Token of the control listener." placeholder:"TOKEN"`
 	SignByGet     bool     `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."`
-	RedirectURL   string   `help:"The party's redirect URL, whose query must be kept." placeholder:"URL"`
-	WebhookListen string   `help:"Address behind the party's webhook URL. A GET there has the JWKS." placeholder:"ADDR"`
+	RedirectURL   httpURL  `help:"The party's redirect URL, whose query must be kept." placeholder:"URL" example:"http://localhost:4000/redirect"`
+	WebhookListen address  `help:"Address behind the party's webhook URL. A GET there has the JWKS." placeholder:"ADDR"`
 	Wait          bool     `help:"Wait two minutes for the end of a link, if there is no control listener."`
 	Rule          []string `help:"Judge these rules or sections only, such as 6 or 2.3.5." placeholder:"NUMBER"`
 	Plant         plant    `help:"Plant a mistake before the server; list prints all mistakes." placeholder:"MISTAKE"`
@@ -46,7 +45,7 @@ func (c *conformCmd) Run(env *environment) error {
 		return err
 	}
 	if c.WebhookListen != "" {
-		if config.Webhooks, err = net.Listen("tcp", c.WebhookListen); err != nil {
+		if config.Webhooks, err = c.WebhookListen.listen("--webhook-listen"); err != nil {
 			return err
 		}
 	}
@@ -59,8 +58,9 @@ func (c *conformCmd) Run(env *environment) error {
 
 func (c *conformCmd) config() (conform.Config, error) {
 	config := conform.Config{
-		BaseURL: c.BaseURL, KeysURL: c.KeysURL, Control: c.Control, ControlToken: c.ControlToken,
-		SignByGet: c.SignByGet, RedirectURL: c.RedirectURL, Wait: c.Wait, Rules: c.Rule,
+		BaseURL: string(c.BaseURL), KeysURL: string(c.KeysURL), Control: string(c.Control),
+		ControlToken: c.ControlToken, SignByGet: c.SignByGet, RedirectURL: string(c.RedirectURL),
+		Wait: c.Wait, Rules: c.Rule,
 		Party: conform.Party{ClientID: c.ClientID},
 	}
 	var err error
@@ -117,7 +117,7 @@ func (plant) BeforeApply(k *kong.Kong, ctx *kong.Context, path *kong.Path) error
 // reportOutput says how a report is written.
 type reportOutput struct {
 	output
-	JUnit string `help:"Write the report as JUnit XML, too." name:"junit" placeholder:"FILE"`
+	JUnit newFile `help:"Write the report as JUnit XML, too." name:"junit" placeholder:"FILE"`
 }
 
 // write writes a report as a table or as JSON, and to the file as JUnit XML. The error is an
@@ -131,7 +131,9 @@ func (o *reportOutput) write(env *environment, r *report.Report) error {
 		return err
 	}
 	if o.JUnit != "" {
-		err := disk.Replace(o.JUnit, 0o666, func(f *os.File) error { return r.WriteJUnit(f) })
+		err := disk.Replace(string(o.JUnit), 0o666, func(f *os.File) error {
+			return r.WriteJUnit(f)
+		})
 		if err != nil {
 			return err
 		}

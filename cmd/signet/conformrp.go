@@ -25,17 +25,17 @@ import (
 type conformRPCmd struct {
 	reportOutput
 
-	ClientID    string `help:"Client id of the relying party." default:"shop"`
-	JWKSURL     string `help:"Its JWKS." name:"jwks-url" default:"http://localhost:4000/jwks" placeholder:"URL"`
-	WebhookURL  string `help:"Its webhook URL, if any." default:"http://localhost:4000/webhook" placeholder:"URL"`
-	RedirectURL string `help:"Its redirect URL; empty if no page is there." placeholder:"URL"`
-	Initiate    string `help:"Shell command that has it initiate." placeholder:"COMMAND"`
-	Cancel      string `help:"Shell command that has it cancel $REQUEST_ID." placeholder:"COMMAND"`
-	Handled     string `help:"Shell command that prints how often it has handled $REQUEST_ID." placeholder:"COMMAND"`
-	Rotate      string `help:"Shell command that has it use another key." placeholder:"COMMAND"`
-	Listen      string `help:"Address of the service that it calls." default:"127.0.0.1:5156" placeholder:"ADDR"`
-	Control     string `help:"Address of the control listener." default:"127.0.0.1:5157" placeholder:"ADDR"`
-	Plant       string `help:"Judge a planted party; list prints its mistakes, right makes none." placeholder:"MISTAKE"`
+	ClientID    string  `help:"Client id of the relying party." default:"shop"`
+	JWKSURL     httpURL `help:"Its JWKS." name:"jwks-url" default:"http://localhost:4000/jwks" placeholder:"URL"`
+	WebhookURL  httpURL `help:"Its webhook URL, if any." default:"http://localhost:4000/webhook" placeholder:"URL" example:"http://localhost:4000/webhook"`
+	RedirectURL httpURL `help:"Its redirect URL; empty if no page is there." placeholder:"URL" example:"http://localhost:4000/redirect"`
+	Initiate    string  `help:"Shell command that has it initiate." placeholder:"COMMAND"`
+	Cancel      string  `help:"Shell command that has it cancel $REQUEST_ID." placeholder:"COMMAND"`
+	Handled     string  `help:"Shell command that prints how often it has handled $REQUEST_ID." placeholder:"COMMAND"`
+	Rotate      string  `help:"Shell command that has it use another key." placeholder:"COMMAND"`
+	Listen      string  `help:"Address of the service that it calls." default:"127.0.0.1:5156" placeholder:"ADDR"`
+	Control     string  `help:"Address of the control listener." default:"127.0.0.1:5157" placeholder:"ADDR"`
+	Plant       string  `help:"Judge a planted party; list prints its mistakes, right makes none." placeholder:"MISTAKE"`
 
 	Patience  time.Duration `help:"How long it may take for a download or a result call." default:"10s"`
 	KeysPause time.Duration `help:"Time before the service changes its key." default:"61s"`
@@ -61,8 +61,9 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 		return usageError{errors.New("--initiate and --cancel are needed, or --plant")}
 	}
 	settings := relyingparty.Config{
-		ClientID: c.ClientID, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
-		WebhookURL: c.WebhookURL, Patience: c.Patience, KeysPause: c.KeysPause, Rules: c.Rule,
+		ClientID: c.ClientID, JWKSURL: string(c.JWKSURL), RedirectURL: string(c.RedirectURL),
+		WebhookURL: string(c.WebhookURL), Patience: c.Patience,
+		KeysPause: c.KeysPause, Rules: c.Rule,
 	}
 	if err := settings.CheckRules(); err != nil {
 		return usageError{err}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/server"
@@ -20,7 +19,8 @@ type keysCmd struct {
 }
 
 type keysNewCmd struct {
-	Out string `help:"File of the private key, which must not exist." short:"o" required:"" placeholder:"FILE"`
+	output
+	Out newFile `help:"File of the private key, which must not exist." short:"o" required:"" placeholder:"FILE"`
 }
 
 func (c *keysNewCmd) Run(env *environment) error {
@@ -32,27 +32,24 @@ func (c *keysNewCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(nil, c.Out, whole(text)); err != nil {
+	if err := writeNew(nil, string(c.Out), whole(text)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(env.out, "kid", key.ID)
-	return err
+	made := map[string]string{"kid": key.ID, "file": string(c.Out)}
+	return c.print(env.out, made, "kid "+key.ID)
 }
 
 // publicKeys are the keys whose public halves are published.
 type publicKeys struct {
+	output
 	Keys []string `arg:"" name:"key" help:"Private key: PEM, JWK or JWKS with one." type:"existingfile"`
 }
 
 func (c publicKeys) read() (keys []client.Key, err error) {
 	for _, file := range c.Keys {
-		text, err := os.ReadFile(file)
+		key, err := readKey(file, "")
 		if err != nil {
 			return nil, err
-		}
-		key, err := client.ParseKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		keys = append(keys, key)
 	}
@@ -76,7 +73,7 @@ func (c *keysJWKSCmd) Run(env *environment) error {
 
 type keysServeCmd struct {
 	publicKeys
-	Listen string `help:"Address to listen on." default:"127.0.0.1:4000" placeholder:"ADDR"`
+	Listen address `help:"Address to listen on." env:"-" default:"127.0.0.1:4000" placeholder:"ADDR"`
 }
 
 func (c *keysServeCmd) Run(env *environment) error {
@@ -88,11 +85,14 @@ func (c *keysServeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := c.Listen.listen("--listen")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.out, "JWKS at http://%s/jwks\n", l.Addr())
+	at := "http://" + l.Addr().String() + "/jwks"
+	if err := c.print(env.out, map[string]string{"jwks_url": at}, "JWKS at "+at); err != nil {
+		return err
+	}
 	return serveUntil(env.ctx, l, handler)
 }
 

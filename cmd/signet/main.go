@@ -35,10 +35,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +49,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/obs"
@@ -96,7 +100,7 @@ type configured struct {
 
 type (
 	sandboxCmd struct{ configured }
-	versionCmd struct{}
+	versionCmd struct{ output }
 )
 
 // environment is the environment of the commands.
@@ -143,7 +147,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		if parse := new(kong.ParseError); errors.As(err, &parse) {
 			command = parse.Context
 		}
-		return misused(errs, err, command)
+		return misused(errs, err, command, args)
 	default:
 		err = command.Run(&environment{ctx, args, getenv, printed, errs})
 	}
@@ -159,21 +163,81 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if ctx.Err() != nil { // by Ctrl-C or SIGTERM, whatever the error then is about
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	if errors.As(err, new(usageError)) {
-		return misused(errs, err, command)
+	if errors.As(err, new(usageError)) || errors.As(err, new(config.AddressError)) {
+		return misused(errs, err, command, args)
 	}
-	fmt.Fprintln(errs, "signet:", err)
+	printError(errs, args, err, message(err))
 	return 1
 }
 
 // misused reports arguments that make no sense, and returns the exit status for them.
-func misused(errs io.Writer, err error, command *kong.Context) int {
+func misused(errs io.Writer, err error, command *kong.Context, args []string) int {
 	name := "signet"
 	if command != nil && command.Selected() != nil {
 		name = command.Selected().FullPath()
 	}
-	fmt.Fprintf(errs, "signet: %v; see %s --help\n", err, name)
+	printError(errs, args, err, fmt.Sprintf("%s; see %s --help", message(err), name))
 	return exitUsage
+}
+
+// failure is an error as JSON.
+type failure struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+	Explanation string `json:"explanation,omitempty"` // of a sandbox
+	Diagnostics string `json:"diagnostics,omitempty"` // of a sandbox
+}
+
+// Values of failure.Error beside the codes of services.
+const (
+	failedUsage    = "USAGE"     // the arguments make no sense
+	failedNoAnswer = "NO_ANSWER" // the server does not answer
+	failedCommand  = "FAILED"    // everything else
+)
+
+// printError prints an error, as JSON if the arguments ask for it.
+func printError(errs io.Writer, args []string, err error, text string) {
+	if !slices.Contains(args, "--json") {
+		fmt.Fprintln(errs, "signet:", text)
+		return
+	}
+	f := failure{Error: failedCommand, Description: text}
+	refused, ok := errors.AsType[*client.Error](err)
+	switch {
+	case ok && refused.Code != "":
+		f = failure{refused.Code, refused.Description, refused.Explanation, refused.Diagnostics}
+	case strings.HasSuffix(text, "--help"):
+		f.Error = failedUsage
+	case errors.As(err, new(*url.Error)):
+		f.Error = failedNoAnswer
+	}
+	_ = output{JSON: true}.print(errs, f, "")
+}
+
+// message returns what is printed of an error: without the name of package client, and with what a
+// server that does not answer means.
+func message(err error) string {
+	text := strings.Replace(err.Error(), "client: ", "", 1)
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return text
+	}
+	at := failed.URL
+	if u, err := url.Parse(failed.URL); err == nil {
+		at = u.Scheme + "://" + u.Host
+	}
+	why := failed.Err.Error()
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && strings.HasSuffix(at, "//"+config.SandboxListen):
+		why = "no program listens there; signet sandbox starts a service there"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		why = "no program listens there"
+	case errors.As(err, new(*net.DNSError)):
+		why = "no such host is known"
+	case failed.Timeout():
+		why = "it does not answer in time"
+	}
+	return strings.Replace(text, failed.Error(), at+": "+why, 1)
 }
 
 // printer is the standard output, also of commands that print from several goroutines. It remembers
@@ -209,6 +273,7 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 		kong.TypeMapper(reflect.TypeFor[config.PartyList](), kong.MapperFunc(decodeParties)),
 		kong.TypeMapper(reflect.TypeFor[config.FaultList](), kong.MapperFunc(decodeFaults)),
 		kong.TypeMapper(reflect.TypeFor[config.PersonaList](), kong.MapperFunc(decodePersonas)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.DefaultEnvars("SIGNET"),
 	)...)
 }
@@ -271,13 +336,13 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func (versionCmd) Run(env *environment) error {
+func (c versionCmd) Run(env *environment) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintln(env.out, "signet", version(info))
-	return err
+	text := version(info)
+	return c.print(env.out, map[string]string{"version": text}, "signet "+text)
 }
 
 // version returns the version of a build, and the commit and its date if the build knows them:

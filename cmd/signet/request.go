@@ -29,10 +29,10 @@ type requestCmd struct {
 
 // caller says which service is called, and as whom.
 type caller struct {
-	BaseURL  string `help:"Base of the API."                                                   name:"base-url"  env:"SIGNET_BASE_URL"  default:"http://127.0.0.1:5156/api/v3" placeholder:"URL"`
-	ClientID string `help:"Client id of the relying party."                                    name:"client-id" env:"SIGNET_CLIENT_ID"                                                           required:""`
-	Key      string `help:"Private key: PEM, JWK or JWKS with one."                            name:"key"       env:"SIGNET_KEY"                                              placeholder:"FILE" required:"" type:"existingfile"`
-	KeyID    string `help:"kid of the key in the JWKS. Default: the JWK's, or the thumbprint." name:"key-id"    env:"SIGNET_KEY_ID"`
+	BaseURL  httpURL `help:"Base of the API."                                                   name:"base-url"  env:"SIGNET_BASE_URL"  default:"http://127.0.0.1:5156/api/v3" placeholder:"URL"`
+	ClientID string  `help:"Client id of the relying party."                                    name:"client-id" env:"SIGNET_CLIENT_ID"                                                           required:""`
+	Key      string  `help:"Private key: PEM, JWK or JWKS with one."                            name:"key"       env:"SIGNET_KEY"                                              placeholder:"FILE" required:"" type:"existingfile"`
+	KeyID    string  `help:"kid of the key in the JWKS. Default: the JWK's, or the thumbprint." name:"key-id"    env:"SIGNET_KEY_ID"`
 }
 
 // output is what commands print, as text or as JSON.
@@ -60,7 +60,9 @@ func readKey(file, id string) (client.Key, error) {
 	}
 	key, err := client.ParseKey(text)
 	if err != nil {
-		return client.Key{}, fmt.Errorf("%s: %w", file, err)
+		return client.Key{}, usageError{
+			fmt.Errorf("%s: %w; signet keys new -o FILE makes one", file, err),
+		}
 	}
 	if id != "" {
 		key.ID = id
@@ -74,7 +76,7 @@ func (c caller) client() (*client.Client, error) {
 		return nil, err
 	}
 	return client.New(client.Config{
-		BaseURL: c.BaseURL, ClientID: c.ClientID, Key: key.Signer, KeyID: key.ID,
+		BaseURL: string(c.BaseURL), ClientID: c.ClientID, Key: key.Signer, KeyID: key.ID,
 	})
 }
 
@@ -84,7 +86,7 @@ type initiateCmd struct {
 	File   string  `arg:"" help:"PDF."                                                                                                               type:"existingfile"`
 	Place  []place `       help:"Place of a signature: PAGE,X,Y, with X and Y of the lower left corner as fractions of the page. See signet locate."                     required:"" placeholder:"PAGE,X,Y" sep:"none"`
 	Name   string  `       help:"Name of the document. Default: the file's."`
-	Signer string  `       help:"NRIC or FIN of the only person who may sign. Default: the first who opens it."                                                                                                        env:"SIGNET_SIGNER"`
+	Signer uin     `       help:"NRIC or FIN of the only person who may sign. Default: the first who opens it."                                                                                                        env:"SIGNET_SIGNER"`
 }
 
 // place is a signature's place on the command line.
@@ -101,6 +103,12 @@ func (p *place) UnmarshalText(text []byte) error {
 	y, errY := strconv.ParseFloat(part[2], 64)
 	if err != nil || errX != nil || errY != nil {
 		return fmt.Errorf("place %q: write PAGE,X,Y, such as 1,0.1,0.25", text)
+	}
+	if page < 1 || !(x >= 0 && x < 1 && y >= 0 && y < 1) { // NaN is in no range
+		return fmt.Errorf(
+			"place %q: pages count from 1, and X and Y are fractions of the page, at least 0 and less "+
+				"than 1, such as 1,0.1,0.25", text,
+		)
 	}
 	*p = place{Page: page, X: x, Y: y}
 	return nil
@@ -128,7 +136,7 @@ func (c *initiateCmd) Run(env *environment) error {
 		ask.DocName = filepath.Base(c.File)
 	}
 	if c.Signer != "" {
-		ask.SignerUINHash = client.HashUIN(c.Signer)
+		ask.SignerUINHash = client.HashUIN(string(c.Signer))
 	}
 	made, err := sdk.Initiate(env.ctx, ask, f)
 	if err != nil {
@@ -140,8 +148,8 @@ func (c *initiateCmd) Run(env *environment) error {
 
 // about names a request, and its secret.
 type about struct {
-	ID           string `arg:"" help:"Request id."`
-	ExchangeCode string `       help:"Exchange code from initiate." env:"SIGNET_EXCHANGE_CODE" required:""`
+	ID           requestID `arg:"" help:"Request id."`
+	ExchangeCode string    `       help:"Exchange code from initiate." env:"SIGNET_EXCHANGE_CODE" required:""`
 }
 
 // status is a request's state as far as the calls of the API show it.
@@ -152,8 +160,8 @@ type status struct {
 
 // ask finds out the state from the answer to a result call.
 func ask(ctx context.Context, sdk *client.Client, a about) (status, error) {
-	_, err := sdk.Result(ctx, a.ID, a.ExchangeCode)
-	s := status{RequestID: a.ID}
+	_, err := sdk.Result(ctx, string(a.ID), a.ExchangeCode)
+	s := status{RequestID: string(a.ID)}
 	switch {
 	case err == nil, errors.Is(err, api.ErrSignedAccessExpired):
 		s.Status = "signed"
@@ -195,6 +203,9 @@ type watchCmd struct {
 }
 
 func (c *watchCmd) Run(env *environment) error {
+	if c.Every <= 0 {
+		return usageError{errors.New("--every: it must be more than 0, such as 3s")}
+	}
 	sdk, err := c.client()
 	if err != nil {
 		return err
@@ -230,7 +241,7 @@ func (c *resultCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	r, err := sdk.Result(env.ctx, c.ID, c.ExchangeCode)
+	r, err := sdk.Result(env.ctx, string(c.ID), c.ExchangeCode)
 	if err != nil {
 		return err
 	}
@@ -239,8 +250,9 @@ func (c *resultCmd) Run(env *environment) error {
 
 type downloadCmd struct {
 	caller
+	output
 	about
-	Out string `help:"File to write." short:"o" required:"" placeholder:"FILE"`
+	Out newFile `help:"File to write." short:"o" required:"" placeholder:"FILE"`
 }
 
 func (c *downloadCmd) Run(env *environment) (err error) {
@@ -248,7 +260,7 @@ func (c *downloadCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := sdk.Result(env.ctx, c.ID, c.ExchangeCode)
+	r, err := sdk.Result(env.ctx, string(c.ID), c.ExchangeCode)
 	if err != nil {
 		return err
 	}
@@ -258,25 +270,30 @@ func (c *downloadCmd) Run(env *environment) (err error) {
 	}
 	defer stream.Close()
 	var n int64
-	err = disk.Replace(c.Out, 0o600, func(f *os.File) (err error) {
+	err = disk.Replace(string(c.Out), 0o600, func(f *os.File) (err error) {
 		n, err = io.Copy(f, stream)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.out, "%s: %d bytes\n", c.Out, n)
-	return err
+	return c.print(env.out, struct {
+		File  newFile `json:"file"`
+		Bytes int64   `json:"bytes"`
+	}{c.Out, n}, fmt.Sprintf("%s: %d bytes", c.Out, n))
 }
 
 type cancelCmd struct {
 	caller
 	output
-	ID   string        `arg:"" help:"Request id."`
+	ID   requestID     `arg:"" help:"Request id."`
 	Wait time.Duration `       help:"Wait so long for a sign session to end." placeholder:"TIME"`
 }
 
 func (c *cancelCmd) Run(env *environment) error {
+	if c.Wait < 0 {
+		return usageError{errors.New("--wait: it must not be negative, but for example 3m")}
+	}
 	sdk, err := c.client()
 	if err != nil {
 		return err
@@ -284,12 +301,12 @@ func (c *cancelCmd) Run(env *environment) error {
 	if c.Wait > 0 {
 		ctx, stop := context.WithTimeout(env.ctx, c.Wait)
 		defer stop()
-		err = sdk.CancelWhenIdle(ctx, c.ID)
+		err = sdk.CancelWhenIdle(ctx, string(c.ID))
 	} else {
-		err = sdk.Cancel(env.ctx, c.ID)
+		err = sdk.Cancel(env.ctx, string(c.ID))
 	}
 	if err != nil {
 		return err
 	}
-	return c.print(env.out, status{c.ID, "cancelled"}, "cancelled")
+	return c.print(env.out, status{string(c.ID), "cancelled"}, "cancelled")
 }

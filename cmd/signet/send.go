@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -21,9 +20,9 @@ import (
 // webhookSendCmd sends a webhook to a relying party, in a service's place.
 type webhookSendCmd struct {
 	output
-	URL       string        `arg:"" help:"Webhook URL of the relying party."`
+	URL       httpURL       `arg:"" help:"Webhook URL of the relying party." example:"http://127.0.0.1:4000/webhook"`
 	As        string        `help:"What to send: ${enum}." default:"genuine" enum:"genuine,forged,expired,unsigned"`
-	Listen    string        `help:"Address of the JWKS and the document." default:"127.0.0.1:4002" placeholder:"ADDR"`
+	Listen    address       `help:"Address of the JWKS and the document." env:"-" default:"127.0.0.1:4002" placeholder:"ADDR"`
 	Key       string        `help:"Private key on P-256. Default: a new one." placeholder:"FILE" type:"existingfile"`
 	KeyID     string        `help:"kid of the key. Default: the JWK's, or the thumbprint." placeholder:"KID"`
 	RequestID string        `help:"Request that was signed. Default: a new id." placeholder:"ID"`
@@ -61,7 +60,7 @@ func (c *webhookSendCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := c.Listen.listen("--listen")
 	if err != nil {
 		return err
 	}
@@ -125,7 +124,7 @@ func (c *webhookSendCmd) send(ctx context.Context, key client.Key, link string) 
 	if err != nil {
 		return answer, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, string(c.URL), bytes.NewReader(body))
 	if err != nil {
 		return answer, err
 	}

@@ -23,12 +23,13 @@ type tokenCmd struct {
 
 type tokenMakeCmd struct {
 	caller
+	output
 	Call         string  `arg:"" help:"Call: initiate, cancel or result."            enum:"initiate,cancel,result"`
 	RequestID    string  `       help:"Request to cancel."`
 	ExchangeCode string  `       help:"Exchange code of the request, for result."                                  env:"SIGNET_EXCHANGE_CODE"`
 	Name         string  `       help:"Name of the document, for initiate."                                                                   default:"document.pdf"`
 	Place        []place `       help:"Place of a signature, for initiate."                                                                                          placeholder:"PAGE,X,Y" sep:"none"`
-	Signer       string  `       help:"NRIC or FIN of the only person who may sign."                               env:"SIGNET_SIGNER"`
+	Signer       uin     `       help:"NRIC or FIN of the only person who may sign."                               env:"SIGNET_SIGNER"`
 }
 
 func (c *tokenMakeCmd) Run(env *environment) error {
@@ -45,7 +46,7 @@ func (c *tokenMakeCmd) Run(env *environment) error {
 		err = need("place", len(c.Place) == 0)
 		claims["doc_name"], claims["sign_locations"] = c.Name, locations(c.Place)
 		if c.Signer != "" {
-			claims["signer_uin_hash"] = client.HashUIN(c.Signer)
+			claims["signer_uin_hash"] = client.HashUIN(string(c.Signer))
 		}
 	case "cancel":
 		err = need("request-id", c.RequestID == "")
@@ -65,11 +66,11 @@ func (c *tokenMakeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(env.out, made)
-	return err
+	return c.print(env.out, map[string]string{"token": made}, made)
 }
 
 type tokenExplainCmd struct {
+	output
 	Token string `arg:"" help:"Token, or - for standard input."`
 	JWKS  string `       help:"JWKS that the signature is checked with: a file or a URL." name:"jwks" placeholder:"FILE|URL"`
 }
@@ -88,47 +89,98 @@ func argument(arg string) (string, error) {
 	return string(in), err
 }
 
+// explained is what is said about a token.
+type explained struct {
+	Call     string          `json:"call"`
+	Header   json.RawMessage `json:"header,omitempty"`
+	Claims   json.RawMessage `json:"claims,omitempty"`
+	Right    bool            `json:"right"`
+	Wrong    string          `json:"wrong,omitempty"`
+	Remedy   string          `json:"remedy,omitempty"`
+	Verified bool            `json:"verified"` // the signature, with --jwks
+}
+
 func (c *tokenExplainCmd) Run(env *environment) error {
 	text, err := argument(c.Token)
 	if err != nil {
 		return err
 	}
-	sent := strings.TrimSpace(text)
-	parts := strings.Split(strings.TrimPrefix(sent, "Bearer "), ".")
+	e, err := c.explain(env, strings.TrimSpace(text))
+	if err != nil {
+		return err
+	}
+	if err := c.print(env.out, e, e.text()); err != nil {
+		return err
+	}
+	if !e.Right {
+		return exitStatus(1)
+	}
+	return nil
+}
+
+// text is e for people.
+func (e *explained) text() string {
+	var lines []string
+	if e.Header != nil {
+		lines = append(lines, "header "+httpx.Pretty(string(e.Header)))
+	}
+	if e.Claims != nil {
+		lines = append(lines, "claims "+httpx.Pretty(string(e.Claims)))
+	}
+	if e.Verified {
+		lines = append(lines, "The signature is that of the JWKS's key.")
+	}
+	if e.Right {
+		lines = append(lines, "Nothing is wrong with it, as a token for "+e.Call+".")
+	} else {
+		lines = append(lines, "wrong, as a token for "+e.Call+": "+e.Wrong)
+	}
+	if e.Remedy != "" {
+		lines = append(lines, e.Remedy)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// explain decodes and judges a token.
+func (c *tokenExplainCmd) explain(env *environment, sent string) (*explained, error) {
+	e := new(explained)
 	var claims map[string]any
-	for i, name := range []string{"header", "claims"} {
+	parts := strings.Split(strings.TrimPrefix(sent, "Bearer "), ".")
+	for i, part := range []*json.RawMessage{&e.Header, &e.Claims} {
 		if len(parts) != 3 {
 			break // Judge says so
 		}
 		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
 		if err == nil && json.Valid(raw) {
-			fmt.Fprintf(env.out, "%s %s\n", name, httpx.Pretty(string(raw)))
+			*part = raw
 			_ = json.Unmarshal(raw, &claims) // the claims come last
 		}
 	}
 	call := callOf(claims)
-	wrong := func(err error) error {
-		fmt.Fprintf(env.out, "wrong, as a token for %s: %v\n", call, err)
-		if remedy := token.Advise(sent, call, token.FailedCheck(err), err.Error()); remedy != "" {
-			fmt.Fprintln(env.out, remedy)
-		}
-		return exitStatus(1)
-	}
-	if err := token.Judge(sent, call, time.Now()); err != nil {
-		return wrong(err)
-	}
-	if c.JWKS != "" {
+	e.Call = call.String()
+	err := token.Judge(sent, call, time.Now())
+	if err == nil && c.JWKS != "" {
 		jwks, err := c.readJWKS(env)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := token.JudgeSignature(env.ctx, sent, jwks); err != nil {
-			return wrong(err)
+			return e.wrong(err, sent, call), nil
 		}
-		fmt.Fprintln(env.out, "The signature is that of the JWKS's key.")
+		e.Verified = true
 	}
-	_, err = fmt.Fprintf(env.out, "Nothing is wrong with it, as a token for %s.\n", call)
-	return err
+	if err != nil {
+		return e.wrong(err, sent, call), nil
+	}
+	e.Right = true
+	return e, nil
+}
+
+// wrong notes what is wrong with the token that was sent.
+func (e *explained) wrong(err error, sent string, call token.Call) *explained {
+	e.Wrong = err.Error()
+	e.Remedy = token.Advise(sent, call, token.FailedCheck(err), e.Wrong)
+	return e
 }
 
 // callOf returns the call that a token is for, by the claims that only this call has.
@@ -145,7 +197,13 @@ func callOf(claims map[string]any) token.Call {
 // readJWKS reads the file or URL.
 func (c *tokenExplainCmd) readJWKS(env *environment) ([]byte, error) {
 	if !strings.HasPrefix(c.JWKS, "http://") && !strings.HasPrefix(c.JWKS, "https://") {
-		return os.ReadFile(c.JWKS)
+		text, err := os.ReadFile(c.JWKS)
+		if err != nil {
+			return nil, usageError{fmt.Errorf(
+				"--jwks: %w; it is a file, or a URL such as http://localhost:4000/jwks", err,
+			)}
+		}
+		return text, nil
 	}
 	r, err := http.NewRequestWithContext(env.ctx, http.MethodGet, c.JWKS, http.NoBody)
 	if err != nil {

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 
@@ -22,7 +22,7 @@ type webhookCmd struct {
 
 // signedBy says whose webhooks are genuine.
 type signedBy struct {
-	KeysURL string `help:"JWKS of the service." name:"keys-url" env:"SIGNET_KEYS_URL" default:"http://127.0.0.1:5156/.well-known/keys.json" placeholder:"URL"`
+	KeysURL httpURL `help:"JWKS of the service." name:"keys-url" env:"SIGNET_KEYS_URL" default:"http://127.0.0.1:5156/.well-known/keys.json" placeholder:"URL"`
 }
 
 // client only verifies; its key signs nothing.
@@ -33,13 +33,14 @@ func (s signedBy) client() (*client.Client, error) {
 	}
 	return client.New(client.Config{
 		BaseURL: "http://unused.invalid/", ClientID: "unused", Key: key.Signer, KeyID: key.ID,
-		KeysURL: s.KeysURL,
+		KeysURL: string(s.KeysURL),
 	})
 }
 
 type webhookListenCmd struct {
 	signedBy
-	Listen string `help:"Address to listen on." default:"127.0.0.1:4001" placeholder:"ADDR"`
+	output
+	Listen address `help:"Address to listen on." env:"-" default:"127.0.0.1:4001" placeholder:"ADDR"`
 }
 
 func (c *webhookListenCmd) Run(env *environment) error {
@@ -47,11 +48,15 @@ func (c *webhookListenCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := c.Listen.listen("--listen")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.out, "webhooks at http://%s/webhook\n", l.Addr())
+	at := "http://" + l.Addr().String() + "/webhook"
+	err = c.print(env.out, map[string]string{"webhook_url": at}, "webhooks at "+at)
+	if err != nil {
+		return err
+	}
 	genuine := sdk.WebhookHandler(func(_ context.Context, claims *api.WebhookClaims) error {
 		return printClaims(env.out, claims)
 	})
@@ -77,6 +82,7 @@ func (w *statusWriter) WriteHeader(code int) {
 
 type webhookVerifyCmd struct {
 	signedBy
+	output
 	Token string `arg:"" help:"Token, a webhook's whole body, or - for standard input."`
 }
 
@@ -89,11 +95,17 @@ func (c *webhookVerifyCmd) Run(env *environment) error {
 	if json.Unmarshal([]byte(text), &body) == nil && body.Token != "" {
 		text = body.Token
 	}
+	if text = strings.TrimSpace(text); strings.Count(text, ".") != 2 {
+		return usageError{errors.New(
+			"that is no token, which has three parts with dots between them, nor a webhook's body, " +
+				`{"token": "..."}`,
+		)}
+	}
 	sdk, err := c.client()
 	if err != nil {
 		return err
 	}
-	claims, err := sdk.VerifyWebhookToken(env.ctx, strings.TrimSpace(text))
+	claims, err := sdk.VerifyWebhookToken(env.ctx, text)
 	if err != nil {
 		return err
 	}

@@ -527,6 +527,8 @@ func listen(key, addr string) (net.Listener, error) {
 			"%s: %w: another program has this port, such as MockPass or another sandbox; stop it, or choose another address with --%s",
 			key, err, key,
 		)
+	case errors.As(err, new(*net.DNSError)), errors.As(err, new(*net.AddrError)):
+		return nil, fmt.Errorf("%s %w", key, config.AddressError(addr))
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

@@ -177,18 +177,32 @@ func (c *Config) Addresses() []Address {
 	}, func(a Address) bool { return a.Addr == "" })
 }
 
+// AddressError is the error of a text that is no address to listen on.
+type AddressError string
+
+func (e AddressError) Error() string {
+	return fmt.Sprintf(
+		"%q: it must be an address and a port, such as 127.0.0.1:8080 or :8080", string(e),
+	)
+}
+
+// CheckAddress returns an [AddressError] unless addr is a host, which may be empty, and a port.
+func CheckAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return AddressError(addr)
+	}
+	return nil
+}
+
 // checkAddresses returns an error for an address that cannot be listened on.
 func (c *Config) checkAddresses() error {
 	for i, a := range c.Addresses() {
-		_, port, err := net.SplitHostPort(a.Addr)
-		if err == nil {
-			_, err = net.LookupPort("tcp", port)
-		}
-		if err != nil {
-			return fmt.Errorf(
-				"%s %q: it must be an address and a port, such as 127.0.0.1:8080 or :8080", a.Key,
-				a.Addr,
-			)
+		if err := CheckAddress(a.Addr); err != nil {
+			return fmt.Errorf("%s %w", a.Key, err)
 		}
 		for _, b := range c.Addresses()[:i] {
 			if overlap(a.Addr, b.Addr) {

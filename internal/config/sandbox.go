@@ -82,7 +82,7 @@ func sandboxListen(addr string, getenv func(string) string) string {
 func loopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("control: %w", err)
+		return fmt.Errorf("control %w", AddressError(addr))
 	}
 	if !IsLoopback(host) {
 		return fmt.Errorf(
