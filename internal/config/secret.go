@@ -79,7 +79,8 @@ func expandPath(path string) (string, error) {
 			err = fmt.Errorf("%s: only $%s can stand in a path", path, variable)
 		case folder == "":
 			err = errors.New(
-				"$" + variable + " is not set: systemd sets it for a unit with LoadCredential=",
+				"$" + variable + " is not set: systemd sets it for a unit with LoadCredential=; for a " +
+					"command, set it to the folder with these files",
 			)
 		}
 		return folder

@@ -164,7 +164,7 @@ func (f folder) replace(name string, data []byte, changed time.Time) error {
 func content(data []byte) func(*os.File) error {
 	return func(f *os.File) error {
 		_, err := f.Write(data)
-		return err
+		return errors.Join(err, own(f))
 	}
 }
 

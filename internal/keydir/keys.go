@@ -137,7 +137,14 @@ func (d *Dir) ExistingSecret(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data, err = d.protection.open(file, data); err != nil {
+	size := len(data)
+	data, err = d.protection.open(file, data)
+	if errors.Is(err, ErrNotProtected) && size != SecretSize {
+		return nil, fmt.Errorf(
+			"keys: %s: %d bytes, which are neither a secret nor all of an encrypted one", file, size,
+		)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if len(data) != SecretSize {

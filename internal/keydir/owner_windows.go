@@ -1,0 +1,5 @@
+package keydir
+
+import "os"
+
+func own(*os.File) error { return nil }
