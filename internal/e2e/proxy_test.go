@@ -21,6 +21,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -302,5 +303,83 @@ func TestProxyHeaders(t *testing.T) {
 				t.Errorf("the node gets %s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// TestConsoleProxy reaches a node that ends TLS, and its console, through haproxy with the samples
+// for that.
+func TestConsoleProxy(t *testing.T) {
+	path := tool(t, "haproxy", "haproxy")
+	if path == "" {
+		return
+	}
+	f := newFront(t)
+	f.trust()
+	file := func(name string) string { return filepath.Join(f.dir, name) }
+	const password = "a password of some length"
+	c := configOf(partytest.Start(t))
+	c.Data, c.AllowPrivate, c.ConsolePassword = t.TempDir(), true, password
+	c.Listen, c.Control, c.ControlTLS = freeAddr(t), freeAddr(t), true
+	c.PublicURL = "https://" + f.addr
+	c.TLSCertificate, c.TLSKey = file("signet.crt"), file("signet.key")
+	c.TrustedProxies = config.List{"127.0.0.1"}
+	running(t, c)
+	console := freeAddr(t)
+	nodes := []string{
+		"/etc/haproxy/nodes.pem", file("signet.crt"), "/etc/haproxy/signet.pem", file("signet.pem"),
+		"verifyhost sign.example.com", "verifyhost localhost",
+	}
+	_, control, err := net.SplitHostPort(c.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operators := f.configuration("haproxy-console.cfg", append(
+		nodes, "bind :8443 ", "bind "+console+" ", "node1:8081", c.Control, "node2:8081", freeAddr(t),
+		"node3:8081", freeAddr(t),
+	)...)
+	public := f.configuration("haproxy.cfg", append(
+		nodes, "default-server check port", "# check port", "#default-server ssl", "default-server ssl",
+		"bind :443 ", "bind "+strings.Replace(f.addr, "localhost", "127.0.0.1", 1)+" ",
+		"port 8081", "port "+control,
+		"node1:8080", c.Listen, "node2:8080", freeAddr(t)+" port 1", "node3:8080", freeAddr(t)+" port 1",
+	)...)
+	defer f.run(path, "-db", "-f", public, "-f", operators)()
+	_, port, err := net.SplitHostPort(console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		url, password, want string
+		status              int
+	}{
+		{"https://" + f.addr + "/.well-known/keys.json", "", "keys", http.StatusOK},
+		{"https://localhost:" + port + "/console/", password, "Relying parties", http.StatusOK},
+		{"https://localhost:" + port + "/console/", "", "", http.StatusUnauthorized},
+	} {
+		// Nodes that are not there are in turn until haproxy has noticed it.
+		var status int
+		var body []byte
+		end := time.Now().Add(time.Minute)
+		for ; time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, test.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.password != "" {
+				r.SetBasicAuth("mei", test.password)
+			}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				continue
+			}
+			body, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if status = resp.StatusCode; err == nil && status != http.StatusServiceUnavailable {
+				break
+			}
+		}
+		if status != test.status || !strings.Contains(string(body), test.want) {
+			t.Errorf("%s: %d %.200s", test.url, status, body)
+		}
 	}
 }
