@@ -63,6 +63,7 @@ type subject struct {
 	running   bool                   // it is the service of this process
 	id        string                 // identity of the deployment; "" if it is not known
 	store     *store.Store
+	away      bool // the database exists, as far as is known, and cannot be opened
 	documents documents.Store
 	keys      *keydir.Dir                     // nil until it is opened
 	clock     *clock                          // nil in a sandbox
@@ -142,6 +143,9 @@ func checks() []check {
 		{"certificates", atDoctor, needsIdentity, false, checkCertificates},
 		{"timestamps", atDoctor, needsIdentity, false, checkAuthorities},
 		{
+			"signature", atStart, needsIdentity | needsProvider, false, one(checkAuthority),
+		},
+		{
 			"signature", atDoctor, needsIdentity | needsProvider, false, one(checkSignature),
 		},
 		{"login", atDoctor, needsProvider, false, checkLogin},
@@ -149,6 +153,7 @@ func checks() []check {
 		{"limits", atStart | atDoctor, 0, false, checkLimits},
 		{"tls", atStart | atDoctor, 0, false, checkTLS},
 		{"tls", atDoctor, 0, false, checkACME},
+		{"listen", atStart | atDoctor, 0, false, checkAddresses},
 		{"proxy", atDoctor, needsIdentity | needsProvider, false, checkProxy},
 		{"traces", atDoctor, 0, false, checkCollector},
 		{"relying party", atDoctor, 0, false, checkParties},

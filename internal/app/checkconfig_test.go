@@ -35,6 +35,28 @@ var configurationMistakes = []mistake{
 		Fault, "configuration", "postgres://", "correct the key",
 	},
 	{
+		"authority of the database's certificate away",
+		func(c *clinic) {
+			c.config.Database = "postgres://signet@db.test/signet?sslmode=verify-full&sslrootcert=/nonexistent"
+		},
+		Fault, "configuration", "open /nonexistent", "correct the key",
+	},
+	{
+		"unknown sslmode",
+		func(c *clinic) {
+			c.config.Database = "postgres://signet@db.test/signet?sslmode=verify_full"
+			c.config.DatabasePassword = strong
+		},
+		Fault, "configuration", "sslmode is invalid", "correct the key",
+	},
+	{
+		"pooler's other URL without an sslmode", func(c *clinic) {
+			c.config.Database = "postgres://signet@db.test/signet"
+			c.config.DatabaseListen = c.config.Database + "?sslmode=on"
+		},
+		Fault, "configuration", "sslmode is invalid", "correct the key",
+	},
+	{
 		"CA file away", func(c *clinic) { c.config.OIDCRoots = "/nonexistent" },
 		Fault, "configuration", "oidc_roots: open /nonexistent", "correct the key",
 	},

@@ -79,6 +79,17 @@ func databaseRemedy(err error) string {
 	if remedy := serverRemedies[store.ErrorCode(err)]; remedy != "" {
 		return remedy
 	}
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "set sslrootcert in the URL in database to a file with the authority of the server's " +
+			"certificate, or to system for one that this machine trusts"
+	case errors.As(err, new(x509.HostnameError)):
+		return "name the server in database by a host that its certificate has"
+	case errors.As(err, new(x509.CertificateInvalidError)):
+		return "renew the certificate of the database's server, and set the clock of this machine"
+	case store.IsPlainServer(err):
+		return "set ssl to on, with a certificate, in the configuration of the database's server"
+	}
 	return "start the database; check host, port, user, password and name in database, and what " +
 		"the server's pg_hba.conf allows"
 }
@@ -127,7 +138,12 @@ var serverRemedies = map[string]string{
 	"28000": serverLogin,
 	"3D000": "make the database (CREATE DATABASE ... OWNER ...), or correct its name in database",
 	"53300": "raise max_connections of the server, or use a pooler",
+	"22023": serverParameters,
+	"42704": serverParameters,
 }
+
+const serverParameters = "correct the parameters of the URL in database (after ?): what is none of " +
+	"the connection's is a setting of the server"
 
 const serverLogin = "set user and password in database, or database_password_file, to those of the " +
 	"role, and let the server's pg_hba.conf allow it from this machine"

@@ -3,6 +3,7 @@ package app
 import (
 	"database/sql"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -148,6 +149,8 @@ func TestDiagnosePostgres(t *testing.T) {
 			database + "&idle_session_timeout=60000", Fault, "database server",
 			"idle_session_timeout is 60000 ms", "ALTER ROLE",
 		},
+		{database + "&conect_timeout=3", Fault, "database", `parameter "conect_timeout"`, "correct the parameters"},
+		{database + "&synchronous_commit=maybe", Fault, "database", "synchronous_commit", "correct the parameters"},
 		{
 			"postgres://signet:" + strong + "@192.0.2.1/signet?connect_timeout=1", Warning,
 			"exposure", "at 192.0.2.1 may be in clear text", "sslmode=verify-full",
@@ -164,6 +167,15 @@ func TestDiagnosePostgres(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "CREATE ROLE guest LOGIN"); err != nil {
 		t.Fatal(err)
 	}
+	parties := c.config.Parties
+	c.config.Database = strings.Replace(database, "/test1", "/test9", 1)
+	c.config.Parties = nil // whether the database has some is not known
+	for _, f := range c.diagnose() {
+		if f.Check == "relying party" {
+			t.Errorf("while the database is away: %+v", f)
+		}
+	}
+	c.config.Parties = parties
 	for _, own := range []string{database, cluster.Database(t)} { // with and without tables
 		c.config.Database = own + "&user=guest"
 		c.expect(c.diagnose(), Fault, "database", "permission denied", "CREATE on the schema")
@@ -256,6 +268,60 @@ func TestDiagnosePostgres(t *testing.T) {
 	} {
 		c.now = func() time.Time { return time.Now().Add(test.ahead) }
 		c.expect(c.diagnose(), test.level, "clock", test.text, "chrony")
+	}
+}
+
+// TestDiagnosePostgresTLS plants mistakes that concern the TLS of the database's server.
+func TestDiagnosePostgresTLS(t *testing.T) {
+	cluster := pgtest.Cluster{Durable: true, TLS: new(pgtest.TLS)}
+	t.Cleanup(cluster.Stop)
+	db, err := sql.Open("pgx", cluster.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	role := "CREATE ROLE " + pgtest.PasswordUser + " SUPERUSER LOGIN PASSWORD '" + strong + "'"
+	if _, err := db.ExecContext(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	go func() {
+		for {
+			c, err := plain.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 8)) // whether there is TLS
+			_, _ = c.Write([]byte("N"))
+			_ = c.Close()
+		}
+	}()
+	c := newClinic(t, "")
+	over := func(host, parameters string) {
+		c.config.Database = "postgres://" + pgtest.PasswordUser + ":" + strong + "@" + host +
+			"/test1?sslmode=" + parameters
+	}
+	over("localhost:"+cluster.TLS.Port, "verify-full&sslrootcert="+cluster.TLS.Root)
+	if found := c.diagnose(); len(found) > 0 {
+		t.Errorf("a healthy configuration: %+v", found)
+	}
+	for _, test := range []struct{ host, parameters, text, remedy string }{
+		{
+			"localhost:" + cluster.TLS.Port, "verify-full&sslrootcert=" + cluster.TLS.Other,
+			"authority that this machine does not trust", "set sslrootcert",
+		},
+		{
+			"127.0.0.1:" + cluster.TLS.Port, "verify-full&sslrootcert=" + cluster.TLS.Root,
+			"127.0.0.1", "by a host that its certificate has",
+		},
+		{plain.Addr().String(), "require", "server refused TLS connection", "set ssl to on"},
+	} {
+		over(test.host, test.parameters)
+		c.expect(c.diagnose(), Fault, "database", test.text, test.remedy)
 	}
 }
 

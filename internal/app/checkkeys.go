@@ -71,6 +71,8 @@ func (s *subject) keyFinding(folder, file string, err error) Finding {
 	switch {
 	case errors.Is(err, keydir.ErrPermissions):
 		remedy = "chmod 600 " + filepath.Join(s.config.Data, folder, file)
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "give it to the service's user, who owns the folder (chown), and no other user (chmod 600)"
 	case errors.Is(err, keydir.ErrNotProtected):
 		remedy = "stop all nodes and run signet secret encrypt, or remove keys and keys_password"
 	case errors.Is(err, keydir.ErrProtected), errors.Is(err, keydir.ErrPassword):
@@ -111,6 +113,12 @@ func checkSecrets(ctx context.Context, s *subject) (list []Finding) {
 			f = Finding{Check: f.Check, Level: OK, Text: "a start makes it"}
 		}
 		list = append(list, f)
+	}
+	for _, name := range []string{clientKey, encryptionKey} {
+		_, err := keys.ExistingKeyRing(name, clientKeyDelay, secretOverlap)
+		if !errors.Is(err, fs.ErrNotExist) { // a start makes one that is missing
+			list = append(list, s.keyFinding("keys", name+".key", err))
+		}
 	}
 	_, err = authority.ExistingSecret("signers")
 	return append(

@@ -2,12 +2,17 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -56,9 +61,45 @@ var keyMistakes = []mistake{
 		Fault, "keys/audit.secret", "it is another key", "restore keys/audit.secret",
 	},
 	{
+		"encrypted secret cut", encrypted(replaced("-----BEGIN", "keys", "cookies.secret")),
+		Fault, "keys/cookies.secret", "10 bytes, which are neither", "restore it from a backup",
+	},
+	{
+		"encrypted secret emptied", encrypted(replaced("", "keys", "links.secret")),
+		Fault, "keys/links.secret", "0 bytes, which are neither", "restore it from a backup",
+	},
+	{
+		"key of the login cut", replaced("-----BEGIN PRIV", "keys", "oidc.key"),
+		Fault, "keys/oidc.key", "not one", "restore it from a backup",
+	},
+	{
+		"key of the login for all", allowed(0o644, "keys", "oidc-encryption.key"),
+		Fault, "keys/oidc-encryption.key", "accessible to group or others", "chmod 600",
+	},
+	{
 		"password for plain keys", func(c *clinic) { c.config.KeysPassword = strong },
 		Fault, "keys/webhook.key", "is not encrypted", "run signet secret encrypt",
 	},
+}
+
+// encrypted plants a mistake where the keys are encrypted.
+func encrypted(plant func(*clinic)) func(*clinic) {
+	return func(c *clinic) {
+		c.config.Data, c.config.KeysPassword = filepath.Join(c.TempDir(), "encrypted"), strong
+		c.start(false)
+		plant(c)
+	}
+}
+
+// TestUnreadKey says to whom a file belongs that the service's user cannot read. Tests may run as
+// root, who reads all.
+func TestUnreadKey(t *testing.T) {
+	s := &subject{config: &config.Config{Data: "data"}}
+	err := fmt.Errorf("keys: %w", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission})
+	f := s.keyFinding("keys", "links.secret", err)
+	if f.Level != Fault || !strings.Contains(f.Remedy, "chown") {
+		t.Errorf("%+v", f)
+	}
 }
 
 // later plants a clock that is years ahead, but for five days.

@@ -60,8 +60,12 @@ func (s *subject) checkProvider(
 	}
 	if !fresh {
 		defer dir.Protection().Close()
-		if keys, err = clientKeys(dir.ExistingKeyRing); err != nil {
+		keys, err = clientKeys(dir.ExistingKeyRing)
+		if errors.Is(err, fs.ErrNotExist) {
 			return faulty(err, "start the service, which makes its keys for OpenID Connect", "")
+		}
+		if err != nil {
+			return faulty(err, "the finding on this key says what to do", "")
 		}
 	}
 	c := configured(s.config, keys)
@@ -284,28 +288,24 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 	if u, err := url.Parse(s.config.PublicURL); err == nil { // for which an ACME certificate is
 		local.Transport.(*http.Transport).TLSClientConfig.ServerName = u.Hostname()
 	}
-	ours, err := s.serves(ctx, &local, scheme(s.config.EndsTLS())+dialable(s.listen), public.KeyID)
+	err = s.serves(ctx, &local, scheme(s.config.EndsTLS())+dialable(s.listen), public.KeyID)
 	switch {
-	case !ours && err == nil:
+	case errors.Is(err, errOtherKeys):
+		find("listen", faulty(err, keysRemedy, ""))
+		return list
+	case err != nil && answers(err):
 		find("listen", faulty(
 			fmt.Errorf("another program answers on %s", s.listen),
 			"stop that program, or set listen to another address", "",
 		))
 		return list
-	case !ours:
-		for _, a := range s.config.Addresses() {
-			if err := ownAddress(ctx, a.Addr); err != nil {
-				find(a.Key, faulty(
-					err, "set "+a.Key+" to an address of this machine, or :PORT for all", "",
-				))
-			}
-		}
+	case err != nil:
 		find("listen", ok("no program has %s: the service does not run", s.listen))
 		if s.config.Control == "" {
 			return list
 		}
-		_, err = s.serves(ctx, &local, scheme(s.config.ControlTLS)+dialable(s.config.Control), "")
-		if err == nil {
+		err = s.serves(ctx, &local, scheme(s.config.ControlTLS)+dialable(s.config.Control), "")
+		if answers(err) {
 			find("control", faulty(
 				fmt.Errorf("another program answers on %s", s.config.Control),
 				"stop that program, or set control to another address", "",
@@ -315,22 +315,24 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 	}
 	find("listen", ok("the service runs"))
 
-	ours, err = s.serves(ctx, client, s.config.PublicURL, public.KeyID)
+	err = s.serves(ctx, client, s.config.PublicURL, public.KeyID)
+	remedy := "check DNS, the proxy and its certificate, and let this machine reach it"
 	switch {
-	case err != nil:
-		remedy := "check DNS, the proxy and its certificate, and let this machine reach it"
-		if errors.As(err, new(x509.UnknownAuthorityError)) {
-			remedy = "let the proxy send the certificates of the authorities between, too; if the " +
-				"authority is your own, add it to those of the system (update-ca-certificates), or " +
-				"name a file with it in the environment, SSL_CERT_FILE"
-		}
+	case errors.Is(err, errOtherProgram):
+		err = errors.New("another program, or another deployment, answers there")
+		remedy = "let the proxy lead to listen, and DNS to the proxy"
+	case errors.Is(err, errOtherKeys):
+		remedy = keysRemedy
+	case errors.Is(err, errNoNode):
+		remedy = "let the proxy reach listen, and /readyz on control; with tls_certificate by TLS, and " +
+			"control with control_tls"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		remedy = "let the proxy send the certificates of the authorities between, too; if the " +
+			"authority is your own, add it to those of the system (update-ca-certificates), or " +
+			"name a file with it in the environment, SSL_CERT_FILE"
+	}
+	if err != nil {
 		find("public_url", faulty(shown(err), remedy, ""))
-		return list
-	case !ours:
-		find("public_url", faulty(
-			errors.New("another program, or another deployment, answers there"),
-			"let the proxy lead to listen, and DNS to the proxy", "",
-		))
 		return list
 	}
 	find("public_url", ok("the service answers there"))
@@ -342,6 +344,18 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 	}
 	if f := s.checkEnd(ctx); f.Level != "" {
 		find("public_url", f)
+	}
+	return list
+}
+
+// checkAddresses looks whether this machine has the addresses of the listeners.
+func checkAddresses(ctx context.Context, s *subject) (list []Finding) {
+	for _, a := range s.config.Addresses() {
+		if err := ownAddress(ctx, a.Addr); err != nil {
+			f := faulty(err, "set "+a.Key+" to an address of this machine, or :PORT for all", "")
+			f.Check = a.Key
+			list = append(list, f)
+		}
 	}
 	return list
 }
@@ -404,22 +418,47 @@ func dialable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// serves reports whether the service with this webhook key answers at a base URL.
-func (s *subject) serves(
-	ctx context.Context, client *http.Client, base, keyID string,
-) (bool, error) {
+// The errors of serves for a server that answers, and is not the service.
+var (
+	errOtherProgram = errors.New("another program answers")
+	errOtherKeys    = errors.New(
+		"a service answers that does not have the webhook key of this node's folder of keys",
+	)
+	errNoNode = errors.New("the proxy has no node")
+)
+
+const keysRemedy = "give all nodes of the deployment the same folder of keys, as a backup has it, and " +
+	"restart them; if the service there is of another deployment, set listen, or let the proxy and " +
+	"DNS lead to this one"
+
+// answers reports whether an error of serves is about a server that answers.
+func answers(err error) bool {
+	return err == nil || errors.Is(err, errOtherProgram) || errors.Is(err, errOtherKeys) ||
+		errors.Is(err, errNoNode)
+}
+
+// serves returns nil if the service with this webhook key answers at a base URL.
+func (s *subject) serves(ctx context.Context, client *http.Client, base, keyID string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+api.PathKeys, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer resp.Body.Close()
 	var set jose.JSONWebKeySet
 	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&set)
-	return err == nil && len(set.Key(keyID)) > 0, nil
+	switch status := resp.StatusCode; {
+	case err == nil && len(set.Key(keyID)) > 0:
+		return nil
+	case err == nil && len(set.Keys) > 0:
+		return errOtherKeys
+	case status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout:
+		return fmt.Errorf("%w that it takes for ready: it answers %d", errNoNode, status)
+	}
+	return errOtherProgram
 }
 
 // checkUploads announces an upload that nginx refuses by default.

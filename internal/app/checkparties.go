@@ -43,7 +43,7 @@ func checkParties(ctx context.Context, s *subject) []Finding {
 		})
 	}
 	_ = all.Wait()
-	if len(parties) == 0 {
+	if len(parties) == 0 && !s.away {
 		return []Finding{warning("register one in the console or in parties", "there is none")}
 	}
 	return slices.Concat(found...)

@@ -80,15 +80,22 @@ func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {
 //go:embed test.pdf
 var testDocument []byte
 
+// checkAuthority looks whether a start can open the authority, whose certificates and keys belong
+// together.
+func checkAuthority(_ context.Context, s *subject) Finding {
+	_, err := s.authority()
+	return faulty(
+		shown(err), "restore the folder of the authority from a backup, all of its files", "",
+	)
+}
+
 // checkSignature signs, timestamps and verifies a document at the level of the configuration. The
 // signer's certificate is of an authority that exists for this check only, because the deployment's
 // authority certifies persons.
 func checkSignature(ctx context.Context, s *subject) Finding {
 	begin := time.Now()
-	if _, err := s.authority(); err != nil {
-		return faulty(
-			shown(err), "restore the folder of the authority from a backup, all of its files", "",
-		)
+	if f := checkAuthority(ctx, s); f.Level != OK {
+		return f
 	}
 	level, until, err := s.sign(ctx)
 	due := until.Add(-s.config.RenewBefore)

@@ -25,6 +25,10 @@ var sealMistakes = []mistake{
 		Fault, "signature", "issuing was not issued by the authority beside it", "restore the folder",
 	},
 	{
+		"certificate of the issuing CA cut", replaced("-----BEGIN CERT", "authority", "issuing.crt"),
+		Fault, "signature", "issuing: not a PEM certificate", "restore the folder",
+	},
+	{
 		"no timestamp authority", func(c *clinic) { c.stamps.Close() },
 		Fault, "timestamps", "refuses the connection", "tsa_urls",
 	},

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func TestDiagnose(t *testing.T) {
 			c := healthy.copy(t, "documents") // whose 257 folders take longer than the rest
 			test.plant(c)
 			found := c.diagnose()
+			c.refused()
 			if test.check == "" {
 				if len(found) > 0 {
 					t.Errorf("%+v", found)
@@ -56,6 +58,32 @@ func TestDiagnose(t *testing.T) {
 				found, test.level, strings.Replace(test.check, "ID", id, 1), test.text, test.remedy,
 			)
 		})
+	}
+}
+
+// refused starts the service. If it does not start, signet serve --check has to say so before.
+func (c *clinic) refused() {
+	c.Helper()
+	if c.config.Data == "data" { // a start would make it in the folder of this package
+		return
+	}
+	settings := c.config
+	s := &subject{
+		config: &settings, listen: settings.Listen, now: c.now, after: time.After, free: c.free,
+		inMemory: c.inMemory, openFiles: func() uint64 { return c.files },
+		log: slog.New(slog.DiscardHandler),
+	}
+	found := s.examine(c.Context(), atStart)
+	a, err := Open(c.Context(), c.config, c.now, slog.New(slog.DiscardHandler))
+	switch {
+	case err == nil:
+		_ = a.Close()
+		return
+	case errors.Is(err, syscall.EADDRINUSE): // as of a service that runs beside the check
+		return
+	}
+	if !slices.ContainsFunc(found, func(f Finding) bool { return f.Level == Fault }) {
+		c.Errorf("a start says %v, and a check of it %+v", err, found)
 	}
 }
 
@@ -125,10 +153,20 @@ func TestDiagnoseRunning(t *testing.T) {
 		a.public().ServeHTTP(w, r)
 	})
 	c.expect(c.diagnose(), Fault, "public_url", "413", "client_max_body_size 10m")
+	proxy = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "No server is available to handle this request.", http.StatusServiceUnavailable)
+	})
+	c.expect(c.diagnose(), Fault, "public_url", "it answers 503", "with control_tls")
 	proxy = http.NotFoundHandler()
 	c.expect(c.diagnose(), Fault, "public_url", "another program", "let the proxy lead to listen")
+	other := newClinic(t, "")
+	b := other.start(true)
+	proxy = b.public()
+	c.expect(c.diagnose(), Fault, "public_url", "does not have the webhook key", "the same folder of keys")
 	public.Close()
 	c.expect(c.diagnose(), Fault, "public_url", "refuses the connection", "check DNS, the proxy")
+	c.must(os.Rename(other.data("keys", "webhook.key"), c.data("keys", "webhook.key")))
+	c.expect(c.diagnose(), Fault, "listen", "does not have the webhook key", "the same folder of keys")
 }
 
 // whole is a Transport that reads the body of a request before it sends the request.

@@ -55,6 +55,12 @@ func (s *subject) configuration() []Finding {
 	if err == nil {
 		err = s.config.Check()
 	}
+	if err == nil && s.config.Database != "" {
+		err = store.CheckURL(s.config.DatabasePath())
+	}
+	if listen := s.config.SessionURL(); err == nil && listen != "" {
+		err = store.CheckURL(listen)
+	}
 	if err == nil {
 		var parties []party.Party
 		if parties, _, err = s.config.Registered(); err == nil {
@@ -106,6 +112,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		}
 		return list
 	case err != nil:
+		s.away = true
 		find("database", faulty(err, databaseRemedy(err), ""))
 		if part, err := keyPart(c, "keys", nil); err == nil {
 			m, _ := part.Mark(ctx) // checkKeys reports the error

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,6 +34,11 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 		return nil
 	}
 	pair, err := tls.LoadX509KeyPair(c.TLSCertificate, c.TLSKey)
+	if errors.Is(err, fs.ErrPermission) {
+		return []Finding{faulty(
+			err, "let the service's user read the file (chgrp to its group, chmod 640)", "",
+		)}
+	}
 	if err != nil {
 		return []Finding{faulty(
 			err, "let tls_certificate and tls_key name a certificate and its key, both in PEM: the "+

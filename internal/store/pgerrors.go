@@ -35,6 +35,11 @@ func ErrorCode(err error) string {
 // IsDenied reports whether the database refused a statement because its role lacks a privilege.
 func IsDenied(err error) bool { return ErrorCode(err) == "42501" }
 
+// IsPlainServer reports whether the server has no TLS, and the URL asks for it.
+func IsPlainServer(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "server refused TLS connection")
+}
+
 // IsRefusedByPooler reports whether a pooler has refused a setting with which a connection begins,
 // as PgBouncer refuses those that it does not know.
 func IsRefusedByPooler(err error) bool {

@@ -34,6 +34,13 @@ const (
 	Connections = nodeReaders + nodeWriters + 1
 )
 
+// CheckURL returns what is wrong with a PostgreSQL URL, or with the files of certificates that it
+// names. It makes no connection.
+func CheckURL(database string) error {
+	_, err := postgresConfig(database)
+	return err
+}
+
 // PlainHosts returns the hosts of a PostgreSQL URL, other than this machine, to which a connection
 // may be made without TLS.
 func PlainHosts(database string) (hosts []string) {
