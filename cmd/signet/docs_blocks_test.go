@@ -68,6 +68,7 @@ var typed = []struct{ page, begins, test, reason string }{
 	},
 	{"docs/conformance.md", "node app.js", "", "needs the repository of the demo application"},
 	{"docs/moving-from-mockpass.md", "signet sandbox", "TestDocs", ""},
+	{"docs/operating.md", "export CREDENTIALS_DIRECTORY", "script doctor", ""},
 	{"docs/operating.md", "signet serve", "script guide-first-hour", ""},
 	{"docs/operating.md", "SIGNET_LISTEN", "TestEnvironment", ""},
 	{"docs/operating.md", "signet backup", "script guide-database-lost", ""},
