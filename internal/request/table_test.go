@@ -74,6 +74,34 @@ func TestEveryCell(t *testing.T) {
 			},
 		},
 		{
+			"read the document",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, doc, err := w.Document(ctx, r.RequestID, alice)
+				if err == nil {
+					err = doc.Close()
+				}
+				return err
+			},
+			[8]want{ // cancelled before a signer has opened it
+				no(api.CodeNoAccess), ok(request.StateLocked), ok(request.StateSession),
+				ok(request.StateSealing),
+				ok(request.StateStalled), signed, expired, no(api.CodeNoAccess),
+			},
+		},
+		{
+			"read the document as another person",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, _, err := w.Document(ctx, r.RequestID, bob)
+				return err
+			},
+			[8]want{
+				no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess),
+				no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess),
+			},
+		},
+		{
 			"proceed by another person",
 			func(ctx context.Context, r *api.Initiated) error {
 				_, err := w.Proceed(ctx, r.RequestID, bob, request.SeenUnasked)
@@ -255,5 +283,19 @@ func (w *world) hasWhatItsStateHas(t *testing.T, id string) {
 	}
 	if got, want := r.Session != nil, r.State.InSession() || r.State.Approved(); got != want {
 		t.Errorf("a request that is %s has a session: %t, want %t", r.State, got, want)
+	}
+}
+
+// TestDocumentAfterCancel cancels a request that a signer reads. The document is refused from then
+// on, although it is still stored.
+func TestDocumentAfterCancel(t *testing.T) {
+	w := newWorld(t)
+	r := w.in(t, request.StateLocked)
+	if err := w.Cancel(t.Context(), shop, r.RequestID); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := w.Document(t.Context(), r.RequestID, alice)
+	if got := code(err); got != api.CodeCancelled {
+		t.Errorf("answer %q, want %q", got, api.CodeCancelled)
 	}
 }
