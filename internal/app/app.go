@@ -15,9 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -51,23 +49,6 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 	"github.com/signet-sign/signet/pades"
 )
-
-// Tune sets how the Go runtime collects garbage, unless the environment sets it (GOGC, GOMEMLIMIT).
-//
-// The heap is small, so collecting it less often costs some tens of megabytes and saves a tenth of
-// the CPU under load. Beyond the soft limit, which only hostile documents reach, garbage is
-// collected as often as necessary.
-func Tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softLimit)
-	}
-}
-
-// softLimit is a heap size in bytes that a busy service does not reach.
-const softLimit = 384 << 20
 
 // App is a program that is ready to run: its parts are open, and its addresses are bound.
 type App struct {

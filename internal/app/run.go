@@ -95,6 +95,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.followAuthority(rest) })
 	g.Go(func() error { return a.forget(rest) })
+	g.Go(func() error { return a.returnMemory(rest) })
 	g.Go(func() error { return a.sweeper().Run(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
 	g.Go(func() error { return a.documents.Run(rest) })
