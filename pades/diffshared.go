@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -292,7 +293,17 @@ func (c *differ) names(
 		}
 		joined, apart = append(joined, data...), append(append(apart, data...), '\n')
 	}
-	for _, data := range [][]byte{apart, joined} {
+	contents := [][]byte{joined}
+	if len(streams) > 1 {
+		contents = append(contents, apart)
+	}
+	for _, data := range contents {
+		if !mentions(data, undefined) {
+			continue
+		}
+		if err := c.old.Charge(contentWork * int64(len(data))); err != nil {
+			return false, err
+		}
 		used := false
 		err := pdf.Content(data, func(_ string, operands []pdf.Object) bool {
 			for _, o := range operands {
@@ -307,4 +318,21 @@ func (c *differ) names(
 		}
 	}
 	return true, nil
+}
+
+// contentWork is what parsing a byte of a content costs in units of the work budget, which are
+// bytes that are inflated.
+const contentWork = 16
+
+// mentions reports whether a content may have one of some names, perhaps in another spelling.
+func mentions(content []byte, names map[string]bool) bool {
+	if bytes.IndexByte(content, '#') >= 0 {
+		return true
+	}
+	for name, wanted := range names {
+		if wanted && bytes.Contains(content, []byte("/"+name)) {
+			return true
+		}
+	}
+	return false
 }

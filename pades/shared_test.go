@@ -1,10 +1,12 @@
 package pades
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/signet-sign/signet/pades/pdf"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -214,5 +216,24 @@ func TestSharedResources(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestContentsAreWork looks for names in a content. To parse one that may have them takes from the
+// budget of work much more than to inflate it.
+func TestContentsAreWork(t *testing.T) {
+	for text, want := range map[string]pdf.Reason{"(/FRM Do) Tj ": pdf.TooMuchWork, "(/Logo Do) Tj ": ""} {
+		doc := pdftest.New(pdftest.Object(
+			pdftest.ContentNum(1), pdftest.Stream("", strings.Repeat(text, 10_000)),
+		))
+		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{Work: 1 << 20})
+		must(t, err)
+		content, err := d.Load(pdf.Ref{Num: pdftest.ContentNum(1)})
+		must(t, err)
+		c := &differ{old: d}
+		_, err = c.names(map[string][]string{"FRM": {"XObject"}}, pdf.Object{}, content)
+		if got := pdf.ReasonOf(err); got != want {
+			t.Errorf("%s: %q, want %q: %v", text, got, want, err)
+		}
 	}
 }
