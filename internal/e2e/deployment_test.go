@@ -143,19 +143,24 @@ func TestDeployment(t *testing.T) {
 func TestDeploymentOfGolden(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		check := func(c *goldenCopy, data string) error {
+			settings := config.Config{Data: data, Database: c.database}
+			c.configure(&settings)
 			_, err := app.CheckRestored(
-				t.Context(), config.Config{Data: data, Database: c.database},
-				slog.New(slog.DiscardHandler), func(string, string) {},
+				t.Context(), settings, slog.New(slog.DiscardHandler), func(string, string) {},
 			)
 			return err
 		}
 		c := open(t)
-		_, err := os.Stat(filepath.Join(c.data, "keys", deployment.File))
+		_, err := os.Stat(filepath.Join(c.data, "documents", deployment.File))
 		hasIdentity := err == nil
 		if err := errors.Join(c.db.Close(), check(c, c.data), check(c, c.data)); err != nil {
 			t.Errorf("its own folders: %v", err)
 		}
-		for _, name := range []string{"documents", "keys", "authority"} {
+		folders := []string{"documents", "keys", "authority"}
+		if c.KeysPassword != "" { // the others are in the database
+			folders = folders[:1]
+		}
+		for _, name := range folders {
 			if _, err := os.Stat(filepath.Join(c.data, name, deployment.File)); err != nil {
 				t.Error(err)
 			}

@@ -553,8 +553,9 @@ export class Viewer {
     return Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001;
   }
 
-  /** Draws the pages beside those in view once nothing else is to be done. */
+  /** Draws the pages beside those in view once nothing else is to be done. Then the viewer has the mark data-viewer-idle. */
   private lookAhead(): void {
+    delete this.root.dataset["viewerIdle"];
     if (savesData()) return; // a page that is never in view may have to be fetched
     clearTimeout(this.idle);
     this.idle = window.setTimeout(() => void this.drawAhead(), 100);
@@ -571,13 +572,17 @@ export class Viewer {
     const beside = [Math.max(...numbers) + 1, Math.min(...numbers) - 1].map((n) => this.sheets[n - 1]);
     const taken = [...seen, ...beside].reduce((sum, s) => sum + (s?.pixels ?? 0), 0);
     const sheet = beside.find((s) => s && !s.drawing && !this.sharp(s) && !s.element.classList.contains("failed"));
-    if (!sheet || taken - sheet.pixels + this.wanted(sheet) > keptPixels) return;
+    if (!sheet || taken - sheet.pixels + this.wanted(sheet) > keptPixels) {
+      this.root.dataset["viewerIdle"] = "";
+      return;
+    }
     this.ahead = sheet;
     sheet.drawing = this.paint(sheet, maxPixels).catch(() => undefined); // if it comes into view it is tried again
     await sheet.drawing;
     sheet.drawing = this.ahead = null;
     this.forget();
     if (this.sharp(sheet)) this.lookAhead();
+    else this.root.dataset["viewerIdle"] = "";
   }
 
   /** The pixels of a page at the present scale. */

@@ -1,6 +1,8 @@
 (async () => {
 	// The observers of a viewer learn of a new size of the window in the frame after it.
-	const drawing = () => [...document.querySelectorAll("[data-viewer]")].some(v => v.checkVisibility() && v.dataset.viewerReady === undefined);
+	// What is drawn ahead tells which places on it cover text.
+	const drawing = () => [...document.querySelectorAll("[data-viewer]")].some(v => v.checkVisibility() &&
+		(v.dataset.viewerReady === undefined || v.dataset.viewerIdle === undefined && v.querySelector(".sheet.drawn")));
 	if (document.querySelector("[data-viewer]"))
 		do await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))); while (drawing());
 	scrollTo(0, 0);
