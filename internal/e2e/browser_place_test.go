@@ -19,7 +19,11 @@ func TestPlaceByHand(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 1280, 900)
 	b.open(s.url + "/demo/place")
-	b.until("drawing the sample", `document.querySelector(".sheet.drawn") !== null`)
+	// Nothing moves or is drawn again from then on.
+	b.until(
+		"drawing the sample",
+		`document.querySelector("[data-viewer-ready][data-viewer-idle] .sheet.drawn") !== null`,
+	)
 	places := func() (list []api.Location) {
 		t.Helper()
 		text := b.read(`document.querySelector("[name=locations]").value`)

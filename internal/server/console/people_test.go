@@ -74,7 +74,7 @@ func TestForgetPerson(t *testing.T) {
 	} {
 		forget("reason", reason, http.StatusUnprocessableEntity, "Give a reason")
 	}
-	forget("reason", "Tan Xiao Hui asks", http.StatusUnprocessableEntity, "has a name")
+	forget("reason", "Tan Xiao Hui asks", http.StatusUnprocessableEntity, "contains a name")
 	find("Forget this person", `action="/console/people/forget"`)
 	if a := w.post(t, "/console/people/forget", form); a.status != http.StatusSeeOther ||
 		!strings.HasSuffix(a.header.Get("Location"), "/console/people?done=forget") {
@@ -126,7 +126,7 @@ func TestLiftWait(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	w.post(t, "/console/people", who).has(t, http.StatusOK, "revoked since")
-	w.post(t, "/console/people/lift", form).has(t, http.StatusNotFound, "does not wait any more")
+	w.post(t, "/console/people/lift", form).has(t, http.StatusNotFound, "no longer waiting")
 
 	// The API shows the same, and refuses in the same way.
 	call := func(path, body string, status int, texts ...string) answer {

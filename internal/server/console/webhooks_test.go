@@ -165,7 +165,7 @@ func TestWebhooks(t *testing.T) {
 	w.get(t, "/console/webhooks").has(
 		t, 200, first, second, "the receiver answered 503", "Send all 2 again",
 	)
-	w.get(t, "/console/webhooks?party=other").has(t, 200, "No webhook failed that matches")
+	w.get(t, "/console/webhooks?party=other").has(t, 200, "No failed webhook matches")
 	w.post(t, "/console/webhooks/resend", url.Values{"party": {"other"}})
 	if _, all, err := w.store.Failed(t.Context(), failed); err != nil || all != 2 {
 		t.Fatalf("%d webhooks failed, %v, want 2: none is of the party", all, err)
