@@ -38,8 +38,8 @@ func certification(t *testing.T, doc []byte) (named, certifying int) {
 	return ref.Num, certifying
 }
 
-// TestCertify certifies documents with one and three places. A further signer, both archive time
-// stamps and a renewal leave the certification as it is, for Signet and for pdfsig.
+// TestCertify certifies documents with one and three places. A further signer, both archive
+// timestamps and a renewal leave the certification as it is, for Signet and for pdfsig.
 func TestCertify(t *testing.T) {
 	program(t, "pdfsig", "poppler-utils")
 	for name, doc := range map[string][]byte{

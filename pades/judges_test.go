@@ -55,8 +55,8 @@ func judgeAll(t *testing.T, w *world, files []exhibit) {
 	t.Run("pdfcpu", func(t *testing.T) { judgePDFCPU(t, w, sample(15)) })
 }
 
-// judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their time
-// stamps over the signatures; and a document timestamp to be one over its ranges.
+// judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their
+// timestamps over the signatures; and a document timestamp to be one over its ranges.
 func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 	program(t, "openssl", "openssl")
 	dir := t.TempDir()
@@ -145,7 +145,8 @@ func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 		}
 		if signatures != 1 || stamps != wantStamps || fields < f.fields+wantStamps {
 			t.Errorf(
-				"%s: PKI.js finds %d signatures and %d timestamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
+				"%s: PKI.js finds %d signatures and %d timestamps valid, want 1 and %d; "+
+					"pdf.js %d fields, want at least %d",
 				filepath.Base(f.path),
 				signatures,
 				stamps,
@@ -171,9 +172,9 @@ func tampered(t *testing.T, f exhibit) string {
 	return path
 }
 
-// judgePDFCPU expects pdfcpu to find no fault with any of the new fields: authentic, with a time
-// stamp that it reads and a chain to the root. It does not judge revocation without a network, nor
-// knows /VRI, and so calls no signature valid.
+// judgePDFCPU expects pdfcpu to find no fault with any of the new fields: authentic, with a
+// timestamp that it reads and a chain to the root. It does not judge revocation without a network,
+// nor knows /VRI, and so calls no signature valid.
 func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	model.ConfigPath = "disable"
 	model.TrustedCertDir = t.TempDir()

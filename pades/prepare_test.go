@@ -124,7 +124,9 @@ func TestInspect(t *testing.T) {
 // What the second update would trip over is said before anyone approves.
 func TestInspectRehearsesTheExtension(t *testing.T) {
 	for name, doc := range map[string][]byte{
-		"page 1, where the document timestamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),
+		"page 1, where the document timestamp goes": pdftest.New(
+			pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)"),
+		),
 		"security store": pdftest.New(pdftest.Pages(2), pdftest.Catalog("/DSS << /Certs [] /Certs [null] >>")),
 	} {
 		if _, err := inspect(t, doc, Location{2, 0.1, 0.1}); pdf.ReasonOf(err) == "" {

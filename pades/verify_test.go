@@ -27,7 +27,11 @@ func TestVerifyTrust(t *testing.T) {
 		want string
 	}{
 		{"another authority", VerifyOptions{Roots: other.ca.Roots(), TSARoots: w.ca.Roots()}, "not trusted"},
-		{"another time-stamping authority", VerifyOptions{Roots: w.ca.Roots(), TSARoots: other.ca.Roots()}, "timestamp"},
+		{
+			"another time-stamping authority",
+			VerifyOptions{Roots: w.ca.Roots(), TSARoots: other.ca.Roots()},
+			"timestamp",
+		},
 		{"no root", VerifyOptions{}, "timestamp"},
 	} {
 		tc.o.Now = time.Now()

@@ -206,4 +206,13 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s: status %d, %v: %s%s", test.args, status, err, out, errs)
 		}
 	}
+	// The other ways to set the flag.
+	t.Setenv("SIGNET_JSON", "true")
+	for _, args := range []string{"keys new -o other.pem", "keys new --json=true -o other.pem"} {
+		_, _, errs := runCommand(t, strings.Fields(args)...)
+		if !json.Valid([]byte(errs)) {
+			t.Errorf("%s: %s", args, errs)
+		}
+		t.Setenv("SIGNET_JSON", "false")
+	}
 }

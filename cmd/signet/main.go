@@ -35,13 +35,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"reflect"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -49,7 +46,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/obs"
@@ -112,20 +108,6 @@ type environment struct {
 	errs   io.Writer
 }
 
-// exitStatus is the error of a command that has already printed its message.
-type exitStatus int
-
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
-
-// exitUsage is the exit status for arguments that make no sense (EX_USAGE of sysexits.h). It is
-// none of those with which a command reports what it found.
-const exitUsage = 64
-
-// usageError is the error of a command for an argument that the parser could not judge.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // run runs the program with its arguments and returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
@@ -147,7 +129,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		if parse := new(kong.ParseError); errors.As(err, &parse) {
 			command = parse.Context
 		}
-		return misused(errs, err, command, args)
+		return fail(errs, usageError{err}, command, args)
 	default:
 		err = command.Run(&environment{ctx, args, getenv, printed, errs})
 	}
@@ -163,81 +145,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if ctx.Err() != nil { // by Ctrl-C or SIGTERM, whatever the error then is about
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	if errors.As(err, new(usageError)) || errors.As(err, new(config.AddressError)) {
-		return misused(errs, err, command, args)
-	}
-	printError(errs, args, err, message(err))
-	return 1
-}
-
-// misused reports arguments that make no sense, and returns the exit status for them.
-func misused(errs io.Writer, err error, command *kong.Context, args []string) int {
-	name := "signet"
-	if command != nil && command.Selected() != nil {
-		name = command.Selected().FullPath()
-	}
-	printError(errs, args, err, fmt.Sprintf("%s; see %s --help", message(err), name))
-	return exitUsage
-}
-
-// failure is an error as JSON.
-type failure struct {
-	Error       string `json:"error"`
-	Description string `json:"error_description"`
-	Explanation string `json:"explanation,omitempty"` // of a sandbox
-	Diagnostics string `json:"diagnostics,omitempty"` // of a sandbox
-}
-
-// Values of failure.Error beside the codes of services.
-const (
-	failedUsage    = "USAGE"     // the arguments make no sense
-	failedNoAnswer = "NO_ANSWER" // the server does not answer
-	failedCommand  = "FAILED"    // everything else
-)
-
-// printError prints an error, as JSON if the arguments ask for it.
-func printError(errs io.Writer, args []string, err error, text string) {
-	if !slices.Contains(args, "--json") {
-		fmt.Fprintln(errs, "signet:", text)
-		return
-	}
-	f := failure{Error: failedCommand, Description: text}
-	refused, ok := errors.AsType[*client.Error](err)
-	switch {
-	case ok && refused.Code != "":
-		f = failure{refused.Code, refused.Description, refused.Explanation, refused.Diagnostics}
-	case strings.HasSuffix(text, "--help"):
-		f.Error = failedUsage
-	case errors.As(err, new(*url.Error)):
-		f.Error = failedNoAnswer
-	}
-	_ = output{JSON: true}.print(errs, f, "")
-}
-
-// message returns what is printed of an error: without the name of package client, and with what a
-// server that does not answer means.
-func message(err error) string {
-	text := strings.Replace(err.Error(), "client: ", "", 1)
-	failed, ok := errors.AsType[*url.Error](err)
-	if !ok {
-		return text
-	}
-	at := failed.URL
-	if u, err := url.Parse(failed.URL); err == nil {
-		at = u.Scheme + "://" + u.Host
-	}
-	why := failed.Err.Error()
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED) && strings.HasSuffix(at, "//"+config.SandboxListen):
-		why = "no program listens there; signet sandbox starts a service there"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		why = "no program listens there"
-	case errors.As(err, new(*net.DNSError)):
-		why = "no such host is known"
-	case failed.Timeout():
-		why = "it does not answer in time"
-	}
-	return strings.Replace(text, failed.Error(), at+": "+why, 1)
+	return fail(errs, err, command, args)
 }
 
 // printer is the standard output, also of commands that print from several goroutines. It remembers

@@ -158,8 +158,10 @@ func (c *tokenExplainCmd) explain(env *environment, sent string) (*explained, er
 	}
 	call := callOf(claims)
 	e.Call = call.String()
-	err := token.Judge(sent, call, time.Now())
-	if err == nil && c.JWKS != "" {
+	if err := token.Judge(sent, call, time.Now()); err != nil {
+		return e.wrong(err, sent, call), nil
+	}
+	if c.JWKS != "" {
 		jwks, err := c.readJWKS(env)
 		if err != nil {
 			return nil, err
@@ -168,9 +170,6 @@ func (c *tokenExplainCmd) explain(env *environment, sent string) (*explained, er
 			return e.wrong(err, sent, call), nil
 		}
 		e.Verified = true
-	}
-	if err != nil {
-		return e.wrong(err, sent, call), nil
 	}
 	e.Right = true
 	return e, nil

@@ -149,14 +149,5 @@ func apart(ahead time.Duration) string {
 // run measures until ctx ends. A measurement that fails keeps the one before: the database is away,
 // which others report.
 func (c *clock) run(ctx context.Context) error {
-	tick := time.NewTicker(clockEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			_ = c.measure(ctx)
-		}
-	}
+	return every(ctx, clockEvery, func(ctx context.Context) { _ = c.measure(ctx) })
 }

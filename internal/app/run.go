@@ -94,8 +94,8 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return a.clock.run(rest) })
 	}
 	g.Go(func() error { return a.followAuthority(rest) })
-	g.Go(func() error { return a.forget(rest) })
-	g.Go(func() error { return a.returnMemory(rest) })
+	g.Go(func() error { return every(rest, 10*time.Minute, a.forget) })
+	g.Go(func() error { return every(rest, 5*time.Second, a.returnMemory) })
 	g.Go(func() error { return a.sweeper().Run(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
 	g.Go(func() error { return a.documents.Run(rest) })
@@ -108,17 +108,22 @@ func (a *App) Run(ctx context.Context) error {
 const defaultStopTimeout = 60 * time.Second
 
 // forget removes the records of tokens that have expired.
-func (a *App) forget(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
+func (a *App) forget(ctx context.Context) {
+	if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
+		a.log.Warn("forgetting used tokens", "err", err)
+	}
+}
+
+// every calls do again and again until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
-				a.log.Warn("forgetting used tokens", "err", err)
-			}
+			do(ctx)
 		}
 	}
 }

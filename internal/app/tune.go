@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
-	"time"
 )
 
 // Tune sets how the Go runtime collects garbage, unless the environment sets it (GOGC, GOMEMLIMIT).
@@ -31,19 +30,10 @@ const unusedMemory = 64 << 20
 // returnMemory gives memory that hostile documents have left behind back to the system, once no
 // document is parsed. The runtime would keep most of it for minutes: it collects an idle heap every
 // two minutes only.
-func (a *App) returnMemory(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			running, waiting := a.sign.Parsing()
-			if running+waiting == 0 && unused() >= unusedMemory {
-				debug.FreeOSMemory()
-			}
-		}
+func (a *App) returnMemory(context.Context) {
+	running, waiting := a.sign.Parsing()
+	if running+waiting == 0 && unused() >= unusedMemory {
+		debug.FreeOSMemory()
 	}
 }
 

@@ -150,7 +150,7 @@ func (s *Service) confirmed(
 		if err != nil {
 			return nil, nil, err
 		}
-		if detail.UserVerified != "" {
+		if detail.UserVerified != "" { // without an assertion there is no counter
 			if err := approver.count(assertion); err != nil {
 				return nil, nil, err
 			}

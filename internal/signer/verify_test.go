@@ -99,16 +99,20 @@ func TestAssertions(t *testing.T) {
 		refuses(name, phone, get(own, message, edit))
 	}
 	for name, edit := range map[string]func(*signertest.Ceremony){
-		"the counter of the last one":      func(c *signertest.Ceremony) { c.Counter = 5 },
-		"a counter that goes back":         func(c *signertest.Ceremony) { c.Counter = 4 },
-		"a device that counts no more":     func(c *signertest.Ceremony) { c.Counter = 0 },
-		"a device that can be backed up":   func(c *signertest.Ceremony) { c.Flags |= signertest.Eligible },
-		"another credential's name":        func(c *signertest.Ceremony) { c.ID = others.ID },
-		"no credential's name":             func(c *signertest.Ceremony) { c.ID = []byte{} },
-		"another credential's key":         func(c *signertest.Ceremony) { c.Key = others.Key },
-		"the handle of another":            func(c *signertest.Ceremony) { c.Handle = bobs.Credential.Handle },
-		"no signature":                     func(c *signertest.Ceremony) { c.Response = func(r map[string]any) { r["signature"] = "" } },
-		"authenticator data cut off":       func(c *signertest.Ceremony) { c.Response = func(r map[string]any) { r["authenticatorData"] = "AAAA" } },
+		"the counter of the last one":    func(c *signertest.Ceremony) { c.Counter = 5 },
+		"a counter that goes back":       func(c *signertest.Ceremony) { c.Counter = 4 },
+		"a device that counts no more":   func(c *signertest.Ceremony) { c.Counter = 0 },
+		"a device that can be backed up": func(c *signertest.Ceremony) { c.Flags |= signertest.Eligible },
+		"another credential's name":      func(c *signertest.Ceremony) { c.ID = others.ID },
+		"no credential's name":           func(c *signertest.Ceremony) { c.ID = []byte{} },
+		"another credential's key":       func(c *signertest.Ceremony) { c.Key = others.Key },
+		"the handle of another":          func(c *signertest.Ceremony) { c.Handle = bobs.Credential.Handle },
+		"no signature": func(c *signertest.Ceremony) {
+			c.Response = func(r map[string]any) { r["signature"] = "" }
+		},
+		"authenticator data cut off": func(c *signertest.Ceremony) {
+			c.Response = func(r map[string]any) { r["authenticatorData"] = "AAAA" }
+		},
 		"a flag of extensions without any": func(c *signertest.Ceremony) { c.Flags |= 1 << 7 },
 	} {
 		refuses(name, phone, get(own, message, edit))

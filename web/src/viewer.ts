@@ -567,7 +567,7 @@ export class Viewer {
    */
   private async drawAhead(): Promise<void> {
     const seen = [...this.near];
-    if (this.ahead || this.resizing || seen.length === 0 || !seen.every((s) => this.sharp(s) || s.element.classList.contains("failed"))) return;
+    if (this.ahead || this.resizing || !seen.every((s) => this.sharp(s) || s.element.classList.contains("failed"))) return;
     const numbers = seen.map((s) => s.number);
     const beside = [Math.max(...numbers) + 1, Math.min(...numbers) - 1].map((n) => this.sheets[n - 1]);
     const taken = [...seen, ...beside].reduce((sum, s) => sum + (s?.pixels ?? 0), 0);

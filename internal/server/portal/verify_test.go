@@ -90,7 +90,10 @@ func TestVerify(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"intact":     {signed, 200, []string{"The document is as it was signed", "What was signed is unchanged", "as a timestamp proves", "TOTAL-PASSED"}},
+		"intact": {signed, 200, []string{
+			"The document is as it was signed", "What was signed is unchanged", "as a timestamp proves",
+			"TOTAL-PASSED",
+		}},
 		"changed":    {changed, 200, []string{"Do not rely on this document", "The content was changed after it was signed", "HASH_FAILURE"}},
 		"forbidden":  {read("refuse/free_in_p1.pdf"), 200, []string{"Do not rely on this document", "does not allow"}},
 		"stranger":   {read("intact/e_cosign_foreign_lta.pdf"), 200, []string{"It is not certain who signed", "the name may be made up"}},

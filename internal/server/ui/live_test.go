@@ -60,12 +60,20 @@ func TestSealingPhases(t *testing.T) {
 		e => e.innerText.trim() + " " + e.className +
 			(e.querySelector(".spinner")?.checkVisibility() ? " turns" : "")).join(", ")`
 	const approved = "Approved on your phone 2:03 PM done, "
+	const (
+		stamping = approved +
+			"Timestamp now turns, Proof that it stays valid todo, Check of the finished document todo"
+		proving = approved +
+			"Timestamp done, Proof that it stays valid now turns, Check of the finished document todo"
+		checking = approved +
+			"Timestamp done, Proof that it stays valid done, Check of the finished document now turns"
+	)
 	for _, step := range []struct{ phase, want string }{
 		{"", approved + "Sealing the document now turns"},
-		{"stamp", approved + "Timestamp now turns, Proof that it stays valid todo, Check of the finished document todo"},
-		{"prove", approved + "Timestamp done, Proof that it stays valid now turns, Check of the finished document todo"},
-		{"", approved + "Timestamp done, Proof that it stays valid now turns, Check of the finished document todo"},
-		{"check", approved + "Timestamp done, Proof that it stays valid done, Check of the finished document now turns"},
+		{"stamp", stamping},
+		{"prove", proving},
+		{"", proving},
+		{"check", checking},
 	} {
 		s.set(map[string]any{"phase": step.phase})
 		do(t, ctx, eventually(fmt.Sprintf(`%s === %q`, steps, step.want)))
@@ -74,8 +82,7 @@ func TestSealingPhases(t *testing.T) {
 		t.Error("the page reloaded")
 	}
 	do(t, ctx, s.open("sealing-phase"))
-	if got := eval[string](t, ctx, steps); got !=
-		approved+"Timestamp done, Proof that it stays valid now turns, Check of the finished document todo" {
+	if got := eval[string](t, ctx, steps); got != proving {
 		t.Errorf("a page that is opened during a step shows %q", got)
 	}
 }

@@ -65,8 +65,9 @@ func shots() []shot {
 					eventually(sheet+`.querySelector(".textLayer") !== null && `+viewerReady),
 				)
 			}
-			top := script(`for (let e = document.querySelector("[data-sheet]"); e; e = e.parentElement) e.scrollTop = 0`)
-			all = append(all, shot{s.Name, s.Name, append(steps, top, drawn)})
+			const top = `for (let e = document.querySelector("[data-sheet]"); e; e = e.parentElement)
+				e.scrollTop = 0`
+			all = append(all, shot{s.Name, s.Name, append(steps, script(top), drawn)})
 		default:
 			all = append(all, shot{name: s.Name, page: s.Name})
 		}
