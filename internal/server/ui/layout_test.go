@@ -143,6 +143,31 @@ func TestReviewHead(t *testing.T) {
 	}
 }
 
+// TestToolbarFits checks that no tool of the viewer is cut, however narrow the viewer is in its window.
+func TestToolbarFits(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, append([]step{s.open("phone-enrol")}, enrolled...)...)
+	for _, name := range []string{"document", "phone-approve"} {
+		for _, width := range []int64{320, 360, 390, 768, 1024, 1280} {
+			do(t, ctx, window(width, 844, false), s.open(name))
+			if name == "phone-approve" {
+				do(t, ctx, eventually(`!document.querySelector("[data-view]").disabled`), click("[data-view]"))
+			}
+			do(t, ctx, eventually(`document.querySelector(".viewer-bar [data-zoom=in]").checkVisibility()`))
+			if cut := eval[string](t, ctx, `(() => {
+				const bar = document.querySelector(".viewer-bar"), side = bar.getBoundingClientRect();
+				return [...bar.querySelectorAll("button, input, a, span")].filter(e => {
+					const r = e.getBoundingClientRect();
+					return e.checkVisibility() && (r.right > side.right || r.left < side.left);
+				}).map(e => e.ariaLabel || e.className || e.innerText).join(", ");
+			})()`); cut != "" {
+				t.Errorf("%s at %d px cuts %s", name, width, cut)
+			}
+		}
+	}
+}
+
 // TestRequiredFields checks that a required field is not called faulty before the browser refuses
 // it, is then, and no longer once it is filled in.
 func TestRequiredFields(t *testing.T) {

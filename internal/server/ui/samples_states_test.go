@@ -277,6 +277,8 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 	certificate := console.CertificateRow{
 		Certificate: audit.Certificate{Serial: "54f3", Kind: "signer", IssuedAt: now}, Signer: true,
 	}
+	revoked := certificate
+	revoked.RevokedAt, revoked.Why = now.Add(time.Hour), "keyCompromise"
 	return []Sample{
 		{"console-request-stalled", 400, stalled},
 		{"console-request-unopened", 200, unopened},
@@ -294,7 +296,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		}},
 		{"console-calls-empty", 200, console.Calls{Recorded: "all"}},
 		{"console-certificates-already", 200, console.CertificatesPage{
-			Notice: "already", Serial: "54f3", Certificates: []console.CertificateRow{certificate},
+			Notice: "already", Serial: "54f3", Certificates: []console.CertificateRow{revoked},
 		}},
 		{"console-certificates-unknown", 200, console.CertificatesPage{Notice: "unknown"}},
 		{"console-certificates-empty", 200, console.CertificatesPage{}},
