@@ -89,15 +89,20 @@ var imports = map[string]string{
 	// what can be configured
 	"internal/config": "internal/calllog internal/documents internal/fault internal/keydir internal/kms internal/party internal/pkcs11 internal/request internal/safehttp internal/server internal/server/console internal/server/control internal/server/login internal/signer pades",
 
+	// a deployment: its parts, what checks them, and what operators do to it by command
+	"internal/parts":       "internal/audit internal/ca internal/config internal/deployment internal/documents internal/keydir internal/kms internal/pkcs11 internal/request internal/server/login internal/server/pki internal/store internal/vault pades pades/tsa",
+	"internal/doctor":      "api internal/audit internal/ca internal/config internal/deployment internal/documents internal/keydir internal/obs internal/parts internal/party internal/request internal/safehttp internal/server/console internal/server/login internal/server/pki internal/signer internal/store internal/webhook pades pades/tsa",
+	"internal/maintenance": "api internal/audit internal/ca internal/config internal/deployment internal/disk internal/keydir internal/parts internal/person internal/request internal/retention internal/signer internal/store pades",
+
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/config internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/keydir internal/obs internal/server internal/server/console internal/server/httpx internal/signer internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/config internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/doctor internal/keydir internal/maintenance internal/obs internal/server internal/server/console internal/server/httpx internal/signer internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.
 var confined = map[string]string{
 	"modernc.org/sqlite":                  "internal/store",
-	"filippo.io/age":                      "internal/app internal/keydir internal/vault",
+	"filippo.io/age":                      "internal/keydir internal/maintenance internal/vault",
 	"github.com/ThalesGroup/crypto11":     "internal/pkcs11",
 	"github.com/minio/minio-go":           "internal/documents",
 	"github.com/jackc/pgx":                "internal/store",

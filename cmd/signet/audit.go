@@ -11,8 +11,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -32,7 +32,7 @@ type auditExportCmd struct {
 func (c *auditExportCmd) Run(env *environment) error {
 	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
 	return writeNew(env.out, c.Output, func(w io.Writer) error {
-		return app.ExportAudit(env.ctx, c.Config, log, w)
+		return maintenance.ExportAudit(env.ctx, c.Config, log, w)
 	})
 }
 

@@ -3,7 +3,7 @@ package main
 import (
 	"io"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // backupCmd writes an encrypted backup.
@@ -17,6 +17,6 @@ type backupCmd struct {
 // Run writes the backup.
 func (c *backupCmd) Run(env *environment) error {
 	return writeNew(nil, c.To, func(w io.Writer) error {
-		return app.Backup(env.ctx, c.Config, c.Recipient, w)
+		return maintenance.Backup(env.ctx, c.Config, c.Recipient, w)
 	})
 }

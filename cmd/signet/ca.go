@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/pades"
 )
@@ -43,7 +43,7 @@ type caInitCmd struct {
 
 func (c *caInitCmd) Run(env *environment) error {
 	log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
-	requests, err := app.InitAuthority(env.ctx, c.Config, c.OfflineRoot, log)
+	requests, err := maintenance.InitAuthority(env.ctx, c.Config, c.OfflineRoot, log)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *caShowCmd) Run(env *environment) error {
 }
 
 func printAuthority(ctx context.Context, out io.Writer, c config.Config) error {
-	certs, listEnd, err := app.ShowAuthority(ctx, c)
+	certs, listEnd, err := maintenance.ShowAuthority(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func printAuthority(ctx context.Context, out io.Writer, c config.Config) error {
 	return nil
 }
 
-func printCertificate(out io.Writer, c app.AuthorityCertificate) {
+func printCertificate(out io.Writer, c maintenance.AuthorityCertificate) {
 	fmt.Fprintf(
 		out, "%-10s %s, serial %s, until %s: %s\n", c.Name, c.Subject.CommonName,
 		c.SerialNumber.Text(16), c.NotAfter.UTC().Format(time.DateOnly), c.State,
@@ -111,7 +111,7 @@ type caRotateCmd struct {
 }
 
 func (c *caRotateCmd) Run(env *environment) error {
-	made, err := app.RotateAuthority(env.ctx, c.Config, c.Part)
+	made, err := maintenance.RotateAuthority(env.ctx, c.Config, c.Part)
 	for _, cert := range made {
 		printCertificate(env.out, cert)
 	}
@@ -126,7 +126,7 @@ type caCSRCmd struct {
 }
 
 func (c *caCSRCmd) Run(env *environment) error {
-	requests, err := app.AuthorityRequests(env.ctx, c.Config, c.Part)
+	requests, err := maintenance.AuthorityRequests(env.ctx, c.Config, c.Part)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,9 @@ func (c *caSignCmd) Run(env *environment) error {
 		}
 		revoke = append(revoke, serial)
 	}
-	text, signed, err := app.SignRequests(c.Root, c.Name, c.PublicURL, requests, revoke, c.Reason)
+	text, signed, err := maintenance.SignRequests(
+		c.Root, c.Name, c.PublicURL, requests, revoke, c.Reason,
+	)
 	if err != nil {
 		return err
 	}
@@ -196,7 +198,7 @@ func (c *caInstallCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	certs, err := app.InstallAuthority(env.ctx, c.Config, text)
+	certs, err := maintenance.InstallAuthority(env.ctx, c.Config, text)
 	if err != nil {
 		return err
 	}
@@ -218,7 +220,7 @@ func (c *caRevokeCmd) Run(env *environment) error {
 		return err
 	}
 	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
-	err = app.RevokeCertificate(env.ctx, c.Config, serial, c.Reason, c.By, log)
+	err = maintenance.RevokeCertificate(env.ctx, c.Config, serial, c.Reason, c.By, log)
 	if err != nil {
 		return err
 	}
@@ -237,7 +239,7 @@ func (c *caIssuedCmd) Run(env *environment) error {
 	if c.Certificate != "" {
 		return c.look(env, log)
 	}
-	return app.IssuedCertificates(
+	return maintenance.IssuedCertificates(
 		env.ctx, c.Config, nil, log,
 		func(cert audit.Certificate) error { return printIssued(env.out, cert) },
 	)
@@ -250,7 +252,8 @@ func printIssued(out io.Writer, c audit.Certificate) error {
 	}
 	if !c.RevokedAt.IsZero() {
 		state = fmt.Sprintf(
-			", revoked %s: %s", c.RevokedAt.UTC().Format(time.RFC3339), app.ReasonName(c.Reason),
+			", revoked %s: %s", c.RevokedAt.UTC().Format(time.RFC3339),
+			maintenance.ReasonName(c.Reason),
 		)
 	}
 	_, err := fmt.Fprintf(
@@ -275,7 +278,7 @@ func (c *caIssuedCmd) look(env *environment, log *slog.Logger) error {
 		serial := cert.SerialNumber.Text(16)
 		want := audit.NewCertificate(serial, "", cert.Raw, time.Time{}).SHA256
 		found := false
-		err := app.IssuedCertificates(
+		err := maintenance.IssuedCertificates(
 			env.ctx, c.Config, cert.SerialNumber, log,
 			func(issued audit.Certificate) error {
 				if issued.SHA256 != want {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/doctor"
 )
 
 // doctorCmd checks a service and everything that it depends on.
@@ -18,7 +18,7 @@ type doctorCmd struct {
 
 func (c *doctorCmd) Run(env *environment) error {
 	c.File = string(c.ConfigFile)
-	findings := app.Diagnose(env.ctx, c.Config)
+	findings := doctor.Diagnose(env.ctx, c.Config)
 	if !c.JSON {
 		return printFindings(env.out, findings)
 	}
@@ -27,7 +27,7 @@ func (c *doctorCmd) Run(env *environment) error {
 
 // printFindings prints a table of the findings, with the remedies below them. The error tells the
 // number of faults.
-func printFindings(out io.Writer, findings []app.Finding) error {
+func printFindings(out io.Writer, findings []doctor.Finding) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range findings {
 		line := string(f.Level) + "\t" + f.Check
@@ -43,10 +43,10 @@ func printFindings(out io.Writer, findings []app.Finding) error {
 }
 
 // faults returns an error if there is a fault.
-func faults(findings []app.Finding) error {
+func faults(findings []doctor.Finding) error {
 	n := 0
 	for _, f := range findings {
-		if f.Level == app.Fault {
+		if f.Level == doctor.Fault {
 			n++
 		}
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // documentsCmd is the commands for stored documents.
@@ -16,7 +16,7 @@ type rotateCmd struct{ configured }
 
 // Run prints the name of the new key.
 func (c *rotateCmd) Run(env *environment) error {
-	name, err := app.RotateDocumentKey(env.ctx, c.Config)
+	name, err := maintenance.RotateDocumentKey(env.ctx, c.Config)
 	if err != nil {
 		return err
 	}

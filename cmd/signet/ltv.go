@@ -10,8 +10,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // ltvCmd has the commands for documents that are kept for decades.
@@ -32,7 +32,7 @@ type renewCmd struct {
 var errNotRenewed = errors.New("not every document is safe")
 
 func (c *renewCmd) Run(env *environment) error {
-	archive, err := app.OpenArchive(c.Config)
+	archive, err := maintenance.OpenArchive(c.Config)
 	if err != nil {
 		return err
 	}

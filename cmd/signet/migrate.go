@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -22,11 +22,11 @@ var errPending = errors.New("migrations are pending")
 func (c *migrateCmd) Run(env *environment) error {
 	if !c.Check && !c.DryRun {
 		log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
-		if err := app.Migrate(env.ctx, c.Config, log); err != nil {
+		if err := maintenance.Migrate(env.ctx, c.Config, log); err != nil {
 			return err
 		}
 	}
-	s, err := app.ReadSchema(env.ctx, c.Config)
+	s, err := maintenance.ReadSchema(env.ctx, c.Config)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/server/console"
 )
@@ -139,7 +139,7 @@ func (c *personForgetCmd) forget(
 		by += ": " + c.Reason
 	}
 	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
-	done, err := app.ForgetPerson(env.ctx, c.Config, uin, by, log)
+	done, err := maintenance.ForgetPerson(env.ctx, c.Config, uin, by, log)
 	result.Requests, result.Phones, result.Calls = done.Requests, done.Phones, done.Calls
 	return result, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -41,7 +42,7 @@ func (c *restoreCmd) Run(env *environment) error {
 			return nil
 		}
 	}
-	n, err := app.CheckRestored(
+	n, err := maintenance.CheckRestored(
 		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat),
 		func(requestID, finding string) {
 			fmt.Fprintln(env.out, strings.TrimSpace(requestID+" "+finding))
@@ -93,5 +94,5 @@ func (c *restoreCmd) restore(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	return app.Restore(ctx, c.Config, identity, in)
+	return maintenance.Restore(ctx, c.Config, identity, in)
 }

@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // secretCmd is the commands for the service's secrets and keys.
@@ -23,7 +23,7 @@ type secretRotateCmd struct {
 }
 
 func (c *secretRotateCmd) Run(env *environment) error {
-	after, err := app.RotateSecret(env.ctx, c.Config, c.Name)
+	after, err := maintenance.RotateSecret(env.ctx, c.Config, c.Name)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (*secretEncryptCmd) Help() string {
 }
 
 func (c *secretEncryptCmd) Run(env *environment) error {
-	files, err := app.EncryptKeys(env.ctx, c.Config)
+	files, err := maintenance.EncryptKeys(env.ctx, c.Config)
 	for _, f := range files {
 		fmt.Fprintln(env.out, "encrypted", f)
 	}
@@ -67,11 +67,11 @@ func (c *secretImportCmd) Run(env *environment) error {
 		if err != nil {
 			return nil, err
 		}
-		return app.ImportKeys(env.ctx, c.Config, password)
+		return maintenance.ImportKeys(env.ctx, c.Config, password)
 	}
 	if c.Finish {
 		verb = "replaced"
-		do = func() ([]string, error) { return app.FinishImport(env.ctx, c.Config) }
+		do = func() ([]string, error) { return maintenance.FinishImport(env.ctx, c.Config) }
 	}
 	files, err := do()
 	for _, f := range files {
@@ -103,7 +103,7 @@ func (c *secretPasswordCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := app.ChangeKeysPassword(env.ctx, c.Config, password); err != nil {
+	if err := maintenance.ChangeKeysPassword(env.ctx, c.Config, password); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(

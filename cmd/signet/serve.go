@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/doctor"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -32,7 +33,7 @@ func (c *serveCmd) Run(env *environment) error {
 	log := obs.NewLogger(env.errs, level, c.LogFormat)
 	if c.Check {
 		c.File = string(c.ConfigFile)
-		if err := printFindings(env.out, app.Examine(env.ctx, c.Config, log)); err != nil {
+		if err := printFindings(env.out, doctor.Examine(env.ctx, c.Config, log)); err != nil {
 			return fmt.Errorf("the service is not fit to start: %w", err)
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -47,4 +48,26 @@ func abandoned(path string) bool {
 	}
 	used, err := store.InUse(filepath.Join(path, "signet.db"))
 	return err == nil && !used
+}
+
+// unfinishedAge is the age from which on a file that was not completed is left of a program that
+// was killed. Another node may be writing a younger one, by a clock that differs.
+const unfinishedAge = 24 * time.Hour
+
+// sweepUnfinished removes the hidden files that killed programs have left in the folders of the
+// deployment, such as the beginning of a key.
+func (a *App) sweepUnfinished() {
+	if a.Config.Data == "" {
+		return
+	}
+	for _, name := range []string{"", "keys", "authority"} {
+		folder := filepath.Join(a.Config.Data, name)
+		removed, err := disk.Sweep(folder, a.now().Add(-unfinishedAge))
+		if err != nil {
+			a.log.Warn("a file that was not completed stays", "err", err)
+		}
+		for _, name := range removed {
+			a.log.Info("removed a file that was not completed", "folder", folder, "file", name)
+		}
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/vault"
@@ -39,10 +40,10 @@ func Adopt(
 	report func(id, outcome string),
 ) (n Adopted, err error) {
 	// Open would make a new deployment where there is none.
-	if err := findDatabase(&c); err != nil {
+	if err := parts.FindDatabase(&c); err != nil {
 		return n, err
 	}
-	p, err := openParts(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	p, err := parts.Open(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})
 	if err != nil {
 		return n, err
 	}

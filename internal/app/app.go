@@ -32,6 +32,7 @@ import (
 	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -59,20 +60,17 @@ type App struct {
 
 	now func() time.Time
 	// the machine's clock, in a sandbox, whose own clock can be moved; nil in the service
-	wall func() time.Time
-	// documents.FreeSpace and documents.InMemory, except in tests
-	free     func(path string) (bytes uint64, err error)
-	inMemory func(path string) bool
-	log      *slog.Logger
-	metrics  *obs.Metrics
-	tracer   *obs.Tracer // nil if there is no collector
-	health   *obs.Health
-	stop     chan struct{} // closed when a stop begins
+	wall    func() time.Time
+	log     *slog.Logger
+	metrics *obs.Metrics
+	tracer  *obs.Tracer // nil if there is no collector
+	health  *obs.Health
+	stop    chan struct{} // closed when a stop begins
 
 	keys       *keydir.Dir
 	store      *store.Store
 	deployment string          // its identity
-	clock      *clock          // nil in the sandbox
+	clock      *parts.Clock    // nil in the sandbox
 	files      documents.Store // where documents are stored
 	documents  *vault.Vault    // over files
 	authority  *ca.Authority
@@ -145,11 +143,10 @@ func Open(
 func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	c := &a.Config
 	a.stop = make(chan struct{})
-	a.free, a.inMemory = documents.FreeSpace, documents.InMemory
 	a.metrics = obs.NewMetrics()
 	if kind == store.Service { // a sandbox's clock is moved on purpose
-		a.clock = newClock(a.now, a.log, a.metrics.ClockOffset)
-		a.now = a.clock.now
+		a.clock = parts.NewClock(a.now, a.log, a.metrics.ClockOffset)
+		a.now = a.clock.Now
 	}
 
 	if a.listener, err = listen("listen", c.Listen); err != nil {
@@ -176,14 +173,14 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		a.tracer = obs.NewTracer(strings.TrimRight(c.OTLPEndpoint, "/"), a.log)
 	}
 
-	if err := makeData(c); err != nil {
+	if err := parts.MakeData(c); err != nil {
 		return err
 	}
-	p, err := openParts(ctx, c, store.Options{Kind: kind, Now: a.now, Log: a.log})
+	p, err := parts.Open(ctx, c, store.Options{Kind: kind, Now: a.now, Log: a.log})
 	if err != nil {
 		return err
 	}
-	a.store, a.files, a.documents, a.keys = p.store, p.files, p.vault, p.keys
+	a.store, a.files, a.documents, a.keys = p.Store, p.Files, p.Vault, p.Keys
 	a.closers = append(a.closers, p.Close)
 	mark, err := a.store.Mark(ctx)
 	if err != nil {
@@ -191,22 +188,22 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	}
 	a.deployment = mark.ID
 	if a.clock != nil {
-		a.clock.database = a.store.ClockOffset
-		if err := a.clock.begin(ctx); err != nil {
+		a.clock.Database = a.store.ClockOffset
+		if err := a.clock.Begin(ctx); err != nil {
 			return err
 		}
 	}
-	if a.audit, err = openAudit(ctx, c, a.store, a.keys, a.log); err != nil {
+	if a.audit, err = parts.OpenAudit(ctx, c, a.store, a.keys, a.log); err != nil {
 		return err
 	}
 	sandbox := kind == store.Sandbox
-	a.authority, err = openCA(c, a.store, a.keys, authorityOptions(c, sandbox, a.now))
+	a.authority, err = parts.OpenCA(c, a.store, a.keys, parts.AuthorityOptions(c, sandbox, a.now))
 	if err != nil {
-		return explainAuthority(err)
+		return parts.ExplainAuthority(err)
 	}
 	a.sweepUnfinished()
 	if !sandbox {
-		if err := a.recordFacts(ctx); err != nil {
+		if err := parts.RecordFacts(ctx, c, a.authority.Root(), a.store, a.log); err != nil {
 			return err
 		}
 	}
@@ -309,7 +306,7 @@ func (a *App) verifier() (*signer.Verifier, error) {
 // domain builds signers, requests, webhooks and the calls of relying parties.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
-	enrolment, err := a.keys.Ring("enrolment", secretOverlap)
+	enrolment, err := a.keys.Ring("enrolment", parts.SecretOverlap)
 	if err != nil {
 		return err
 	}
@@ -330,7 +327,7 @@ func (a *App) domain(sandbox bool) error {
 	if err := a.requests(sandbox); err != nil {
 		return err
 	}
-	keys, err := a.keys.KeyRing(webhookKey, webhookKeyDelay, secretOverlap)
+	keys, err := a.keys.KeyRing(parts.WebhookKey, parts.WebhookKeyDelay, parts.SecretOverlap)
 	if err != nil {
 		return err
 	}
@@ -370,11 +367,11 @@ func (a *App) domain(sandbox bool) error {
 // requests builds the operations on sign requests, and the checks of the health.
 func (a *App) requests(sandbox bool) error {
 	c := &a.Config
-	links, err := a.keys.Ring("links", secretOverlap)
+	links, err := a.keys.Ring("links", parts.SecretOverlap)
 	if err != nil {
 		return err
 	}
-	stamps, err := newStamps(c, a.authority, a.signers, a.now)
+	stamps, err := parts.NewStamps(c, a.authority, a.signers, a.now)
 	if err != nil {
 		return err
 	}
@@ -382,12 +379,14 @@ func (a *App) requests(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	used := &usedStamps{Timestamper: stamps.source}
-	a.health = obs.NewHealth(a.subject(used.check).health()...)
+	used := &usedStamps{Timestamper: stamps.Source}
+	checked := a.Doctor()
+	checked.Stamps = used.check
+	a.health = obs.NewHealth(checked.Health()...)
 	service := request.Config{
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
-		Timestamper: used, Revocation: stamps.evidence, Level: c.Level(),
-		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
+		Timestamper: used, Revocation: stamps.Evidence, Level: c.Level(),
+		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.Roots, Known: stamps.Known,
 		Now: a.now, Rand: rand.Reader, Log: a.log,
 		PublicURL: c.PublicURL, LinkSecrets: links.Secrets,
 		SessionLifetime: c.SessionLifetime, SealTimeout: c.SealTimeout, RenewBefore: c.RenewBefore,
@@ -398,7 +397,7 @@ func (a *App) requests(sandbox bool) error {
 		Sealed: a.metrics.Sealed,
 	}
 	if a.clock != nil {
-		service.ClockOffset = a.clock.offset
+		service.ClockOffset = a.clock.Offset
 	}
 	if sandbox {
 		service.Clocks = a.clocks
@@ -410,29 +409,17 @@ func (a *App) requests(sandbox bool) error {
 	return nil
 }
 
-// webhookKey is the name of the key that signs webhooks.
-const webhookKey = "webhook"
-
-// webhookKeyDelay is how long a new webhook key is published before it is used. Relying parties
-// keep the JWKS for an hour (docs/contract.md).
-const webhookKeyDelay = 2 * time.Hour
-
 // webhookJWKS returns the public parts of keys as a JWKS.
 func webhookJWKS(keys []crypto.Signer) ([]byte, error) {
 	var set jose.JSONWebKeySet
 	for _, key := range keys {
-		public, err := webhookJWK(key)
+		public, err := parts.WebhookJWK(key)
 		if err != nil {
 			return nil, err
 		}
 		set.Keys = append(set.Keys, public)
 	}
 	return json.Marshal(set)
-}
-
-// webhookJWK returns the public part of the webhook key, as relying parties get it.
-func webhookJWK(key crypto.Signer) (jose.JSONWebKey, error) {
-	return keydir.PublicJWK(key, "sig", string(jose.ES256))
 }
 
 // edges builds the pages.
@@ -456,7 +443,7 @@ func (a *App) edges(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	cookies, err := a.keys.Ring("cookies", cookieOverlap)
+	cookies, err := a.keys.Ring("cookies", parts.CookieOverlap)
 	if err != nil {
 		return err
 	}
@@ -468,14 +455,14 @@ func (a *App) edges(sandbox bool) error {
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
 		PublicURL: c.PublicURL, Log: a.log,
 	}
-	if a.clientKeys, err = clientKeys(a.keys.KeyRing); err != nil {
+	if a.clientKeys, err = parts.ClientKeys(a.keys.KeyRing); err != nil {
 		return err
 	}
 	transport, err := config.Transport("oidc_roots", c.OIDCRoots)
 	if err != nil {
 		return err
 	}
-	signers := signerLogin(c, a.clientKeys)
+	signers := parts.SignerLogin(c, a.clientKeys)
 	signers.People = a.people
 	signers.Failures = &limit.Failures{PerMinute: *c.FailedLoginsPerAddress}
 	signers.Secrets, signers.Ended = cookies.Secrets, a.store

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/doctor"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/operator"
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -67,14 +69,16 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 	return nil
 }
 
-// doctor returns the findings of [App.Diagnose] for the console, faults first.
+// doctor returns the findings of all checks for the console, faults first.
 func (a *App) doctor(ctx context.Context) (list []console.Finding) {
-	for _, f := range a.Diagnose(ctx) {
+	for _, f := range a.Doctor().Diagnose(ctx) {
 		list = append(list, console.Finding{
 			Check: f.Check, Level: string(f.Level), Text: f.Text, Remedy: f.Remedy,
 		})
 	}
-	worse := map[string]int{string(Fault): 0, string(Warning): 1, string(OK): 2}
+	worse := map[string]int{
+		string(doctor.Fault): 0, string(doctor.Warning): 1, string(doctor.OK): 2,
+	}
 	slices.SortStableFunc(list, func(a, b console.Finding) int {
 		return worse[a.Level] - worse[b.Level]
 	})
@@ -92,7 +96,7 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 			"console_password is for the first start: remove it once operators log in by OpenID Connect",
 		)
 	}
-	secret, err := a.keys.Ring("console", secretOverlap)
+	secret, err := a.keys.Ring("console", parts.SecretOverlap)
 	if err != nil {
 		return err
 	}
@@ -104,7 +108,7 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 	if err != nil {
 		return err
 	}
-	operators := consoleLogin(own, a.clientKeys)
+	operators := parts.ConsoleLogin(own, a.clientKeys)
 	operators.Failures, operators.Secrets, operators.Ended = c.Failures, secret.Secrets, a.store
 	operators.Transport, operators.Accept = a.tracedTransport(transport), c.Accept
 	operators.Now, operators.Log = a.now, a.log

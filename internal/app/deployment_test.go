@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,24 +17,30 @@ import (
 // another one. Each start is refused: the first one writes no identity, by which the next one would
 // take all for one deployment.
 func TestUnrelatedDocuments(t *testing.T) {
-	c := newClinic(t, "")
-	a, err := Open(t.Context(), c.config, time.Now, slog.New(slog.DiscardHandler))
-	c.must(err)
+	c := ServiceConfig(t, "")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	must(err)
 	const id = "signv3-01959a3c-0000-7000-8000-000000000001"
 	at := time.Now()
 	signed := request.SignedDocument{Document: request.Document{Key: id + "/signed-x"}, At: at}
-	c.must(errors.Join(a.store.Create(t.Context(), &request.Request{
+	must(errors.Join(a.store.Create(t.Context(), &request.Request{
 		ID: id, State: request.StateSigned, CreatedAt: at, ExpiresAt: at, Signed: &signed,
 	}, request.Effects{}), a.Close()))
-	db, err := sql.Open("sqlite", c.data("signet.db"))
-	c.must(err)
+	db, err := sql.Open("sqlite", filepath.Join(c.Data, "signet.db"))
+	must(err)
 	_, err = db.ExecContext(t.Context(), `DELETE FROM meta WHERE key = 'deployment'`)
-	c.must(errors.Join(err, db.Close()))
+	must(errors.Join(err, db.Close()))
 	for _, folder := range []string{"documents", "keys", "authority"} {
-		c.must(os.Remove(c.data(folder, deployment.File)))
+		must(os.Remove(filepath.Join(c.Data, folder, deployment.File)))
 	}
 	for range 2 {
-		a, err := Open(t.Context(), c.config, time.Now, slog.New(slog.DiscardHandler))
+		a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil {
 			t.Fatal("the service starts", a.Close())
 		}

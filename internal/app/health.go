@@ -11,20 +11,19 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/doctor"
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades"
 )
 
-// subject returns the service as its checks see it. stamps may be nil.
-func (a *App) subject(stamps func(context.Context) error) *subject {
-	return &subject{
-		config: &a.Config, listen: a.Addr.String(), now: a.now, after: time.After,
-		log:  a.log,
-		free: a.free, inMemory: a.inMemory, openFiles: openFiles, running: true,
-		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
-		stamps: stamps,
-	}
+// Doctor returns the running service for its checks.
+func (a *App) Doctor() *doctor.Service {
+	s := doctor.New(&a.Config)
+	s.Listen, s.Now, s.Log, s.Running = a.Addr.String(), a.now, a.log, true
+	s.ID, s.Store, s.Documents, s.Keys, s.Clock = a.deployment, a.store, a.files, a.keys, a.clock
+	return s
 }
 
 // reading reads the metrics that are not counted.
@@ -41,7 +40,7 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 	if a.Config.Documents != "" {
 		folder = a.Config.Data // for the other parts
 	}
-	if free, err := a.free(folder); folder != "" && err == nil {
+	if free, err := documents.FreeSpace(folder); folder != "" && err == nil {
 		r.Free = &free
 	}
 	// else the check of the database fails

@@ -3,7 +3,7 @@ package app
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,53 +11,38 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
-
-// TestNothingInFolders checks that what has no folder is neither backed up nor restored.
-func TestNothingInFolders(t *testing.T) {
-	c := config.Config{
-		Database: "postgres://signet@db.example/signet", Documents: "s3://signet/documents",
-		KeyFiles: "database", KeysPassword: strong,
-	}
-	if err := Backup(t.Context(), c, nil, io.Discard); err == nil ||
-		!strings.Contains(err.Error(), "back up the database") {
-		t.Errorf("a backup of nothing: %v", err)
-	}
-	if err := Restore(t.Context(), c, strings.NewReader(""), strings.NewReader("")); err == nil ||
-		!strings.Contains(err.Error(), "data: a folder") {
-		t.Errorf("a restore to nowhere: %v", err)
-	}
-}
 
 // TestKeysIntoDatabase imports the folders of a deployment into its database while a node uses them.
 // A node without the folders then starts with the same keys.
 func TestKeysIntoDatabase(t *testing.T) {
-	c := newClinic(t, cluster.Database(t))
-	other := newClinic(t, cluster.Database(t))
-	plain := newClinic(t, cluster.Database(t))
-	c.config.KeysPassword, other.config.KeysPassword = strong, strong
-	plain.start(false)
-	other.start(false)
-	a := c.start(true)
+	c := ServiceConfig(t, Cluster.Database(t))
+	other := ServiceConfig(t, Cluster.Database(t))
+	plain := ServiceConfig(t, Cluster.Database(t))
+	c.KeysPassword, other.KeysPassword = Strong, Strong
+	startService(t, plain, false)
+	startService(t, other, false)
+	a := startService(t, c, true)
 
 	imported := func(settings config.Config) ([]string, error) {
 		settings.KeyFiles = "database"
-		return ImportKeys(t.Context(), settings, "")
+		return maintenance.ImportKeys(t.Context(), settings, "")
 	}
-	stranger := c.config
-	stranger.Data = other.config.Data
+	stranger := c
+	stranger.Data = other.Data
 	if _, err := imported(stranger); err == nil || !strings.Contains(err.Error(), "not of the deployment") {
 		t.Errorf("the folders of another deployment: %v", err)
 	}
-	plain.config.KeysPassword = strong
-	if _, err := imported(plain.config); err == nil || !strings.Contains(err.Error(), "signet secret encrypt") {
+	plain.KeysPassword = Strong
+	if _, err := imported(plain); err == nil || !strings.Contains(err.Error(), "signet secret encrypt") {
 		t.Errorf("plain folders: %v", err)
 	}
-	files, err := imported(c.config)
+	files, err := imported(c)
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%q, %v", files, err)
 	}
-	if again, err := imported(c.config); err != nil || len(again) != len(files) {
+	if again, err := imported(c); err != nil || len(again) != len(files) {
 		t.Errorf("again: %q, %v", again, err)
 	}
 
@@ -65,15 +50,15 @@ func TestKeysIntoDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := *c
-	next.config.KeyFiles = "database"
+	next := c
+	next.KeyFiles = "database"
 	for _, folder := range []string{"keys", "authority"} { // the first node has read them
-		path := filepath.Join(c.config.Data, folder)
+		path := filepath.Join(c.Data, folder)
 		if err := os.Rename(path, path+"-away"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b := next.start(true)
+	b := startService(t, next, true)
 	if !a.authority.Root().Equal(b.authority.Root()) {
 		t.Error("the node with keys in the database has another root")
 	}
@@ -86,22 +71,47 @@ func TestKeysIntoDatabase(t *testing.T) {
 // TestUnfinishedFiles checks that a start removes what a killed program has left in the folders of
 // the deployment, when it is old, and leaves other folders alone.
 func TestUnfinishedFiles(t *testing.T) {
-	c := newClinic(t, "")
-	c.start(false)
+	c := ServiceConfig(t, "")
+	startService(t, c, false)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	const left = ".new-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for folder, age := range map[string]time.Duration{
 		"keys": 25 * time.Hour, "authority": 23 * time.Hour, "": 48 * time.Hour, "other": 48 * time.Hour,
 	} {
-		c.must(os.MkdirAll(c.data(folder), 0o700))
-		c.must(os.WriteFile(c.data(folder, left), []byte("-----BEGIN"), 0o600))
-		c.must(os.Chtimes(c.data(folder, left), time.Time{}, time.Now().Add(-age)))
+		must(os.MkdirAll(filepath.Join(c.Data, folder), 0o700))
+		must(os.WriteFile(filepath.Join(c.Data, folder, left), []byte("-----BEGIN"), 0o600))
+		must(os.Chtimes(filepath.Join(c.Data, folder, left), time.Time{}, time.Now().Add(-age)))
 	}
-	c.start(false)
+	startService(t, c, false)
 	for folder, stays := range map[string]bool{
 		"keys": false, "authority": true, "": false, "other": true,
 	} {
-		if _, err := os.Stat(c.data(folder, left)); (err == nil) != stays {
+		if _, err := os.Stat(filepath.Join(c.Data, folder, left)); (err == nil) != stays {
 			t.Errorf("%q: %v", folder, err)
 		}
 	}
+}
+
+// Strong is a password that is not easy to guess.
+const Strong = "mZ7kQ2vX9pLs4TgB"
+
+// startService starts a service, and stops it unless it is to run on.
+func startService(t *testing.T, c config.Config, running bool) *App {
+	t.Helper()
+	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := RunService(t, a)
+	if !running {
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/retention"
-	"github.com/signet-sign/signet/internal/signer"
 )
 
 // sweeper returns what erases old rows. A sandbox, whose clock can be moved by years, keeps
@@ -41,24 +38,4 @@ func (a *App) personActs() *person.Service {
 			return errors.Join(a.audit.Integrate(ctx), a.store.Overwrite(ctx))
 		},
 	}
-}
-
-// ForgetPerson removes the identifiers of a person from the database of a deployment; see
-// [retention.Forget]. by is the operator who does so. It needs a SQLite database for itself.
-func ForgetPerson(
-	ctx context.Context, c config.Config, uin, by string, log *slog.Logger,
-) (done retention.Forgotten, err error) {
-	if uin = signer.Normalize(uin); !signer.ValidUIN(uin) {
-		return done, person.ErrNoUIN
-	}
-	p, l, err := openLog(ctx, &c, log)
-	if err != nil {
-		return done, err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
-	if done, err = retention.Forget(ctx, p.store, uin, by, now, rand.Reader); err != nil {
-		return done, err
-	}
-	return done, errors.Join(l.Integrate(ctx), p.store.Compact(ctx))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -34,7 +35,7 @@ func (a *App) routes(mux *http.ServeMux) {
 		PublicURL: a.Config.PublicURL, Log: a.log,
 	}).Routes(mux)
 	a.login.Routes(mux)
-	mux.Handle("GET "+clientKeysPath, a.clientKeys)
+	mux.Handle("GET "+parts.ClientKeysPath, a.clientKeys)
 	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
 	mux.Handle("GET /static/", a.kit.Static())
 	mux.Handle("GET /favicon.ico", a.kit.Favicon())

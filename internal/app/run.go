@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/signet-sign/signet/internal/doctor"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/server"
 )
 
@@ -45,7 +47,7 @@ func (a *App) Run(ctx context.Context) error {
 			return run()
 		})
 	}
-	public := answerProbes(
+	public := doctor.AnswerProbes(
 		a.front(obs.Observe(
 			a.inTurn(publicName, a.public()), a.log, a.metrics, a.tracer,
 		)),
@@ -91,7 +93,11 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return a.automatic.Run(taking) })
 	}
 	if a.clock != nil {
-		g.Go(func() error { return a.clock.run(rest) })
+		g.Go(func() error {
+			return every(rest, parts.ClockEvery, func(ctx context.Context) {
+				_ = a.clock.Measure(ctx) // the database is away, which others report
+			})
+		})
 	}
 	g.Go(func() error { return a.followAuthority(rest) })
 	g.Go(func() error { return every(rest, 10*time.Minute, a.forget) })

@@ -355,7 +355,13 @@ func (a *App) refused(r calllog.Record) {
 }
 
 // ControlURL returns the URL at which this machine reaches the control listener.
-func (a *App) ControlURL() string { return scheme(a.Config.ControlTLS) + reachable(a.Control) }
+func (a *App) ControlURL() string {
+	scheme := "http://"
+	if a.Config.ControlTLS {
+		scheme = "https://"
+	}
+	return scheme + reachable(a.Control)
+}
 
 // Changes says, a sentence each, in what the sandbox differs from a new one: a start goes on with
 // the clocks, faults and queue of signers of the sandbox before on the same data folder.

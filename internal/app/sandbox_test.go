@@ -183,3 +183,14 @@ func TestSandboxDataFolder(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// freeAddress returns an address on which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

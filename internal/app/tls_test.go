@@ -2,7 +2,6 @@ package app
 
 import (
 	"bufio"
-	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,50 +40,9 @@ func TestToHTTPS(t *testing.T) {
 	}
 }
 
-// TestCheckTLS plants mistakes in the files of the TLS certificate.
-func TestCheckTLS(t *testing.T) {
-	now := time.Now()
-	c := &clinic{T: t}
-	pair := func(host string, ends time.Time) (certificate, key string) {
-		leaf, ca, key := c.certificate(&x509.Certificate{DNSNames: []string{host}, NotAfter: ends})
-		return c.pem("CERTIFICATE", leaf, ca), key
-	}
-	check := func(certificate, key string) Finding {
-		s := &subject{now: time.Now, config: &config.Config{
-			PublicURL: "https://sign.test:8443", TLSCertificate: certificate, TLSKey: key,
-		}}
-		return checkTLS(t.Context(), s)[0]
-	}
-	_, otherKey := pair("sign.test", now.AddDate(1, 0, 0))
-	for _, test := range []struct {
-		host  string
-		ends  time.Time
-		key   string // instead of its own
-		level Level
-		text  string
-	}{
-		{"sign.test", now.AddDate(1, 0, 0), "", OK, "until "},
-		{"sign.test", now.AddDate(0, 0, 10), "", Warning, "ends soon"},
-		{"sign.test", now.AddDate(0, 0, -1), "", Fault, "has ended"},
-		{"other.test", now.AddDate(1, 0, 0), "", Fault, "another host name"},
-		{"sign.test", now.AddDate(1, 0, 0), otherKey, Fault, "does not match"},
-		{"sign.test", now.AddDate(1, 0, 0), "/nonexistent", Fault, "no such file"},
-	} {
-		certificate, key := pair(test.host, test.ends)
-		if test.key != "" {
-			key = test.key
-		}
-		f := check(certificate, key)
-		if f.Level != test.level || !strings.Contains(f.Text, test.text) ||
-			(f.Remedy == "") != (f.Level == OK) {
-			t.Errorf("%+v: %+v", test, f)
-		}
-	}
-}
-
 // TestOpenTLS checks that a start without the files of its certificate is refused by their key.
 func TestOpenTLS(t *testing.T) {
-	c := serviceConfig(t, "")
+	c := ServiceConfig(t, "")
 	c.PublicURL = "https://sign.test"
 	c.TLSCertificate, c.TLSKey = "/nonexistent", "/nonexistent"
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))

@@ -17,6 +17,7 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/documents/s3test"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/store/pgtest"
@@ -199,7 +200,7 @@ func testAdopt(t *testing.T, edit func(*config.Config), database adoptBackup) {
 	if n, outcomes := adopt(append(pdfs, log)...); n != (app.Adopted{}) {
 		t.Errorf("again: %+v %s", n, outcomes)
 	}
-	checked, err := app.CheckRestored(
+	checked, err := maintenance.CheckRestored(
 		t.Context(), settings, slog.New(slog.DiscardHandler),
 		func(id, finding string) { t.Errorf("%s: %s", id, finding) },
 	)

@@ -15,9 +15,9 @@ import (
 	"filippo.io/age"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -66,7 +66,7 @@ func TestBackup(t *testing.T) {
 	}
 	var backup bytes.Buffer
 	c := config.Config{Data: dir}
-	if err := app.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
+	if err := maintenance.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(backup.Bytes(), []byte("%PDF")) ||
@@ -77,7 +77,7 @@ func TestBackup(t *testing.T) {
 		t.Errorf("the backup has left %q, %v", left, err)
 	}
 	restore := func(data, identity string, backup []byte) error {
-		return app.Restore(
+		return maintenance.Restore(
 			ctx, config.Config{Data: data}, strings.NewReader(identity), bytes.NewReader(backup),
 		)
 	}
@@ -103,10 +103,10 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	check := func() (app.Checked, map[string]string) {
+	check := func() (maintenance.Checked, map[string]string) {
 		t.Helper()
 		found := map[string]string{}
-		n, err := app.CheckRestored(
+		n, err := maintenance.CheckRestored(
 			ctx, config.Config{Data: data}, slog.New(slog.DiscardHandler),
 			func(id, finding string) { found[id] += finding },
 		)

@@ -22,8 +22,10 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/doctor"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/documents/s3test"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -213,8 +215,8 @@ func TestBucketOfAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, f := range app.Examine(t.Context(), base, slog.New(slog.DiscardHandler)) {
-		if f.Level == app.Fault {
+	for _, f := range doctor.Examine(t.Context(), base, slog.New(slog.DiscardHandler)) {
+		if f.Level == doctor.Fault {
 			t.Errorf("%s: %s", f.Check, f.Text)
 		}
 	}
@@ -243,8 +245,8 @@ func TestBucketOfAnother(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 			found := ""
-			for _, f := range app.Examine(t.Context(), c, slog.New(slog.DiscardHandler)) {
-				if f.Level == app.Fault {
+			for _, f := range doctor.Examine(t.Context(), c, slog.New(slog.DiscardHandler)) {
+				if f.Level == doctor.Fault {
 					found += f.Text
 				}
 			}
@@ -287,18 +289,18 @@ func TestBucketBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	var backup bytes.Buffer
-	if err := app.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
+	if err := maintenance.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
 		t.Fatal(err)
 	}
 	restored := c
 	restored.Data = filepath.Join(t.TempDir(), "data")
-	if err := app.Restore(t.Context(), restored, strings.NewReader(identity.String()), &backup); err != nil {
+	if err := maintenance.Restore(t.Context(), restored, strings.NewReader(identity.String()), &backup); err != nil {
 		t.Fatal(err)
 	}
-	check := func(want app.Checked) {
+	check := func(want maintenance.Checked) {
 		t.Helper()
 		found := ""
-		n, err := app.CheckRestored(
+		n, err := maintenance.CheckRestored(
 			ctx, restored, slog.New(slog.DiscardHandler),
 			func(id, finding string) { found += finding },
 		)
@@ -307,7 +309,7 @@ func TestBucketBackup(t *testing.T) {
 			t.Errorf("%+v, %v, %q; want %+v", n, err, found, want)
 		}
 	}
-	check(app.Checked{Requests: 1, Documents: 1})
+	check(maintenance.Checked{Requests: 1, Documents: 1})
 	bucket := openBucket(t, c.Documents, server.Credentials)
 	ids, err := bucket.Requests(ctx, time.Now().Add(time.Hour))
 	if err != nil || len(ids) != 1 {
@@ -317,7 +319,7 @@ func TestBucketBackup(t *testing.T) {
 	if err := cmp.Or(err, bucket.Delete(ctx, keys...)); err != nil {
 		t.Fatal(err)
 	}
-	check(app.Checked{Requests: 1, Documents: 1, Findings: 1})
+	check(maintenance.Checked{Requests: 1, Documents: 1, Findings: 1})
 }
 
 func openBucket(t *testing.T, location, credentials string) *documents.S3 {

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -145,7 +146,7 @@ func TestDeploymentOfGolden(t *testing.T) {
 		check := func(c *goldenCopy, data string) error {
 			settings := config.Config{Data: data, Database: c.database}
 			c.configure(&settings)
-			_, err := app.CheckRestored(
+			_, err := maintenance.CheckRestored(
 				t.Context(), settings, slog.New(slog.DiscardHandler), func(string, string) {},
 			)
 			return err
@@ -273,7 +274,7 @@ func TestRestoreOlderDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	n, err := app.CheckRestored(
+	n, err := maintenance.CheckRestored(
 		ctx, config.Config{Data: o.dir}, slog.New(slog.DiscardHandler),
 		func(id, finding string) { found[id] += finding },
 	)

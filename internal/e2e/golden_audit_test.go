@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // TestGoldenAudit checks that all events of an old database come into the audit log, which is the
@@ -23,7 +23,7 @@ func TestGoldenAudit(t *testing.T) {
 		export := func() (out bytes.Buffer) {
 			c := config.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
 			g.configure(&c)
-			if err := app.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
+			if err := maintenance.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
 				t.Fatal(err)
 			}
 			return out
@@ -41,7 +41,7 @@ func TestGoldenAudit(t *testing.T) {
 		check := func() (found string) {
 			c := config.Config{Data: g.data, Database: g.database}
 			g.configure(&c)
-			_, err := app.CheckRestored(
+			_, err := maintenance.CheckRestored(
 				t.Context(), c, slog.New(slog.DiscardHandler), func(_, finding string) {
 					if strings.Contains(finding, "audit log") {
 						found += finding

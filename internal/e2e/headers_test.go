@@ -42,7 +42,7 @@ func routes(t *testing.T) (paths []string) {
 	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
 	literal := regexp.MustCompile(`"(?:GET|POST|PUT) (/[^"]*)"`)
 	mounted := regexp.MustCompile(`(?:\.|\b)(?:[hH]andle|HandleFunc)\(\s*([^,()]+),\s*([^,\n]*)`)
-	for _, dir := range []string{"../server", "../app"} {
+	for _, dir := range []string{"../parts", "../server", "../app"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") ||
 				strings.HasSuffix(path, "_test.go") {
@@ -70,7 +70,7 @@ func routes(t *testing.T) (paths []string) {
 				var route strings.Builder
 				for part := range strings.SplitSeq(pattern, "+") {
 					part = strings.TrimSpace(part)
-					switch text, ok := constants[part]; {
+					switch text, ok := constants[strings.TrimPrefix(part, "parts.")]; {
 					case ok:
 						route.WriteString(text)
 					case strings.HasPrefix(part, `"`):

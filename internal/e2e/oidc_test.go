@@ -25,7 +25,9 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/doctor"
 	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
@@ -170,7 +172,7 @@ func visit(t *testing.T, address, caFile string) (status int, page string) {
 // findings are those of the doctor for a check.
 func findings(t *testing.T, a *app.App, check string) (text string) {
 	t.Helper()
-	for _, f := range a.Diagnose(t.Context()) {
+	for _, f := range a.Doctor().Diagnose(t.Context()) {
 		if f.Check == check {
 			text += string(f.Level) + " " + f.Text + " " + f.Remedy + "\n"
 		}
@@ -219,7 +221,7 @@ func TestFAPI(t *testing.T) {
 			t.Errorf("%s: %d %.300s\n%s", when, status, page, log)
 		}
 	}
-	if _, err := app.RotateSecret(t.Context(), c, "oidc"); err != nil {
+	if _, err := maintenance.RotateSecret(t.Context(), c, "oidc"); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -232,7 +234,7 @@ func TestFAPI(t *testing.T) {
 		}
 	}
 	login("with a next key")
-	if got := findings(t, a, "login"); !strings.HasPrefix(got, string(app.OK)) {
+	if got := findings(t, a, "login"); !strings.HasPrefix(got, string(doctor.OK)) {
 		t.Errorf("the doctor says %s", got)
 	}
 
@@ -352,7 +354,7 @@ func TestFAPIOperators(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(page, "eve@example.test") {
 		t.Errorf("%d %.300s\n%s", status, page, log)
 	}
-	if got := findings(t, a, "console login"); !strings.HasPrefix(got, string(app.OK)) {
+	if got := findings(t, a, "console login"); !strings.HasPrefix(got, string(doctor.OK)) {
 		t.Errorf("the doctor says %s", got)
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/token"
@@ -134,7 +134,7 @@ func TestRotateAuthority(t *testing.T) {
 	}
 	c := config.Config{Data: first.data, PublicURL: first.url, AuthorityName: "Signet"}
 	for _, part := range []string{"issuing", "ocsp", "tsa"} {
-		if _, err := app.RotateAuthority(t.Context(), c, part); err != nil {
+		if _, err := maintenance.RotateAuthority(t.Context(), c, part); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,16 +157,16 @@ func TestRotateAuthority(t *testing.T) {
 		sign(node, 1-node, bob, "Issuing CA 2") // sealed by either node
 	}
 
-	certs, _, err := app.ShowAuthority(t.Context(), c)
+	certs, _, err := maintenance.ShowAuthority(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := certs[slices.IndexFunc(certs, func(c app.AuthorityCertificate) bool { return c.Name == "issuing" })]
+	old := certs[slices.IndexFunc(certs, func(c maintenance.AuthorityCertificate) bool { return c.Name == "issuing" })]
 	before, err := nodes[0].signedOn(nodes[0], alice)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := app.RevokeCertificate(
+	if err := maintenance.RevokeCertificate(
 		t.Context(), c, old.SerialNumber, "cACompromise", "", slog.New(slog.DiscardHandler),
 	); err != nil {
 		t.Fatal(err)

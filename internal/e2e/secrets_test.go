@@ -20,6 +20,8 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/doctor"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/store"
@@ -271,15 +273,15 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	shown := controlPages(t, s, in.RequestID)
 	s.stop()
 	var backup bytes.Buffer
-	if err := app.Backup(
+	if err := maintenance.Backup(
 		t.Context(), s.app.Config,
 		[]string{"age1x9pwah8gps4l056ezzhr4lmv5ggz52n2ps64zkhk60va2jmnfu7sxl9g9c"}, &backup,
 	); err != nil {
 		t.Fatal(err)
 	}
-	var doctor strings.Builder
-	for _, f := range app.Diagnose(t.Context(), s.app.Config) {
-		fmt.Fprintf(&doctor, "%+v\n", f)
+	var findings strings.Builder
+	for _, f := range doctor.Diagnose(t.Context(), s.app.Config) {
+		fmt.Fprintf(&findings, "%+v\n", f)
 	}
 
 	records := recorded(t, s)
@@ -304,14 +306,14 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	hasNo(t, "the records", records, secrets)
 	hasNo(t, "the traces", traces.String(), secrets)
 	hasNo(t, "the metrics", metrics, secrets)
-	hasNo(t, "the doctor's findings", doctor.String(), secrets)
+	hasNo(t, "the doctor's findings", findings.String(), secrets)
 	hasNo(t, "the backup", backup.String(), secrets)
 	evidence := shown["/console/requests/"+in.RequestID+"/evidence.zip"]
 	if !strings.Contains(evidence, "README") || !strings.Contains(evidence, `"approved"`) ||
-		backup.Len() < 10_000 || doctor.Len() < 500 {
+		backup.Len() < 10_000 || findings.Len() < 500 {
 		t.Errorf(
 			"there is no evidence, backup or finding, so this test proves nothing: %.100q, %d, %d",
-			evidence, backup.Len(), doctor.Len(),
+			evidence, backup.Len(), findings.Len(),
 		)
 	}
 	if len(shown) < 40 {
@@ -438,13 +440,13 @@ func TestConsoleLogsHoldNoSecrets(t *testing.T) {
 		"redirect_url": {"https://127.0.0.1:1/?key=hush-hush-hush"}, "allow_private": {"yes"},
 	})
 	metrics = send("GET", "/metrics", password, "", nil)
-	doctor := send("POST", "/console/doctor", password, "", url.Values{})
-	if doctor.status != http.StatusOK {
-		t.Errorf("the doctor's page: %d", doctor.status)
+	page := send("POST", "/console/doctor", password, "", url.Values{})
+	if page.status != http.StatusOK {
+		t.Errorf("the doctor's page: %d", page.status)
 	}
 	stop()
-	told := []string{doctor.body}
-	for _, f := range app.Diagnose(t.Context(), a.Config) {
+	told := []string{page.body}
+	for _, f := range doctor.Diagnose(t.Context(), a.Config) {
 		told = append(told, fmt.Sprintf("%+v", f))
 	}
 	for _, r := range a.Config.Risks() {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/pkcs11/softhsm"
 )
 
@@ -70,16 +70,16 @@ func TestTokenJourney(t *testing.T) {
 		KeysPassword: softhsm.PIN,
 	}
 	for _, part := range []string{"issuing", "ocsp", "tsa"} {
-		if _, err := app.RotateAuthority(t.Context(), c, part); err != nil {
+		if _, err := maintenance.RotateAuthority(t.Context(), c, part); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"cookies", "links", "enrolment"} {
-		if _, err := app.RotateSecret(t.Context(), c, name); err != nil {
+		if _, err := maintenance.RotateSecret(t.Context(), c, name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := app.RotateDocumentKey(t.Context(), c); err != nil {
+	if _, err := maintenance.RotateDocumentKey(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	for node := range nodes {

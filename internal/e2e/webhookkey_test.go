@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 )
 
 // TestRotateWebhookKey rotates the key of webhooks under two nodes. Both publish the next key
@@ -62,7 +62,7 @@ func TestRotateWebhookKey(t *testing.T) {
 		return id
 	}
 	old := kid(0)
-	if _, err := app.RotateSecret(t.Context(), config.Config{Data: first.data}, "webhook"); err != nil {
+	if _, err := maintenance.RotateSecret(t.Context(), config.Config{Data: first.data}, "webhook"); err != nil {
 		t.Fatal(err)
 	}
 	for n := range nodes {
