@@ -18,7 +18,7 @@ import (
 type serveCmd struct {
 	configured
 	Check  bool     `help:"Look at what a start would use, and do not start. It may run beside the running service."`
-	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority, audit_key." placeholder:"FACT,..."`
+	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority, audit_key, webhook_key." placeholder:"FACT,..."`
 }
 
 // Run runs the service until SIGINT or SIGTERM. It reads the configuration again after each SIGHUP.

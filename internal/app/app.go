@@ -67,7 +67,11 @@ type App struct {
 	health  *obs.Health
 	stop    chan struct{} // closed when a stop begins
 
-	keys       *keydir.Dir
+	keys *keydir.Dir
+	// the keys that sign webhooks, and the ids that recordWebhookKeys has recorded last
+	webhookKeys  *keydir.KeyRing
+	recordedKeys []string
+
 	store      *store.Store
 	deployment string          // its identity
 	clock      *parts.Clock    // nil in the sandbox
@@ -207,6 +211,9 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 			return err
 		}
 	}
+	if err := a.openWebhookKeys(ctx); err != nil {
+		return err
+	}
 	if err := a.openParties(ctx); err != nil {
 		return err
 	}
@@ -327,10 +334,7 @@ func (a *App) domain(sandbox bool) error {
 	if err := a.requests(sandbox); err != nil {
 		return err
 	}
-	keys, err := a.keys.KeyRing(parts.WebhookKey, parts.WebhookKeyDelay, parts.SecretOverlap)
-	if err != nil {
-		return err
-	}
+	keys := a.webhookKeys
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Receivers: a.store,
 		Clients: &party.Clients{Policy: c.Policy(webhook.Timeout), Wrap: a.tracedTransport},

@@ -11,8 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/config"
 )
 
-// ServiceConfig is a configuration of the service for tests.
-func ServiceConfig(t *testing.T, database string) config.Config {
+// serviceConfig is a configuration of the service for tests.
+func serviceConfig(t *testing.T, database string) config.Config {
 	return config.Config{
 		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", PublicURL: "https://sign.test",
 		Data: t.TempDir(), Database: database, SessionLifetime: 3 * time.Minute,
@@ -23,7 +23,7 @@ func ServiceConfig(t *testing.T, database string) config.Config {
 // TestClock checks that a node measures how far its clock is from the database's. From one second
 // on it warns, once a minute, and from five on it does not start.
 func TestClock(t *testing.T) {
-	settings := ServiceConfig(t, Cluster.Database(t))
+	settings := serviceConfig(t, cluster.Database(t))
 	for _, test := range []struct {
 		ahead         time.Duration
 		warns, starts bool
@@ -81,7 +81,7 @@ func TestClock(t *testing.T) {
 // TestClockOfSQLite checks that SQLite has no second clock to compare with.
 func TestClockOfSQLite(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Hour) }
-	a, err := Open(t.Context(), ServiceConfig(t, ""), now, slog.New(slog.DiscardHandler))
+	a, err := Open(t.Context(), serviceConfig(t, ""), now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // another one. Each start is refused: the first one writes no identity, by which the next one would
 // take all for one deployment.
 func TestUnrelatedDocuments(t *testing.T) {
-	c := ServiceConfig(t, "")
+	c := serviceConfig(t, "")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

@@ -21,17 +21,17 @@ import (
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
-// Cluster is shared by the tests that change nothing of the server itself.
-var Cluster pgtest.Cluster
+// cluster is shared by the tests that change nothing of the server itself.
+var cluster pgtest.Cluster
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	Cluster.Stop()
+	cluster.Stop()
 	os.Exit(code)
 }
 
-// RunService runs a service until stop is called, which returns what Run has returned.
-func RunService(t *testing.T, a *App) (stop func() error) {
+// runService runs a service until stop is called, which returns what Run has returned.
+func runService(t *testing.T, a *App) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -85,13 +85,13 @@ func become(t *testing.T, a *App, ready bool) obs.Report {
 func TestReadinessKMS(t *testing.T) {
 	kmstest.Program(t)
 	aws := kmstest.NewAWS(t)
-	c := ServiceConfig(t, "")
+	c := serviceConfig(t, "")
 	c.Keys = "awskms:region=ap-southeast-1;decryption-key=" + kmstest.DecryptionKey
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	RunService(t, a)
+	runService(t, a)
 	become(t, a, true)
 	aws.Stop()
 	if keys := become(t, a, false).Checks["keys"]; keys.OK || keys.Why == "" {
@@ -105,7 +105,7 @@ func TestReadinessKMS(t *testing.T) {
 // ready, for which thing and why, and is ready when it has the thing again.
 func TestReadiness(t *testing.T) {
 	var ahead atomic.Int64
-	c := ServiceConfig(t, Cluster.Database(t))
+	c := serviceConfig(t, cluster.Database(t))
 	a, err := Open(
 		t.Context(), c, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		slog.New(slog.DiscardHandler),
@@ -113,7 +113,7 @@ func TestReadiness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	RunService(t, a)
+	runService(t, a)
 	become := func(ready bool) obs.Report {
 		t.Helper()
 		return become(t, a, ready)
@@ -181,7 +181,7 @@ func TestReadiness(t *testing.T) {
 		}
 		become(true)
 	}
-	Cluster.Away(t, func() {
+	cluster.Away(t, func() {
 		if r := become(false); r.Checks["database"].Why == "" || !r.Checks["documents"].OK {
 			t.Errorf("without a server: %+v", r)
 		}
@@ -201,13 +201,13 @@ func TestReadiness(t *testing.T) {
 // TestStop checks that a service that is told to stop is not ready first, and serves on for the
 // load balancer. Then it takes nothing new, and a call that is under way has its time to finish.
 func TestStop(t *testing.T) {
-	c := ServiceConfig(t, "")
+	c := serviceConfig(t, "")
 	c.DrainDelay, c.StopTimeout = time.Second, 20*time.Second
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := RunService(t, a)
+	stop := runService(t, a)
 	if status, r := readyz(t, a); status != http.StatusOK || r.Stopping {
 		t.Fatalf("%d, %+v", status, r)
 	}

@@ -17,10 +17,10 @@ import (
 // TestKeysIntoDatabase imports the folders of a deployment into its database while a node uses them.
 // A node without the folders then starts with the same keys.
 func TestKeysIntoDatabase(t *testing.T) {
-	c := ServiceConfig(t, Cluster.Database(t))
-	other := ServiceConfig(t, Cluster.Database(t))
-	plain := ServiceConfig(t, Cluster.Database(t))
-	c.KeysPassword, other.KeysPassword = Strong, Strong
+	c := serviceConfig(t, cluster.Database(t))
+	other := serviceConfig(t, cluster.Database(t))
+	plain := serviceConfig(t, cluster.Database(t))
+	c.KeysPassword, other.KeysPassword = strong, strong
 	startService(t, plain, false)
 	startService(t, other, false)
 	a := startService(t, c, true)
@@ -34,7 +34,7 @@ func TestKeysIntoDatabase(t *testing.T) {
 	if _, err := imported(stranger); err == nil || !strings.Contains(err.Error(), "not of the deployment") {
 		t.Errorf("the folders of another deployment: %v", err)
 	}
-	plain.KeysPassword = Strong
+	plain.KeysPassword = strong
 	if _, err := imported(plain); err == nil || !strings.Contains(err.Error(), "signet secret encrypt") {
 		t.Errorf("plain folders: %v", err)
 	}
@@ -71,7 +71,7 @@ func TestKeysIntoDatabase(t *testing.T) {
 // TestUnfinishedFiles checks that a start removes what a killed program has left in the folders of
 // the deployment, when it is old, and leaves other folders alone.
 func TestUnfinishedFiles(t *testing.T) {
-	c := ServiceConfig(t, "")
+	c := serviceConfig(t, "")
 	startService(t, c, false)
 	must := func(err error) {
 		t.Helper()
@@ -97,8 +97,8 @@ func TestUnfinishedFiles(t *testing.T) {
 	}
 }
 
-// Strong is a password that is not easy to guess.
-const Strong = "mZ7kQ2vX9pLs4TgB"
+// strong is a password that is not easy to guess.
+const strong = "mZ7kQ2vX9pLs4TgB"
 
 // startService starts a service, and stops it unless it is to run on.
 func startService(t *testing.T, c config.Config, running bool) *App {
@@ -107,7 +107,7 @@ func startService(t *testing.T, c config.Config, running bool) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := RunService(t, a)
+	stop := runService(t, a)
 	if !running {
 		if err := stop(); err != nil {
 			t.Fatal(err)

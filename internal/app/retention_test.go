@@ -16,7 +16,7 @@ import (
 // TestRetention checks that a running service erases a request that was kept for long enough, with
 // its document, which is in the trash then, and keeps a younger one.
 func TestRetention(t *testing.T) {
-	c := ServiceConfig(t, Cluster.Database(t))
+	c := serviceConfig(t, cluster.Database(t))
 	c.RetainUnsignedDays, c.RetainSignedDays = 10, 20
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -40,7 +40,7 @@ func TestRetention(t *testing.T) {
 	old := add(id("1"), request.StateSigned, 21)
 	kept := add(id("2"), request.StateSigned, 19)
 	cancelled := add(id("3"), request.StateCancelled, 11)
-	RunService(t, a)
+	runService(t, a)
 	began := time.Now()
 	gone := func(key string) bool {
 		b, err := a.documents.Open(t.Context(), key)

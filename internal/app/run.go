@@ -98,6 +98,7 @@ func (a *App) Run(ctx context.Context) error {
 				_ = a.clock.Measure(ctx) // the database is away, which others report
 			})
 		})
+		g.Go(func() error { return every(rest, time.Minute, a.recordWebhookKeys) })
 	}
 	g.Go(func() error { return a.followAuthority(rest) })
 	g.Go(func() error { return every(rest, 10*time.Minute, a.forget) })

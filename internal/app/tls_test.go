@@ -42,7 +42,7 @@ func TestToHTTPS(t *testing.T) {
 
 // TestOpenTLS checks that a start without the files of its certificate is refused by their key.
 func TestOpenTLS(t *testing.T) {
-	c := ServiceConfig(t, "")
+	c := serviceConfig(t, "")
 	c.PublicURL = "https://sign.test"
 	c.TLSCertificate, c.TLSKey = "/nonexistent", "/nonexistent"
 	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))

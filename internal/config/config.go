@@ -27,7 +27,7 @@ type Config struct {
 	File string `yaml:"-" kong:"-"`
 
 	// Facts of the deployment that the database records again from this configuration: public_url,
-	// signature_level, authority, audit_key. It is no key: the command line sets it.
+	// signature_level, authority, audit_key, webhook_key. It is no key: the command line sets it.
 	Change []string `yaml:"-" kong:"-"`
 
 	// Keys that may have unsafe settings. The service logs each such setting when it starts.

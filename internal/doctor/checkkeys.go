@@ -47,6 +47,9 @@ func checkKeys(ctx context.Context, s *Service) (list []Finding) {
 	}
 	for _, k := range keys {
 		_, err := s.existingKey(k)
+		if err == nil && k == webhookService {
+			err = s.checkWebhookKey(ctx)
+		}
 		list = append(list, s.keyFinding(k.folder, k.name+".key", err))
 	}
 	return list
@@ -78,6 +81,9 @@ func (s *Service) keyFinding(folder, file string, err error) Finding {
 		remedy = "stop all nodes and run signet secret encrypt, or remove keys and keys_password"
 	case errors.Is(err, keydir.ErrProtected), errors.Is(err, keydir.ErrPassword):
 		remedy = "set keys and keys_password, or its file, to those of the deployment"
+	case errors.Is(err, parts.ErrWebhookKey):
+		remedy = "restore it from a backup; if it is lost or was stolen, docs/operating.md, " +
+			"\"A key was stolen\", says what to do"
 	case errors.Is(err, parts.ErrAuditKey):
 		remedy = "restore keys/audit.secret from a backup; if it is lost, docs/operating.md, " +
 			"\"The audit log\", says what to do"
@@ -174,6 +180,19 @@ func (s *Service) checkAuditKey(ctx context.Context, keys *keydir.Dir) error {
 	signer, err := audit.NewSigner(origin, secret)
 	if err == nil && signer.Check(newest.Note) != nil {
 		err = fmt.Errorf("%w: it is another key", parts.ErrAuditKey)
+	}
+	return err
+}
+
+// checkWebhookKey checks that the webhook key is one of those that the database has recorded, if it
+// has. A running service has done so at its start, and records the keys of later rotations.
+func (s *Service) checkWebhookKey(ctx context.Context) error {
+	if s.Running || s.Store == nil || s.Store.CheckSchema(ctx) != nil {
+		return nil
+	}
+	keys, err := s.openKeys()
+	if err == nil {
+		_, _, err = parts.CheckWebhookKey(ctx, s.Store, keys)
 	}
 	return err
 }

@@ -1,11 +1,17 @@
 package doctor_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +30,10 @@ var keyMistakes = []mistake{
 	{
 		"key lost", removed("keys", "webhook.key"),
 		doctor.Fault, "keys/webhook.key", "no such file", "restore it from a backup",
+	},
+	{
+		"key of another deployment", func(c *clinic) { exchangeWebhookKey(c) },
+		doctor.Fault, "keys/webhook.key", "it has another key", "restore it from a backup",
 	},
 	{
 		"key for all", allowed(0o644, "authority", "root.key"),
@@ -123,4 +133,15 @@ func logged(c *clinic) {
 		p.Close(),
 	))
 	c.must(maintenance.ExportAudit(c.Context(), c.config, log, io.Discard))
+}
+
+// exchangeWebhookKey puts another key in place of the webhook key.
+func exchangeWebhookKey(c *clinic) {
+	c.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c.must(err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	c.must(err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	c.must(os.WriteFile(c.data("keys", "webhook.key"), text, 0o600))
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -38,6 +40,7 @@ type front struct {
 	// whether each node is ready; only haproxy asks, at the addresses in controls
 	ready    [3]atomic.Bool
 	controls [3]string
+	soon     bool // it waits for a node for two seconds only
 }
 
 func newFront(t *testing.T) *front {
@@ -137,6 +140,9 @@ func (f *front) haproxy(path string) (stop func()) {
 		}
 		replace = append(replace, name+":8080", f.nodes[i]+" port "+port)
 	}
+	if f.soon {
+		replace = append(replace, "timeout server 75s", "timeout server 2s")
+	}
 	return f.run(path, "-db", "-f", f.configuration("haproxy.cfg", replace...))
 }
 
@@ -149,6 +155,9 @@ func (f *front) nginx(path string) (stop func()) {
 	}
 	for i, name := range []string{"node1", "node2", "node3"} {
 		replace = append(replace, name+":8080", f.nodes[i])
+	}
+	if f.soon {
+		replace = append(replace, "proxy_read_timeout      75s", "proxy_read_timeout 2s")
 	}
 	return f.run(
 		path, "-p", f.dir, "-c", f.configuration("nginx.conf", replace...), "-g",
@@ -301,6 +310,110 @@ func TestProxyHeaders(t *testing.T) {
 			want := `{"f":null,"host":["` + f.addr + `"],"x":["127.0.0.1"]}`
 			if got := strings.TrimSpace(string(body)); got != want {
 				t.Errorf("the node gets %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestProxyRefusals checks what the proxies answer themselves: relying parties get the refusals of
+// the contract, people a page.
+func TestProxyRefusals(t *testing.T) {
+	away, tooLarge := api.ErrUnavailable, request.ErrTooLarge
+	const ofNode = "an answer of the node"
+	for program, run := range map[string]func(*front, string) func(){
+		"haproxy": (*front).haproxy, "nginx": (*front).nginx,
+	} {
+		t.Run(program, func(t *testing.T) {
+			path := tool(t, program, program)
+			if path == "" {
+				return
+			}
+			f := newFront(t)
+			f.soon = true
+			f.trust()
+			release := make(chan struct{})
+			// A node that hangs, closes without an answer, or refuses itself, as its path says.
+			node := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, r *http.Request) {
+					switch {
+					case strings.HasSuffix(r.URL.Path, "/hangs"):
+						<-release
+					case strings.HasSuffix(r.URL.Path, "/closes"):
+						panic(http.ErrAbortHandler)
+					default:
+						w.Header().Set("Retry-After", "7")
+						w.WriteHeader(http.StatusServiceUnavailable)
+						_, _ = io.WriteString(w, ofNode)
+					}
+				}))
+			node.Config.ErrorLog = log.New(io.Discard, "", 0)
+			defer node.Close()
+			defer close(release)
+			for i := range f.nodes {
+				f.nodes[i] = strings.TrimPrefix(node.URL, "http://")
+				f.ready[i].Store(true)
+			}
+			defer run(f, path)()
+			check := func(method, path, body string, refusal *api.Error, page string) {
+				t.Helper()
+				r, err := http.NewRequestWithContext(
+					t.Context(), method, "https://"+f.addr+path, strings.NewReader(body),
+				)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				text, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				after, kind := resp.Header.Get("Retry-After"), resp.Header.Get("Content-Type")
+				status, wantAfter := http.StatusServiceUnavailable, "10"
+				if refusal == tooLarge {
+					status, wantAfter = http.StatusBadRequest, ""
+				}
+				good := strings.Contains(string(text), page)
+				if refusal != nil {
+					var got api.Error
+					err := json.Unmarshal(text, &got)
+					good = err == nil && got == *refusal && kind == "application/json"
+				} else if page == ofNode {
+					wantAfter = "7"
+				} else {
+					good = good && strings.HasPrefix(kind, "text/html")
+				}
+				if !good || resp.StatusCode != status || after != wantAfter {
+					t.Errorf(
+						"%s %s: %d %s, Retry-After %q: %s", method, path, resp.StatusCode, kind,
+						after, text,
+					)
+				}
+			}
+			for _, p := range []string{"hangs", "closes"} {
+				check("GET", api.BasePath+"/sign-requests/"+p, "", away, "")
+				check("POST", api.BasePath+"/sign-requests/"+p, "{}", away, "")
+				check("GET", "/sign/"+p, "", nil, "<!doctype html>")
+			}
+			check("GET", "/sign/refuses", "", nil, ofNode)
+			check("POST", api.BasePath+"/refuses", "{}", nil, ofNode)
+			if program == "nginx" {
+				check("POST", api.BasePath+"/sign-requests", strings.Repeat("x", 11<<20), tooLarge, "")
+			}
+			node.CloseClientConnections()
+			node.Listener.Close()
+			for i := range f.ready {
+				f.ready[i].Store(false)
+			}
+			for _, again := range []bool{false, true} {
+				if again {
+					time.Sleep(2500 * time.Millisecond) // haproxy knows that no node is ready
+				}
+				check("POST", api.BasePath+"/sign-requests", "{}", away, "")
+				check("GET", "/sign/x", "", nil, "<!doctype html>")
 			}
 		})
 	}

@@ -46,11 +46,11 @@ func RecordFacts(
 	facts := Facts(c, root)
 	var errs []error
 	for _, key := range c.Change {
-		if key != auditKey &&
+		if key != auditKey && key != WebhookKeyChange &&
 			!slices.ContainsFunc(facts, func(f Fact) bool { return f.Key == key }) {
 			errs = append(errs, fmt.Errorf(
-				"--change %s: it can name public_url, signature_level, authority and %s", key,
-				auditKey,
+				"--change %s: it can name public_url, signature_level, authority, %s and %s", key,
+				auditKey, WebhookKeyChange,
 			))
 		}
 	}

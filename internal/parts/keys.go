@@ -2,7 +2,6 @@ package parts
 
 import (
 	"context"
-	"crypto"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/config"
@@ -226,15 +223,3 @@ const (
 	SecretOverlap = 24 * time.Hour
 	CookieOverlap = 366 * 24 * time.Hour
 )
-
-// WebhookKey is the name of the key that signs webhooks.
-const WebhookKey = "webhook"
-
-// WebhookKeyDelay is how long a new webhook key is published before it is used. Relying parties
-// keep the JWKS for an hour (docs/contract.md).
-const WebhookKeyDelay = 2 * time.Hour
-
-// WebhookJWK returns the public part of the webhook key, as relying parties get it.
-func WebhookJWK(key crypto.Signer) (jose.JSONWebKey, error) {
-	return keydir.PublicJWK(key, "sig", string(jose.ES256))
-}
