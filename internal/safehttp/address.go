@@ -3,6 +3,7 @@ package safehttp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // reserved are ranges that are not public although they look like ordinary unicast (IANA
@@ -28,13 +29,23 @@ var reserved = prefixes(
 	"3fff::/20",         // documentation (RFC 9637)
 )
 
+// metadata are the addresses outside of link-local ranges at which the metadata services of clouds
+// answer a machine with its credentials and its configuration.
+var metadata = prefixes(
+	"100.100.100.200/32",     // Alibaba Cloud
+	"168.63.129.16/32",       // Azure
+	"fd00:ec2::/64",          // Amazon EC2
+	"fd20:ce::254/128",       // Google Cloud
+	"fd00:c1::a9fe:a9fe/128", // Oracle Cloud
+	"fd00:42::42/128",        // Scaleway
+)
+
 // globalIPv6 is the whole range assigned to the internet. Everything outside is refused: ::/96 and
 // 64:ff9b::/96 contain IPv4 addresses, 100::/64 discards packets, fec0::/10 was site-local, and the
 // rest is not assigned.
 var globalIPv6 = netip.MustParsePrefix("2000::/3")
 
-// carrierNAT is shared address space (RFC 6598). It is internal to providers, and some clouds have
-// their metadata service in it.
+// carrierNAT is shared address space (RFC 6598). It is internal to providers.
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -66,9 +77,12 @@ func (p Policy) checkAddr(ip netip.Addr) error {
 
 // refuse names the kind of an address that is not allowed. It returns "" for an allowed one.
 func (p Policy) refuse(ip netip.Addr) string {
+	in := func(p netip.Prefix) bool { return p.Contains(ip) }
 	switch {
 	case !ip.IsValid():
 		return "not valid"
+	case slices.ContainsFunc(metadata, in):
+		return "the metadata service of a cloud"
 	case ip.IsUnspecified():
 		return "unspecified"
 	case ip.IsMulticast():
@@ -83,11 +97,8 @@ func (p Policy) refuse(ip netip.Addr) string {
 		return unless(p.AllowPrivate, "shared address space")
 	case ip.Is6() && !globalIPv6.Contains(ip):
 		return "not global unicast"
-	}
-	for _, prefix := range reserved {
-		if prefix.Contains(ip) {
-			return "reserved"
-		}
+	case slices.ContainsFunc(reserved, in):
+		return "reserved"
 	}
 	return ""
 }

@@ -14,8 +14,8 @@ import (
 // production: https on port 443 (docs/contract.md, 1.1.4) to public addresses only.
 type Policy struct {
 	// AllowPrivate is for the sandbox and for development. It allows http, any port, and the
-	// addresses of this machine and of private networks. It does not allow link-local addresses,
-	// because the metadata services of clouds have them.
+	// addresses of this machine and of private networks. It does not allow link-local addresses and
+	// the others at which the metadata services of clouds answer.
 	AllowPrivate bool
 
 	// Timeout bounds a whole exchange, from name resolution to the last byte of the answer. Zero
