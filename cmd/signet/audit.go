@@ -56,7 +56,7 @@ func (c *auditVerifyCmd) Run(env *environment) error {
 	for _, name := range c.Files {
 		report, err := verifyAudit(name, trust)
 		if problem := (*audit.Problem)(nil); errors.As(err, &problem) {
-			fmt.Fprintf(env.out, "%s: NOT VALID: %v\n", name, problem)
+			fmt.Fprintf(env.out, "%s: NOT VALID: %s\n", name, printable(problem.Error()))
 			status = 1
 			continue
 		}

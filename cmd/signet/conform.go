@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -123,11 +125,16 @@ type reportOutput struct {
 // write writes a report as a table or as JSON, and to the file as JUnit XML. The error is an
 // exitStatus if a rule fails.
 func (o *reportOutput) write(env *environment, r *report.Report) error {
-	write := r.WriteTable
+	var err error
 	if o.JSON {
-		write = r.WriteJSON
+		err = r.WriteJSON(env.out)
+	} else {
+		var table strings.Builder
+		if err = r.WriteTable(&table); err == nil {
+			_, err = io.WriteString(env.out, printableLines(table.String()))
+		}
 	}
-	if err := write(env.out); err != nil {
+	if err != nil {
 		return err
 	}
 	if o.JUnit != "" {

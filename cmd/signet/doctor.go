@@ -32,11 +32,11 @@ func printFindings(out io.Writer, findings []doctor.Finding) error {
 	for _, f := range findings {
 		line := string(f.Level) + "\t" + f.Check
 		if f.Text != "" {
-			line += "\t" + strings.ReplaceAll(f.Text, "\n", "; ")
+			line += "\t" + printable(strings.ReplaceAll(f.Text, "\n", "; "))
 		}
 		fmt.Fprintln(table, line)
 		if f.Remedy != "" {
-			fmt.Fprintf(table, "\t\tremedy: %s\n", f.Remedy)
+			fmt.Fprintf(table, "\t\tremedy: %s\n", printable(f.Remedy))
 		}
 	}
 	return errors.Join(table.Flush(), faults(findings))

@@ -76,7 +76,7 @@ func fail(errs io.Writer, err error, command *kong.Context, args []string) int {
 	if wantsJSON(command, args) {
 		_ = output{JSON: true}.print(errs, f, "")
 	} else {
-		fmt.Fprintln(errs, "signet:", text)
+		fmt.Fprintln(errs, "signet:", printableLines(text))
 	}
 	return status
 }

@@ -43,7 +43,7 @@ type output struct {
 // print writes v as JSON, or else the text.
 func (o output) print(w io.Writer, v any, text string) error {
 	if !o.JSON {
-		_, err := fmt.Fprintln(w, text)
+		_, err := fmt.Fprintln(w, printableLines(text))
 		return err
 	}
 	out := json.NewEncoder(w)

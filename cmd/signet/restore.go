@@ -45,7 +45,7 @@ func (c *restoreCmd) Run(env *environment) error {
 	n, err := maintenance.CheckRestored(
 		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat),
 		func(requestID, finding string) {
-			fmt.Fprintln(env.out, strings.TrimSpace(requestID+" "+finding))
+			fmt.Fprintln(env.out, printableLines(strings.TrimSpace(requestID+" "+finding)))
 		},
 	)
 	if err != nil {
@@ -70,7 +70,9 @@ var errNotAdopted = errors.New("some documents could not be adopted")
 func (c *restoreCmd) adopt(env *environment) error {
 	n, err := app.Adopt(
 		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat), c.Adopt,
-		func(requestID, outcome string) { fmt.Fprintln(env.out, requestID, outcome) },
+		func(requestID, outcome string) {
+			fmt.Fprintln(env.out, printableLines(requestID+" "+outcome))
+		},
 	)
 	if err != nil {
 		return err

@@ -239,6 +239,24 @@ func printable(s string) string {
 	return b.String()
 }
 
+// printableLines is printable, but keeps line feeds and tabs. It is for texts of several lines that
+// contain what another program has answered: a server, a relying party, an identity provider.
+func printableLines(s string) string {
+	var b strings.Builder
+	for i, line := range strings.Split(s, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, cell := range strings.Split(line, "\t") {
+			if j > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(printable(cell))
+		}
+	}
+	return b.String()
+}
+
 func hasProblem(s pades.SignatureSummary, subs ...pades.SubIndication) bool {
 	return slices.ContainsFunc(s.Problems, func(p pades.ProblemSummary) bool {
 		return slices.Contains(subs, p.SubIndication)

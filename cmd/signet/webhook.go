@@ -64,7 +64,9 @@ func (c *webhookListenCmd) Run(env *environment) error {
 		status := &statusWriter{ResponseWriter: w}
 		genuine.ServeHTTP(status, r)
 		if status.code != http.StatusNoContent {
-			fmt.Fprintf(env.errs, "%s %s: answered with %d\n", r.Method, r.URL.Path, status.code)
+			fmt.Fprintf(
+				env.errs, "%s %s: answered with %d\n", r.Method, printable(r.URL.Path), status.code,
+			)
 		}
 	}))
 }
