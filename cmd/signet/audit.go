@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -124,9 +123,9 @@ func openAuditFile(name string) (log, trail []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if log, err = fs.ReadFile(bundle, audit.EvidenceFile); err != nil {
+	if log, err = audit.ReadBundle(bundle, audit.EvidenceFile); err != nil {
 		return nil, nil, err
 	}
-	trail, err = fs.ReadFile(bundle, "events.json")
+	trail, err = audit.ReadBundle(bundle, "events.json")
 	return log, trail, err
 }

@@ -157,7 +157,7 @@ func inBundle(bundle, file string) source {
 			return nil, err
 		}
 		defer func() { _ = r.Close() }() // it was only read
-		return fs.ReadFile(r, file)
+		return audit.ReadBundle(&r.Reader, file)
 	}
 }
 
