@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	strict "github.com/go-jose/go-jose/v4/json"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -403,6 +404,10 @@ func SameEvents(log io.Reader, trail []byte) (*Problem, error) {
 		}
 		if len(l.Event) == 0 {
 			continue
+		}
+		// A member that comes twice could be another one for another program.
+		if strict.Unmarshal(list[i-1], new(any)) != nil {
+			return problem(i, "event %d of the trail was changed: it has a member twice", i), nil
 		}
 		var want, got map[string]any
 		if err := errors.Join(

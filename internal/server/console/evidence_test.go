@@ -216,6 +216,8 @@ func checkAudit(t *testing.T, files map[string]string) {
 		"an event of the trail":       {log, edited(append(slices.Clone(events[:1]), events[2:]...)), 2},
 		"a field of the trail":        {log, edited(append([]map[string]any{events[0], other}, events[2:]...)), 2},
 		"the last event of the trail": {log, edited(events[:len(events)-1]), len(events)},
+		"a member before its double":  {log, strings.Replace(trail, `"kind":`, `"kind":"expired","kind":`, 1), 1},
+		"a double deeper in":          {log, strings.Replace(trail, `"client_id":`, `"client_id":"x","client_id":`, 1), 1},
 		"an event added":              {log, edited(append(slices.Clone(events), other)), len(events) + 1},
 	} {
 		if p := verify(test.log, test.trail); p == nil || p.Line != test.line {
