@@ -41,6 +41,13 @@ var dataMistakes = []mistake{
 		doctor.Fault, "database", "not a database", "database",
 	},
 	{
+		"documents that cannot be written", func(c *clinic) { // a read-only disk, for root, too
+			removed("documents", "tmp")(c)
+			replaced("", "documents", "tmp")(c)
+		},
+		doctor.Fault, "documents", "not a directory", "make it writable",
+	},
+	{
 		"documents not mounted", away("documents"),
 		doctor.Fault, "deployment", "documents folder", "mount the folder",
 	},

@@ -154,11 +154,20 @@ func openBucket(ctx context.Context, c *config.Config) (*documents.S3, error) {
 func OpenDocuments(
 	ctx context.Context, c *config.Config, o documents.Options,
 ) (documents.Store, error) {
+	// After an error the result must be nil, which a *documents.S3 that is nil is not.
 	if c.Documents != "" {
-		return openBucket(ctx, c)
+		bucket, err := openBucket(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return bucket, nil
 	}
 	o.Path = filepath.Join(c.Data, "documents")
-	return documents.OpenDir(o)
+	dir, err := documents.OpenDir(o)
+	if err != nil {
+		return nil, err
+	}
+	return dir, nil
 }
 
 // WrappingKeys is the name of the keys in the keys folder under which those of documents are
