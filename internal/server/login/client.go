@@ -412,7 +412,10 @@ func (l *Login) redeem(
 			return nil, err
 		}
 	}
-	answer, err := l.post(ctx, p, f, p.TokenURL, l.redemption(code, a.Verifier), key)
+	answer, err := l.post(
+		context.WithValue(ctx, ofBrowser{}, true), p, f, p.TokenURL,
+		l.redemption(code, a.Verifier), key,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("redeeming the code: %w", err)
 	}
@@ -435,8 +438,11 @@ func (l *Login) redeem(
 	if err := token.Claims(&claims); err != nil {
 		return nil, err
 	}
-	if party, ok := claims["azp"]; ok && party != l.c.ClientID {
+	switch party, ok := claims["azp"]; {
+	case ok && party != l.c.ClientID:
 		return nil, errors.New("the ID token is for another client: its azp is not the client id")
+	case !ok && len(token.Audience) > 1: // OpenID Connect Core, section 3.1.3.7, 3 and 4
+		return nil, errors.New("the ID token is for several clients, and has no azp that names this one")
 	}
 	return claims, nil
 }

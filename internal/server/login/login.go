@@ -340,6 +340,11 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		l.c.Failures.Count(r.RemoteAddr)
+		if errors.As(err, new(failing)) {
+			security.Note(r.Context(), security.Event{Reason: "the provider cannot work"})
+			l.unavailable(w, r, a.ReturnTo)
+			return
+		}
 		security.Note(r.Context(), security.Event{Reason: "the provider's answer is not valid"})
 		l.c.Failed(w, r, a.ReturnTo, Failed)
 		return

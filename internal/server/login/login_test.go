@@ -88,8 +88,15 @@ func TestIDToken(t *testing.T) {
 		answer func(*testing.T, *provider) func(map[string]any)
 		ok     bool
 	}{
-		"right":                   {ok: true},
-		"several audiences":       {claims: map[string]any{"aud": []string{"other", "signet"}}, ok: true},
+		"right":                 {ok: true},
+		"an audience in a list": {claims: map[string]any{"aud": []string{"signet"}}, ok: true},
+		"several audiences":     {claims: map[string]any{"aud": []string{"other", "signet"}}},
+		"several audiences, azp": {
+			claims: map[string]any{"aud": []string{"other", "signet"}, "azp": "signet"}, ok: true,
+		},
+		"several, azp another": {
+			claims: map[string]any{"aud": []string{"other", "signet"}, "azp": "other"},
+		},
 		"UIN in lower case":       {claims: map[string]any{"uin": " s8979373d "}, ok: true},
 		"another issuer":          {claims: map[string]any{"iss": "https://evil.example"}},
 		"another audience":        {claims: map[string]any{"aud": "other"}},
@@ -256,6 +263,47 @@ func TestProviderAway(t *testing.T) {
 	l.now = l.now.Add(1)
 	if resp := l.attempt(t, p, nil, "/phone", "/phone/"); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("with the provider back: %d", resp.StatusCode)
+	}
+}
+
+// TestCodesOfBrowsers checks that a code with which a browser makes the provider fail ends only this
+// login, is answered with 503, and counts as a failed login.
+func TestCodesOfBrowsers(t *testing.T) {
+	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests} {
+		p := newProvider(t)
+		real := p.Config.Handler
+		p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.FormValue("code") == "x\x00" {
+				w.WriteHeader(status)
+				return
+			}
+			real.ServeHTTP(w, r)
+		})
+		l := newClient(t, func(config *login.Config) {
+			config.Issuer, config.Failures = p.URL, &limit.Failures{PerMinute: 2}
+		})
+		w := httptest.NewRecorder()
+		l.Begin(w, httptest.NewRequest("POST", "/", nil), "/sign/1", "/sign/1")
+		at, err := url.Parse(w.Header().Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{"5", "5", "30"} {
+			r := with(w.Result().Cookies())
+			r.RemoteAddr = "192.0.2.9:1"
+			r.URL, err = url.Parse("/login/callback?code=x%00&state=" + at.Query().Get("state"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := httptest.NewRecorder()
+			l.mux.ServeHTTP(answer, r)
+			if got := answer.Header().Get("Retry-After"); got != want {
+				t.Errorf("%d, callback %d: %d, Retry-After %q", status, i, answer.Code, got)
+			}
+			if got := l.attempt(t, p, nil, "/sign/2", "/sign/2"); got.StatusCode != http.StatusSeeOther {
+				t.Errorf("%d: the login of another browser: %d", status, got.StatusCode)
+			}
+		}
 	}
 }
 

@@ -118,8 +118,17 @@ func (p *provider) get(ctx context.Context) (*discovered, error) {
 	}
 }
 
+// failing is the error of a provider that answers that it cannot work. Its value is the status.
+type failing string
+
+func (f failing) Error() string { return "the identity provider answered " + string(f) }
+
+// ofBrowser is the key of a context whose call has a value that a browser has brought.
+type ofBrowser struct{}
+
 // transport fails calls at once for a while after one that was not answered, so that a provider
-// that hangs does not hold up every login.
+// that hangs does not hold up every login. A provider that answers a call of a browser's value with
+// 500 or 429 may do so because of the value: it fails this login only.
 type transport struct {
 	next http.RoundTripper
 	now  func() time.Time
@@ -144,7 +153,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 		if err == nil && (resp.StatusCode >= http.StatusInternalServerError ||
 			resp.StatusCode == http.StatusTooManyRequests) {
-			err = fmt.Errorf("the identity provider answered %s", resp.Status)
+			err = failing(resp.Status)
+			if r.Context().Value(ofBrowser{}) != nil {
+				return nil, err
+			}
 		}
 	}
 	if err == nil {
