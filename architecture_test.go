@@ -60,7 +60,7 @@ var imports = map[string]string{
 	"internal/vault":     "internal/request",
 
 	// edges
-	"internal/webhook":         "api internal/keydir internal/party internal/calllog internal/request",
+	"internal/webhook":         "api internal/keydir internal/party internal/calllog internal/request internal/signer",
 	"internal/obs":             "",
 	"internal/fault":           "api internal/keydir internal/server/httpx internal/token",
 	"internal/server":          "api internal/server/httpx internal/server/limit",

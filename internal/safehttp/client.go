@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -95,6 +96,9 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer, err := g.next.RoundTrip(r)
 	if err != nil {
+		if len(err.Error()) > maxErrorText {
+			err = longError{err}
+		}
 		return nil, err
 	}
 	if answer.ContentLength > g.policy.MaxResponse {
@@ -106,6 +110,19 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return answer, nil
 }
+
+// maxErrorText bounds the text of an error in bytes. The errors of net/http quote what the server
+// has answered, or all names of its certificate.
+const maxErrorText = 300
+
+// longError is an error whose text is cut.
+type longError struct{ error }
+
+func (e longError) Error() string {
+	return strings.ToValidUTF8(e.error.Error()[:maxErrorText], "") + "..."
+}
+
+func (e longError) Unwrap() error { return e.error }
 
 // CloseIdleConnections makes http.Client.CloseIdleConnections work.
 func (g *guard) CloseIdleConnections() { g.next.CloseIdleConnections() }

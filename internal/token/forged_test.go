@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +52,8 @@ func TestRefusedText(t *testing.T) {
 	wrongCurve := b.party.Key("ES384")
 	unsigned := partytest.SigningInput([]byte(`{"alg":"none","kid":"`+key.Kid+`"}`), payload)
 
-	cases := []struct{ name, token, cause string }{
+	type refusedText struct{ name, token, cause string }
+	cases := []refusedText{
 		{"nothing", "", "header is missing"},
 		{"Bearer", "Bearer " + good, "without the prefix Bearer"},
 		{"bearer in lower case", "bearer " + good, "without the prefix Bearer"},
@@ -174,6 +177,23 @@ func TestRefusedText(t *testing.T) {
 				"." + parts[1] + "." + parts[2],
 			"does not verify",
 		},
+	}
+	// r and s out of range, each beside one that is right.
+	order, right := key.Private.Params().N, key.Signature(input)
+	for name, n := range map[string]*big.Int{
+		"0": new(big.Int), "the order": order,
+		"the order and 1":  new(big.Int).Add(order, big.NewInt(1)),
+		"the field's size": key.Private.Params().P,
+		"2^256 - 1":        new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1)),
+	} {
+		wrong := n.FillBytes(make([]byte, 32))
+		for part, signature := range map[string][]byte{
+			"r":       slices.Concat(wrong, right[32:]),
+			"s":       slices.Concat(right[:32], wrong),
+			"r and s": slices.Concat(wrong, wrong),
+		} {
+			cases = append(cases, refusedText{part + " is " + name, signed(signature), "does not verify"})
+		}
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Numbers of the contract.
@@ -252,7 +253,7 @@ func (s *Sender) attempt(
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return 0, err
+		return 0, quoting{err}
 	}
 	defer resp.Body.Close()
 	// Reading the rest allows the connection to be reused.
@@ -265,6 +266,14 @@ func (s *Sender) attempt(
 	}
 	return resp.StatusCode, nil
 }
+
+// quoting is an error that may quote what the receiver has answered. The trail, which has no number
+// of a person, keeps its text.
+type quoting struct{ error }
+
+func (q quoting) Error() string { return signer.HideUINs(q.error.Error()) }
+
+func (q quoting) Unwrap() error { return q.error }
 
 // envelope is the data that a job keeps between attempts, in outbox.payload. Envelopes without a
 // version have version 1. If an envelope cannot be read, the next attempt makes a new token.

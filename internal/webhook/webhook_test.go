@@ -12,11 +12,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -370,6 +372,48 @@ func TestErrorsHideTheURL(t *testing.T) {
 	}
 	if strings.Contains(job.LastError+events[0].Detail.Error, "SECRET") {
 		t.Errorf("the error shows the URL: %s", job.LastError)
+	}
+}
+
+// TestQuotedAnswers checks what a receiver can write into the trail by an answer that is no HTTP: a
+// short text without a person's number.
+func TestQuotedAnswers(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no HTTP":            "S8979373D is the signer\r\n\r\n",
+		"a long line":        strings.Repeat("S8979373D ", 3000) + "\r\n\r\n",
+		"a status":           "HTTP/1.1 S8979373D OK\r\n\r\n",
+		"a length":           "HTTP/1.1 200 OK\r\nContent-Length: S8979373D\r\n\r\n",
+		"an encoding":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: s8979373d\r\n\r\n",
+		"a header":           "HTTP/1.1 200 OK\r\nS8979373D\r\n\r\n",
+		"an escape sequence": "\x1b[2JS8979373D\r\n\r\n",
+		"many interim ones":  strings.Repeat("HTTP/1.1 103 S8979373D\r\n\r\n", 100),
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 16<<10))
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+		}()
+		b := newBench(t, "http://"+l.Addr().String())
+		job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
+		events := b.attempt(job)
+		l.Close()
+		if job.Status != request.JobPending || len(events) != 1 {
+			t.Fatalf("%s: job %+v, events %v", name, job, events)
+		}
+		for _, text := range []string{events[0].Detail.Error, job.LastError} {
+			if text == "" || len(text) > 400 || strings.Contains(strings.ToUpper(text), "S8979373D") ||
+				strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("%s: the text is %q", name, text)
+			}
+		}
 	}
 }
 
