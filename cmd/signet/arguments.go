@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -95,6 +96,37 @@ func (f *newFile) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// oldFile is an argument: a file that the command reads.
+type oldFile string
+
+// UnmarshalText refuses what is no file.
+func (f *oldFile) UnmarshalText(text []byte) error {
+	*f = oldFile(text)
+	info, err := os.Stat(string(text))
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder and not a file", text)
+	}
+	return err
+}
+
+// origin is an argument: the public URL of a service.
+type origin string
+
+// UnmarshalText refuses what is no origin, and removes the slash at its end.
+func (o *origin) UnmarshalText(text []byte) error {
+	*o = origin(strings.TrimRight(string(text), "/"))
+	return config.CheckBase(string(text))
+}
+
+// recipient is an argument: who can read a backup.
+type recipient string
+
+// UnmarshalText refuses what is no recipient of age.
+func (r *recipient) UnmarshalText(text []byte) error {
+	*r = recipient(text)
+	return maintenance.CheckRecipient(string(text))
+}
+
 // requestID is an argument. Ids are opaque (docs/contract.md, 2.4.1), but none is empty.
 type requestID string
 
@@ -128,6 +160,20 @@ func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 		return fmt.Errorf("%q is no duration, such as 500ms, 30s, 5m or 24h", text)
 	}
 	target.SetInt(int64(d))
+	return nil
+}
+
+// decodeTime reads a time, and says what one looks like.
+func decodeTime(ctx *kong.DecodeContext, target reflect.Value) error {
+	text, err := popText(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return fmt.Errorf("%q is no time, such as 2026-12-31T23:59:59+08:00", text)
+	}
+	target.Set(reflect.ValueOf(at))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // runCommand runs the program in this process, in a folder with key.pem and text.pdf, and returns
@@ -18,7 +20,9 @@ func runCommand(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	none := func(string) string { return "" }
-	status = run(t.Context(), args, none, &stdout, &stderr)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // of servers that should not start
+	defer cancel()
+	status = run(ctx, args, none, &stdout, &stderr)
 	return status, stdout.String(), stderr.String()
 }
 
@@ -47,11 +51,57 @@ func TestArguments(t *testing.T) {
 		missing  = `there is no folder missing`
 	)
 	request := func(line string) string { return line + " --client-id shop --key key.pem" }
+	sandbox := func(flags string) string {
+		return "sandbox --listen 127.0.0.1:0 --control 127.0.0.1:0 --data new " + flags
+	}
+	party := func(line string) string { return line + " --console http://127.0.0.1:1" }
+	const origin = `it must be a scheme, a host and perhaps a port, such as https://sign`
+	const absent = `absent: no such file`
 	for _, test := range []struct{ args, says string }{
 		{"sandbox --listen foo --control 127.0.0.1:0", address},
 		{"sandbox --listen 127.0.0.1:99999", "it must be an address and a port"},
 		{"sandbox --control foo", address},
 		{"sandbox --auto-sign foo", duration},
+		{sandbox("--public-url foo"), `public_url "foo": ` + origin},
+		{sandbox("--console-url foo"), `console_url "foo": ` + origin},
+		{sandbox("--oidc-issuer foo"), `oidc_issuer "foo": .*such as https://login.example.com`},
+		{sandbox("--tsa-urls foo"), `tsa_urls "foo": .*such as http://tsa`},
+		{sandbox("--otlp-endpoint foo"), `otlp_endpoint "foo": .*such as http://127.0.0.1:4318`},
+		{sandbox("--database foo"), `begins with postgres://`},
+		{sandbox("--session-lifetime 1s"), `session_lifetime 1s: it must be between 10s and 30m`},
+		{sandbox("--rate-per-party=-1"), `rate_per_party -1: it must not be negative`},
+		{sandbox("--console-password-file absent"), absent},
+		{sandbox("--personas absent"), absent},
+		{sandbox("--faults [{kind:x}]"), `faults: `},
+		{sandbox("--faults [{'kind':'foo'}]"), `unknown fault "foo"; there are \[answer-extended `},
+		{sandbox("--faults [{'kind':'slow','delay':'foo'}]"), `"foo"`},
+		{sandbox("--parties [{'client_id':'a','jwks_url':'foo','redirect_url':'http://a'}]"), `client a: JWKS URL`},
+		{sandbox("--personas [{'uin':'S1','name':'a'}]"), `personas: number 1: uin`},
+		{"serve", "data: a folder is needed"},
+		{"serve --data new --public-url https://a", "listen: an address is needed, such as"},
+		{"migrate --data new --database foo", `begins with postgres://`},
+		{"backup --data new --to missing/b --recipient age1foo", missing},
+		{"backup --data new --to b --recipient age1foo", `age1 and 58 more characters`},
+		{"restore --data new --from absent --identity absent", absent},
+		{"restore --data new --adopt absent", absent},
+		{"audit export --data new --output missing/b", missing},
+		{"audit export --data new --json", `--json needs --output`},
+		{"audit verify absent", absent},
+		{"audit verify key.pem --checkpoint absent", absent},
+		{"ca init --data new --public-url https://a --output missing/b", missing},
+		{"ca sign --root new --public-url foo", origin},
+		{"ca sign --root new --public-url https://a --reason foo", `must be one of "unspecified"`},
+		{"ca revoke --data new --serial xyz --reason superseded", `hexadecimal, such as 5f0c41`},
+		{"ca revoke --data new --serial 1 --reason foo", `must be one of "unspecified"`},
+		{"secret rotate foo --data new", `must be one of "cookies"`},
+		{"secret password --data new --new-file absent", absent},
+		{"secret import --data new --from-password-file absent", absent},
+		{"ltv renew key.pem --before foo", `"foo" is no time before an end, such as 90d`},
+		{"verify key.pem --at foo", `"foo" is no time, such as 2026-`},
+		{"person forget --console foo --by me", `no http or https URL, such as https://127`},
+		{"party list --console foo", `no http or https URL, such as https://127`},
+		{party("party add a --name a --jwks-url foo --redirect-url http://a"), `such as https://shop`},
+		{party("party change a --redirect-url foo"), `such as https://shop`},
 		{"keys new -o ''", "a file name is needed"},
 		{"keys new -o missing/key.pem", missing},
 		{"keys new -o .", "is a folder and not a file"},
@@ -100,7 +150,7 @@ func TestArguments(t *testing.T) {
 	} {
 		args := strings.Fields(test.args)
 		for i := range args {
-			args[i] = strings.Trim(args[i], "'")
+			args[i] = strings.ReplaceAll(strings.Trim(args[i], "'"), "':'", "': '")
 		}
 		status, out, errs := runCommand(t, args...)
 		if status != exitUsage || out != "" || !regexp.MustCompile(test.says).MatchString(errs) {

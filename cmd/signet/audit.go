@@ -12,7 +12,6 @@ import (
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/maintenance"
-	"github.com/signet-sign/signet/internal/obs"
 )
 
 // auditCmd is the commands for the audit log.
@@ -23,66 +22,103 @@ type auditCmd struct {
 
 // auditExportCmd writes the log to a file or to the standard output.
 type auditExportCmd struct {
-	Output string `help:"File to write; default: the standard output." placeholder:"FILE"`
+	Output newFile `help:"File to write; default: the standard output." placeholder:"FILE"`
 
-	configured
+	deployed
 }
 
 func (c *auditExportCmd) Run(env *environment) error {
-	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
-	return writeNew(env.out, c.Output, func(w io.Writer) error {
+	if c.JSON && c.Output == "" {
+		return usageError{errors.New("the log is not JSON: --json needs --output with a file for it")}
+	}
+	log := c.log(env, slog.LevelWarn)
+	err := writeNew(env.out, c.Output, func(w io.Writer) error {
 		return maintenance.ExportAudit(env.ctx, c.Config, log, w)
 	})
+	if err != nil {
+		return err
+	}
+	return c.print(env.out, map[string]newFile{"file": c.Output}, "")
 }
 
 // auditVerifyCmd checks files. It ends with status 1 if one of them is not what the log has signed.
 type auditVerifyCmd struct {
-	Files      []string `arg:"" name:"file" help:"Exported logs, or evidence bundles (ZIP)."`
-	Key        string   `                   help:"The log's key, as the first line of an export has it; default: that of each file." placeholder:"KEY"`
-	Checkpoint []string `                   help:"Files with checkpoints of the log that were seen before."                          placeholder:"FILE,..."`
+	output
+	Files      []oldFile `arg:"" name:"file" help:"Exported logs, or evidence bundles (ZIP)."`
+	Key        string    `                   help:"The log's key, as the first line of an export has it; default: that of each file." placeholder:"KEY"`
+	Checkpoint []oldFile `                   help:"Files with checkpoints of the log that were seen before."                          placeholder:"FILE,..."`
 }
 
 func (c *auditVerifyCmd) Run(env *environment) error {
 	trust := audit.Trust{Key: c.Key}
 	for _, name := range c.Checkpoint {
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(string(name))
 		if err != nil {
 			return err
 		}
 		trust.Checkpoints = append(trust.Checkpoints, string(text))
 	}
-	status := 0
+	results := []auditVerdict{}
+	valid := true
 	for _, name := range c.Files {
-		report, err := verifyAudit(name, trust)
-		if problem := (*audit.Problem)(nil); errors.As(err, &problem) {
-			fmt.Fprintf(env.out, "%s: NOT VALID: %s\n", name, printable(problem.Error()))
-			status = 1
-			continue
-		}
+		v, err := verdictOnAudit(string(name), trust)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Fprintf(
-			env.out, "%s: VALID: %d events, of a log with %d\n", name, report.Events, report.Size,
-		)
-		if report.Erased > 0 {
-			fmt.Fprintf(
-				env.out, "  %d of them were erased, as later events of the log say\n",
-				report.Erased,
-			)
-		}
-		if c.Key == "" {
-			fmt.Fprintf(
-				env.out,
-				"  by the key that the file names; compare it, or give it with --key:\n  %s\n",
-				report.Key,
-			)
+		results = append(results, v)
+		valid = valid && v.Valid
+		if !c.JSON {
+			fmt.Fprintln(env.out, v.text(c.Key == ""))
 		}
 	}
-	if status != 0 {
-		return exitStatus(status)
+	if err := c.print(env.out, results, ""); err != nil {
+		return err
+	}
+	if !valid {
+		return exitStatus(1)
 	}
 	return nil
+}
+
+// auditVerdict is what was found of a file, as JSON.
+type auditVerdict struct {
+	File    string `json:"file"`
+	Valid   bool   `json:"valid"`
+	Problem string `json:"problem,omitempty"`
+	Events  int    `json:"events"` // that the file has
+	Size    int64  `json:"size"`   // of the log
+	Erased  int    `json:"erased"`
+	Key     string `json:"key,omitempty"` // that has signed the log
+}
+
+func verdictOnAudit(name string, trust audit.Trust) (auditVerdict, error) {
+	report, err := verifyAudit(name, trust)
+	if problem, ok := errors.AsType[*audit.Problem](err); ok {
+		return auditVerdict{File: name, Problem: problem.Error()}, nil
+	}
+	if err != nil {
+		return auditVerdict{}, err
+	}
+	return auditVerdict{
+		name, true, "", report.Events, report.Size, report.Erased, report.Key,
+	}, nil
+}
+
+// text returns the lines for a file, with the log's key if it is not the caller's.
+func (v auditVerdict) text(withKey bool) string {
+	if !v.Valid {
+		return fmt.Sprintf("%s: NOT VALID: %s", v.File, v.Problem)
+	}
+	text := fmt.Sprintf("%s: VALID: %d events, of a log with %d", v.File, v.Events, v.Size)
+	if v.Erased > 0 {
+		text += fmt.Sprintf(
+			"\n  %d of them were erased, as later events of the log say", v.Erased,
+		)
+	}
+	if withKey {
+		text += "\n  by the key that the file names; compare it, or give it with --key:\n  " + v.Key
+	}
+	return text
 }
 
 // verifyAudit checks a file. The error is an *audit.Problem if the file is not what the log has

@@ -8,15 +8,23 @@ import (
 
 // backupCmd writes an encrypted backup.
 type backupCmd struct {
-	To        string   `help:"New file for the backup."                  required:"" placeholder:"FILE"`
-	Recipient []string `help:"age recipient that can read it (age1...)." required:"" placeholder:"AGE1"`
+	To        newFile     `help:"New file for the backup."                  required:"" placeholder:"FILE"`
+	Recipient []recipient `help:"age recipient that can read it (age1...)." required:"" placeholder:"AGE1"`
 
-	configured
+	deployed
 }
 
 // Run writes the backup.
 func (c *backupCmd) Run(env *environment) error {
-	return writeNew(nil, c.To, func(w io.Writer) error {
-		return maintenance.Backup(env.ctx, c.Config, c.Recipient, w)
+	recipients := make([]string, len(c.Recipient))
+	for i, r := range c.Recipient {
+		recipients[i] = string(r)
+	}
+	err := writeNew(nil, c.To, func(w io.Writer) error {
+		return maintenance.Backup(env.ctx, c.Config, recipients, w)
 	})
+	if err != nil {
+		return err
+	}
+	return c.print(env.out, map[string]newFile{"file": c.To}, "")
 }

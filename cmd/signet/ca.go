@@ -2,23 +2,21 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/big"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
-	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/maintenance"
-	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -35,31 +33,50 @@ type caCmd struct {
 }
 
 type caInitCmd struct {
-	OfflineRoot bool   `help:"Create no root: print requests for one on another machine."`
-	Output      string `help:"File for the requests; default: the standard output."       placeholder:"FILE"`
+	OfflineRoot bool    `help:"Create no root: print requests for one on another machine."`
+	Output      newFile `help:"File for the requests; default: the standard output."       placeholder:"FILE"`
 
-	configured
+	deployed
 }
 
 func (c *caInitCmd) Run(env *environment) error {
-	log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
-	requests, err := maintenance.InitAuthority(env.ctx, c.Config, c.OfflineRoot, log)
+	requests, err := maintenance.InitAuthority(
+		env.ctx, c.Config, c.OfflineRoot, c.log(env, slog.LevelInfo),
+	)
 	if err != nil {
 		return err
 	}
 	if c.OfflineRoot {
-		return writeNew(env.out, c.Output, whole(requests))
+		return c.printPEM(env.out, c.Output, "requests", requests, nil)
 	}
-	return printAuthority(env.ctx, env.out, c.Config)
+	return c.printAuthority(env, nil)
+}
+
+// printPEM writes PEM to a new file, or to out if there is no name. As JSON it prints what it is
+// and further members.
+func (o output) printPEM(
+	out io.Writer, name newFile, what string, text []byte, more map[string]any,
+) error {
+	if !o.JSON || name != "" {
+		if err := writeNew(out, name, whole(text)); err != nil || !o.JSON {
+			return err
+		}
+	}
+	members := map[string]any{"file": name}
+	if name == "" {
+		members = map[string]any{what: string(text)}
+	}
+	maps.Copy(members, more)
+	return o.print(out, members, "")
 }
 
 // writeNew writes to a file that must not exist and that only its owner can read, or to out if
 // there is no name.
-func writeNew(out io.Writer, name string, write func(io.Writer) error) error {
+func writeNew(out io.Writer, name newFile, write func(io.Writer) error) error {
 	if name == "" {
 		return write(out)
 	}
-	err := disk.Create(name, 0o600, func(f *os.File) error { return write(f) })
+	err := disk.Create(string(name), 0o600, func(f *os.File) error { return write(f) })
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists and is not replaced: choose another name, or remove it", name)
 	}
@@ -74,55 +91,90 @@ func whole(text []byte) func(io.Writer) error {
 	}
 }
 
-type caShowCmd struct{ configured }
+type caShowCmd struct{ deployed }
 
-func (c *caShowCmd) Run(env *environment) error {
-	return printAuthority(env.ctx, env.out, c.Config)
+func (c *caShowCmd) Run(env *environment) error { return c.printAuthority(env, nil) }
+
+// certificate is one as JSON. Name and State are those of a certificate of the authority.
+type certificate struct {
+	Name     string    `json:"name,omitempty"`
+	Subject  string    `json:"subject"`
+	Serial   string    `json:"serial"`
+	NotAfter time.Time `json:"not_after"`
+	State    string    `json:"state,omitempty"`
 }
 
-func printAuthority(ctx context.Context, out io.Writer, c config.Config) error {
-	certs, listEnd, err := maintenance.ShowAuthority(ctx, c)
+func newCertificate(c *x509.Certificate) certificate {
+	return certificate{
+		Subject: c.Subject.CommonName, Serial: c.SerialNumber.Text(16), NotAfter: c.NotAfter.UTC(),
+	}
+}
+
+// ofAuthority returns certificates of the authority, and a line for each.
+func ofAuthority(certs []maintenance.AuthorityCertificate) (list []certificate, lines []string) {
+	list = []certificate{}
+	for _, cert := range certs {
+		c := newCertificate(cert.Certificate)
+		c.Name, c.State = cert.Name, cert.State
+		list = append(list, c)
+		lines = append(lines, fmt.Sprintf(
+			"%-10s %s, serial %s, until %s: %s", c.Name, c.Subject, c.Serial,
+			c.NotAfter.Format(time.DateOnly), c.State,
+		))
+	}
+	return list, lines
+}
+
+// authority is the authority as JSON.
+type authority struct {
+	Certificates []certificate `json:"certificates"`
+	Installed    []certificate `json:"installed,omitempty"`
+	CRLEnds      time.Time     `json:"crl_ends,omitzero"` // of a root on another machine
+}
+
+// printAuthority prints the certificates of the authority, after those that were installed now.
+func (d *deployed) printAuthority(env *environment, installed []*x509.Certificate) error {
+	certs, listEnd, err := maintenance.ShowAuthority(env.ctx, d.Config)
 	if err != nil {
 		return err
 	}
-	for _, cert := range certs {
-		printCertificate(out, cert)
+	a := authority{CRLEnds: listEnd.UTC()}
+	lines := linesOf("installed", installed)
+	for _, c := range installed {
+		a.Installed = append(a.Installed, newCertificate(c))
 	}
+	var more []string
+	a.Certificates, more = ofAuthority(certs)
+	lines = append(lines, more...)
 	if !listEnd.IsZero() {
-		fmt.Fprintf(
-			out, "The root's key is on another machine. Its CRL ends on %s.\n",
+		lines = append(lines, fmt.Sprintf(
+			"The root's key is on another machine. Its CRL ends on %s.",
 			listEnd.UTC().Format(time.DateOnly),
-		)
+		))
 	}
-	return nil
-}
-
-func printCertificate(out io.Writer, c maintenance.AuthorityCertificate) {
-	fmt.Fprintf(
-		out, "%-10s %s, serial %s, until %s: %s\n", c.Name, c.Subject.CommonName,
-		c.SerialNumber.Text(16), c.NotAfter.UTC().Format(time.DateOnly), c.State,
-	)
+	return d.print(env.out, a, strings.Join(lines, "\n"))
 }
 
 type caRotateCmd struct {
 	Part string `help:"What to create: issuing, ocsp or tsa." default:"issuing" enum:"issuing,ocsp,tsa"`
 
-	configured
+	deployed
 }
 
 func (c *caRotateCmd) Run(env *environment) error {
 	made, err := maintenance.RotateAuthority(env.ctx, c.Config, c.Part)
-	for _, cert := range made {
-		printCertificate(env.out, cert)
+	if err != nil {
+		return err
 	}
-	return err
+	list, lines := ofAuthority(made)
+	return c.print(env.out, list, strings.Join(lines, "\n"))
 }
 
 type caCSRCmd struct {
 	Part   []string `help:"What to request: issuing, tsa."                       default:"issuing" enum:"issuing,tsa"`
-	Output string   `help:"File for the requests; default: the standard output."                                      placeholder:"FILE"`
+	Output newFile  `help:"File for the requests; default: the standard output."                                      placeholder:"FILE"`
 
-	configured
+	deployed
 }
 
 func (c *caCSRCmd) Run(env *environment) error {
@@ -130,17 +182,19 @@ func (c *caCSRCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return writeNew(env.out, c.Output, whole(requests))
+	return c.printPEM(env.out, c.Output, "requests", requests, nil)
 }
 
 type caSignCmd struct {
+	output
+
 	Requests  string   `arg:"" optional:"" help:"File with requests; without it only the root's CRL is signed." type:"existingfile"`
 	Root      string   `                   help:"Folder of the root's key, which is created on first use."                          required:"" placeholder:"DIR"`
-	PublicURL string   `                   help:"Public URL of the service, for the certificates."                                  required:"" placeholder:"URL"    name:"public-url"`
+	PublicURL origin   `                   help:"Public URL of the service, for the certificates."                                  required:"" placeholder:"URL"    name:"public-url"`
 	Name      string   `                   help:"Name of the authority, for a new root."                                                                                               default:"Signet"`
 	Revoke    []string `                   help:"Serial numbers of issuing CAs to revoke."                                                      placeholder:"SERIAL"`
-	Reason    string   `                   help:"Reason of the revocation."                                                                     placeholder:"REASON"                   default:"unspecified"`
-	Output    string   `                   help:"File for certificates and CRL; default: the standard output."                                  placeholder:"FILE"`
+	Reason    string   `                   help:"Reason of the revocation."                                                                     placeholder:"REASON"                   default:"unspecified" enum:"${reasons}"`
+	Output    newFile  `                   help:"File for certificates and CRL; default: the standard output."                                  placeholder:"FILE"`
 }
 
 func (c *caSignCmd) Run(env *environment) error {
@@ -160,29 +214,39 @@ func (c *caSignCmd) Run(env *environment) error {
 		revoke = append(revoke, serial)
 	}
 	text, signed, err := maintenance.SignRequests(
-		c.Root, c.Name, c.PublicURL, requests, revoke, c.Reason,
+		c.Root, c.Name, string(c.PublicURL), requests, revoke, c.Reason,
 	)
 	if err != nil {
 		return err
 	}
-	printCertificates(env.errs, "signed", signed)
-	return writeNew(env.out, c.Output, whole(text))
+	list := []certificate{}
+	for _, cert := range signed {
+		list = append(list, newCertificate(cert))
+	}
+	if !c.JSON {
+		for _, line := range linesOf("signed", signed) {
+			fmt.Fprintln(env.errs, line)
+		}
+	}
+	return c.printPEM(env.out, c.Output, "signed_text", text, map[string]any{"signed": list})
 }
 
-func printCertificates(out io.Writer, what string, certs []*x509.Certificate) {
-	for _, cert := range certs {
-		fmt.Fprintf(
-			out, "%s %s, serial %s, until %s\n", what, cert.Subject.CommonName,
-			cert.SerialNumber.Text(16), cert.NotAfter.UTC().Format(time.DateOnly),
-		)
+// linesOf returns a line for each certificate, with what was done to it.
+func linesOf(what string, certs []*x509.Certificate) (lines []string) {
+	for _, c := range certs {
+		lines = append(lines, fmt.Sprintf(
+			"%s %s, serial %s, until %s", what, c.Subject.CommonName, c.SerialNumber.Text(16),
+			c.NotAfter.UTC().Format(time.DateOnly),
+		))
 	}
+	return lines
 }
 
 // parseSerial parses a serial number in hexadecimal digits, with or without colons.
 func parseSerial(text string) (*big.Int, error) {
 	serial, ok := new(big.Int).SetString(strings.ReplaceAll(text, ":", ""), 16)
 	if !ok || serial.Sign() <= 0 {
-		return nil, usageError{fmt.Errorf("serial number %q: it must be hexadecimal", text)}
+		return nil, usageError{fmt.Errorf("serial number %q: it must be hexadecimal, such as 5f0c41 or 5F:0C:41", text)}
 	}
 	return serial, nil
 }
@@ -190,7 +254,7 @@ func parseSerial(text string) (*big.Int, error) {
 type caInstallCmd struct {
 	File string `arg:"" help:"Certificates and CRLs, PEM." type:"existingfile"`
 
-	configured
+	deployed
 }
 
 func (c *caInstallCmd) Run(env *environment) error {
@@ -202,16 +266,15 @@ func (c *caInstallCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	printCertificates(env.out, "installed", certs)
-	return printAuthority(env.ctx, env.out, c.Config)
+	return c.printAuthority(env, certs)
 }
 
 type caRevokeCmd struct {
 	Serial string `help:"Serial number of the certificate, hexadecimal."                                                                                            required:"" placeholder:"SERIAL"`
-	Reason string `help:"Reason of RFC 5280: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn." required:"" placeholder:"REASON"`
+	Reason string `help:"Reason of RFC 5280: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn." required:"" placeholder:"REASON" enum:"${reasons}"`
 	By     string `help:"Who revokes it, for the audit log."                                                                                                                    placeholder:"NAME"   default:"command line"`
 
-	configured
+	deployed
 }
 
 func (c *caRevokeCmd) Run(env *environment) error {
@@ -219,48 +282,93 @@ func (c *caRevokeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
-	err = maintenance.RevokeCertificate(env.ctx, c.Config, serial, c.Reason, c.By, log)
+	err = maintenance.RevokeCertificate(
+		env.ctx, c.Config, serial, c.Reason, c.By, c.log(env, slog.LevelWarn),
+	)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.out, "revoked %s: %s\n", serial.Text(16), c.Reason)
-	return err
+	return c.print(
+		env.out, map[string]string{"revoked": serial.Text(16), "reason": c.Reason},
+		fmt.Sprintf("revoked %s: %s", serial.Text(16), c.Reason),
+	)
 }
 
 type caIssuedCmd struct {
 	Certificate string `help:"Look for the certificates of this file: PEM, DER, or the signers of a PDF. Ends with status 1 if one of them was not issued here." placeholder:"FILE" type:"existingfile"`
 
-	configured
+	deployed
 }
 
 func (c *caIssuedCmd) Run(env *environment) error {
-	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
+	log := c.log(env, slog.LevelWarn)
 	if c.Certificate != "" {
 		return c.look(env, log)
 	}
-	return maintenance.IssuedCertificates(
+	list := []issued{}
+	err := maintenance.IssuedCertificates(
 		env.ctx, c.Config, nil, log,
-		func(cert audit.Certificate) error { return printIssued(env.out, cert) },
+		func(cert audit.Certificate) error {
+			list = append(list, newIssued(cert))
+			if c.JSON {
+				return nil
+			}
+			list = list[:0] // there may be millions
+			_, err := fmt.Fprintln(env.out, newIssued(cert))
+			return err
+		},
 	)
+	if err != nil {
+		return err
+	}
+	return c.print(env.out, list, "")
 }
 
-func printIssued(out io.Writer, c audit.Certificate) error {
-	leaf, state := "not in the log yet", ""
+// issued is an entry of the register of certificates, as JSON. One that is looked for and was not
+// issued here has no kind and no times.
+type issued struct {
+	Issued    bool      `json:"issued"`
+	Kind      string    `json:"kind,omitempty"`
+	Subject   string    `json:"subject,omitempty"` // of one that was not issued here
+	Serial    string    `json:"serial"`
+	SHA256    string    `json:"sha256"`
+	IssuedAt  time.Time `json:"issued_at,omitzero"`
+	Leaf      *int64    `json:"leaf,omitempty"` // of the audit log; absent until it is in the log
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
+}
+
+func newIssued(c audit.Certificate) issued {
+	i := issued{
+		Issued: true, Kind: c.Kind, Serial: c.Serial, SHA256: c.SHA256, IssuedAt: c.IssuedAt.UTC(),
+	}
 	if c.Leaf >= 0 {
-		leaf = fmt.Sprintf("leaf %d", c.Leaf)
+		i.Leaf = &c.Leaf
 	}
 	if !c.RevokedAt.IsZero() {
-		state = fmt.Sprintf(
-			", revoked %s: %s", c.RevokedAt.UTC().Format(time.RFC3339),
-			maintenance.ReasonName(c.Reason),
+		i.RevokedAt, i.Reason = c.RevokedAt.UTC(), maintenance.ReasonName(c.Reason)
+	}
+	return i
+}
+
+// String returns the line of a certificate.
+func (i issued) String() string {
+	if !i.Issued {
+		return fmt.Sprintf(
+			"NOT ISSUED HERE: %s, serial %s, sha256 %s", i.Subject, i.Serial, i.SHA256,
 		)
 	}
-	_, err := fmt.Fprintf(
-		out, "%s %-7s %s sha256 %s, %s%s\n", c.IssuedAt.UTC().Format(time.RFC3339), c.Kind,
-		c.Serial, c.SHA256, leaf, state,
+	leaf, state := "not in the log yet", ""
+	if i.Leaf != nil {
+		leaf = fmt.Sprintf("leaf %d", *i.Leaf)
+	}
+	if !i.RevokedAt.IsZero() {
+		state = fmt.Sprintf(", revoked %s: %s", i.RevokedAt.Format(time.RFC3339), i.Reason)
+	}
+	return fmt.Sprintf(
+		"%s %-7s %s sha256 %s, %s%s", i.IssuedAt.Format(time.RFC3339), i.Kind, i.Serial, i.SHA256,
+		leaf, state,
 	)
-	return err
 }
 
 // look looks for certificates in the register.
@@ -273,31 +381,32 @@ func (c *caIssuedCmd) look(env *environment, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Certificate, err)
 	}
+	list := []issued{}
+	var lines []string
 	missing := false
 	for _, cert := range certs {
 		serial := cert.SerialNumber.Text(16)
-		want := audit.NewCertificate(serial, "", cert.Raw, time.Time{}).SHA256
-		found := false
+		found := issued{
+			Subject: cert.Subject.CommonName, Serial: serial,
+			SHA256: audit.NewCertificate(serial, "", cert.Raw, time.Time{}).SHA256,
+		}
 		err := maintenance.IssuedCertificates(
 			env.ctx, c.Config, cert.SerialNumber, log,
-			func(issued audit.Certificate) error {
-				if issued.SHA256 != want {
-					return nil
+			func(of audit.Certificate) error {
+				if of.SHA256 == found.SHA256 {
+					found = newIssued(of)
 				}
-				found = true
-				return printIssued(env.out, issued)
+				return nil
 			},
 		)
 		if err != nil {
 			return err
 		}
-		if !found {
-			missing = true
-			fmt.Fprintf(
-				env.out, "NOT ISSUED HERE: %s, serial %s, sha256 %s\n", cert.Subject.CommonName,
-				serial, want,
-			)
-		}
+		missing = missing || !found.Issued
+		list, lines = append(list, found), append(lines, found.String())
+	}
+	if err := c.print(env.out, list, strings.Join(lines, "\n")); err != nil {
+		return err
 	}
 	if missing {
 		return exitStatus(1)

@@ -101,6 +101,12 @@ func (c *conformCmd) config() (conform.Config, error) {
 	return config, nil
 }
 
+// mistake is one of the list that --plant list prints, as JSON.
+type mistake struct {
+	Rule string `json:"rule"`
+	Name string `json:"name"`
+}
+
 // plant is the name of a planted mistake.
 type plant string
 
@@ -109,11 +115,15 @@ func (plant) BeforeApply(k *kong.Kong, ctx *kong.Context, path *kong.Path) error
 	if ctx.FlagValue(path.Flag) != plant("list") {
 		return nil
 	}
+	list, lines := []mistake{}, []string{}
 	for _, m := range conform.Mistakes() {
-		fmt.Fprintf(k.Stdout, "%-8s %s\n", m.Rule, m.Name)
+		list = append(list, mistake{m.Rule, m.Name})
+		lines = append(lines, fmt.Sprintf("%-8s %s", m.Rule, m.Name))
 	}
+	out := output{JSON: wantsJSON(ctx, ctx.Args)}
+	err := out.print(k.Stdout, list, strings.Join(lines, "\n"))
 	k.Exit(0)
-	return nil
+	return err
 }
 
 // reportOutput says how a report is written.

@@ -52,10 +52,12 @@ func (*conformRPCmd) Help() string {
 
 func (c *conformRPCmd) Run(env *environment) (err error) {
 	if c.Plant == "list" {
+		list, lines := []mistake{}, []string{}
 		for _, m := range relyingparty.Mistakes {
-			fmt.Fprintf(env.out, "%-4s %s\n", m.Rule, m.Name)
+			list = append(list, mistake{m.Rule, m.Name})
+			lines = append(lines, fmt.Sprintf("%-4s %s", m.Rule, m.Name))
 		}
-		return nil
+		return c.print(env.out, list, strings.Join(lines, "\n"))
 	}
 	if c.Plant == "" && (c.Initiate == "" || c.Cancel == "") {
 		return usageError{errors.New("--initiate and --cancel are needed, or --plant")}

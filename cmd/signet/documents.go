@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/signet-sign/signet/internal/maintenance"
 )
 
@@ -12,7 +10,7 @@ type documentsCmd struct {
 }
 
 // rotateCmd makes a new wrapping key, also while the service runs.
-type rotateCmd struct{ configured }
+type rotateCmd struct{ deployed }
 
 // Run prints the name of the new key.
 func (c *rotateCmd) Run(env *environment) error {
@@ -20,6 +18,5 @@ func (c *rotateCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(env.out, name)
-	return err
+	return c.print(env.out, map[string]string{"key": name}, name)
 }

@@ -49,7 +49,7 @@ const (
 func failureOf(err error) failure {
 	refused, ok := errors.AsType[*client.Error](err)
 	switch {
-	case errors.As(err, new(usageError)), errors.As(err, new(config.AddressError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(config.Error)):
 		return failure{Error: failedUsage, Description: message(err)}
 	case ok && refused.Code != "":
 		return failure{

@@ -32,7 +32,7 @@ func (c *keysNewCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(nil, string(c.Out), whole(text)); err != nil {
+	if err := writeNew(nil, c.Out, whole(text)); err != nil {
 		return err
 	}
 	made := map[string]string{"kid": key.ID, "file": string(c.Out)}

@@ -48,6 +48,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -92,6 +93,21 @@ type cli struct {
 type configured struct {
 	ConfigFile    kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
 	config.Config `    embed:""`
+}
+
+// deployed is the flags of commands for a deployment, whose service may run.
+type deployed struct {
+	output
+	configured
+}
+
+// log returns the log of a command, on its standard error.
+func (d *deployed) log(env *environment, level slog.Level) *slog.Logger {
+	format := d.LogFormat
+	if d.JSON {
+		format = "json"
+	}
+	return obs.NewLogger(env.errs, level, format)
 }
 
 type (
@@ -182,6 +198,8 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 		kong.TypeMapper(reflect.TypeFor[config.FaultList](), kong.MapperFunc(decodeFaults)),
 		kong.TypeMapper(reflect.TypeFor[config.PersonaList](), kong.MapperFunc(decodePersonas)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
+		kong.TypeMapper(reflect.TypeFor[time.Time](), kong.MapperFunc(decodeTime)),
+		kong.Vars{"reasons": strings.Join(maintenance.Reasons(), ",")},
 		kong.DefaultEnvars("SIGNET"),
 	)...)
 }

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/signet-sign/signet/internal/maintenance"
-	"github.com/signet-sign/signet/internal/obs"
 )
 
 // migrateCmd migrates the database without starting the service.
@@ -14,15 +14,27 @@ type migrateCmd struct {
 	Check  bool `help:"Only say what is pending; end with status 1 if something is." xor:"how"`
 	DryRun bool `help:"Only print the SQL of what is pending."                       xor:"how"`
 
-	configured
+	deployed
 }
 
 var errPending = errors.New("migrations are pending")
 
+// schema is how far the database is, as JSON.
+type schema struct {
+	Schema  int64       `json:"schema"`
+	Program int64       `json:"program"`
+	Pending []migration `json:"pending"`
+}
+
+// migration is one that is pending. SQL is that of --dry-run.
+type migration struct {
+	Version int64  `json:"version"`
+	SQL     string `json:"sql,omitempty"`
+}
+
 func (c *migrateCmd) Run(env *environment) error {
 	if !c.Check && !c.DryRun {
-		log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
-		if err := maintenance.Migrate(env.ctx, c.Config, log); err != nil {
+		if err := maintenance.Migrate(env.ctx, c.Config, c.log(env, slog.LevelInfo)); err != nil {
 			return err
 		}
 	}
@@ -30,16 +42,24 @@ func (c *migrateCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if c.DryRun {
-		for _, m := range s.Pending {
-			fmt.Fprintf(env.out, "-- migration %d\n%s\n", m.Version, m.SQL)
+	result := schema{s.Have, s.Want, []migration{}}
+	var lines []string
+	for _, m := range s.Pending {
+		if !c.DryRun {
+			m.SQL = ""
 		}
-		return nil
+		result.Pending = append(result.Pending, migration{m.Version, m.SQL})
+		lines = append(lines, fmt.Sprintf("-- migration %d\n%s", m.Version, m.SQL))
 	}
-	fmt.Fprintf(
-		env.out, "the schema is %d, this program has %d: %d pending\n",
-		s.Have, s.Want, len(s.Pending),
+	if c.DryRun {
+		return c.print(env.out, result, strings.Join(lines, "\n"))
+	}
+	text := fmt.Sprintf(
+		"the schema is %d, this program has %d: %d pending", s.Have, s.Want, len(s.Pending),
 	)
+	if err := c.print(env.out, result, text); err != nil {
+		return err
+	}
 	if len(s.Pending) > 0 {
 		return errPending
 	}

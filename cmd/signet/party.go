@@ -39,7 +39,7 @@ type operatorCaller struct {
 	output
 	credential
 
-	Console string `help:"Base URL of the control listener." required:"" placeholder:"URL"`
+	Console httpURL `help:"Base URL of the control listener." required:"" placeholder:"URL" example:"https://127.0.0.1:8081"`
 }
 
 // credential is that of the operator.
@@ -60,10 +60,12 @@ func (c *operatorCaller) call(ctx context.Context, method, path string, in, out 
 }
 
 // callAPI makes one call of the API of a console and decodes its answer.
-func (c *credential) callAPI(ctx context.Context, at, method, path string, in, out any) error {
-	base, err := url.Parse(strings.TrimSuffix(at, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return usageError{errors.New("--console: it is not an http or https URL")}
+func (c *credential) callAPI(
+	ctx context.Context, at httpURL, method, path string, in, out any,
+) error {
+	base, err := url.Parse(strings.TrimSuffix(string(at), "/"))
+	if err != nil {
+		return usageError{err}
 	}
 	secret, err := c.authorization(base)
 	if err != nil {
@@ -197,16 +199,16 @@ type partyAddCmd struct {
 	operatorCaller
 	partySave
 
-	ClientID        string `arg:"" help:"Client id. Default: a random one."                      optional:""`
-	Name            string `       help:"Name, which signers see."                                           required:""`
-	JWKSURL         string `       help:"URL of the party's keys."                                           required:"" name:"jwks-url"      placeholder:"URL"`
-	RedirectURL     string `       help:"URL where signers return to."                                       required:""                      placeholder:"URL"`
-	WebhookURL      string `       help:"URL that gets the signed document."                                                                  placeholder:"URL"`
-	AllowDownload   bool   `       help:"Signers may save the document before they sign it."`
-	RequireAllPages bool   `       help:"Signers sign only when they have seen every page."`
-	WebhookLadder   bool   `       help:"Failed webhooks are tried for two days."`
-	AllowPrivate    bool   `       help:"Its JWKS and webhook URLs may be http and private."`
-	PartyCAFile     string `       help:"PEM file of the authorities of its URLs' certificates."                         name:"party-ca-file" placeholder:"FILE" type:"existingfile"`
+	ClientID        string  `arg:"" help:"Client id. Default: a random one."                      optional:""`
+	Name            string  `       help:"Name, which signers see."                                           required:""`
+	JWKSURL         httpURL `       help:"URL of the party's keys."                                           required:"" name:"jwks-url"      placeholder:"URL" example:"https://shop.example.com/jwks"`
+	RedirectURL     httpURL `       help:"URL where signers return to."                                       required:""                      placeholder:"URL" example:"https://shop.example.com/signed"`
+	WebhookURL      httpURL `       help:"URL that gets the signed document."                                                                  placeholder:"URL" example:"https://shop.example.com/webhook"`
+	AllowDownload   bool    `       help:"Signers may save the document before they sign it."`
+	RequireAllPages bool    `       help:"Signers sign only when they have seen every page."`
+	WebhookLadder   bool    `       help:"Failed webhooks are tried for two days."`
+	AllowPrivate    bool    `       help:"Its JWKS and webhook URLs may be http and private."`
+	PartyCAFile     string  `       help:"PEM file of the authorities of its URLs' certificates."                         name:"party-ca-file" placeholder:"FILE" type:"existingfile"`
 }
 
 func (c *partyAddCmd) Run(env *environment) error {
@@ -216,10 +218,10 @@ func (c *partyAddCmd) Run(env *environment) error {
 	}
 	var done console.PartyResult
 	err = c.call(env.ctx, http.MethodPost, c.query(), console.PartyData{
-		ClientID: c.ClientID, Name: c.Name, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
-		WebhookURL: c.WebhookURL, AllowDownload: c.AllowDownload,
-		RequireAllPages: c.RequireAllPages, WebhookLadder: c.WebhookLadder,
-		AllowPrivate: c.AllowPrivate, CA: ca,
+		ClientID: c.ClientID, Name: c.Name, JWKSURL: string(c.JWKSURL),
+		RedirectURL: string(c.RedirectURL), WebhookURL: string(c.WebhookURL),
+		AllowDownload: c.AllowDownload, RequireAllPages: c.RequireAllPages,
+		WebhookLadder: c.WebhookLadder, AllowPrivate: c.AllowPrivate, CA: ca,
 	}, &done)
 	if err != nil {
 		return err
@@ -282,16 +284,16 @@ type partyChangeCmd struct {
 	operatorCaller
 	partySave
 
-	ClientID        string  `arg:"" help:"Client id."`
-	Name            *string `       help:"Name, which signers see."`
-	JWKSURL         *string `       help:"URL of the party's keys."                                                placeholder:"URL"  name:"jwks-url"`
-	RedirectURL     *string `       help:"URL where signers return to."                                            placeholder:"URL"`
-	WebhookURL      *string `       help:"URL that gets the signed document; '' removes it."                       placeholder:"URL"`
-	AllowDownload   *bool   `       help:"Signers may save the document before they sign it."                                                              negatable:""`
-	RequireAllPages *bool   `       help:"Signers sign only when they have seen every page."                                                               negatable:""`
-	WebhookLadder   *bool   `       help:"Failed webhooks are tried for two days."                                                                         negatable:""`
-	AllowPrivate    *bool   `       help:"Its JWKS and webhook URLs may be http and private."                                                              negatable:""`
-	PartyCAFile     *string `       help:"PEM file of the authorities of its URLs' certificates; '' removes them." placeholder:"FILE" name:"party-ca-file"`
+	ClientID        string   `arg:"" help:"Client id."`
+	Name            *string  `       help:"Name, which signers see."`
+	JWKSURL         *httpURL `       help:"URL of the party's keys."                                                placeholder:"URL"  name:"jwks-url" example:"https://shop.example.com/jwks"`
+	RedirectURL     *httpURL `       help:"URL where signers return to."                                            placeholder:"URL" example:"https://shop.example.com/signed"`
+	WebhookURL      *httpURL `       help:"URL that gets the signed document; '' removes it."                       placeholder:"URL" example:"https://shop.example.com/webhook"`
+	AllowDownload   *bool    `       help:"Signers may save the document before they sign it."                                                              negatable:""`
+	RequireAllPages *bool    `       help:"Signers sign only when they have seen every page."                                                               negatable:""`
+	WebhookLadder   *bool    `       help:"Failed webhooks are tried for two days."                                                                         negatable:""`
+	AllowPrivate    *bool    `       help:"Its JWKS and webhook URLs may be http and private."                                                              negatable:""`
+	PartyCAFile     *string  `       help:"PEM file of the authorities of its URLs' certificates; '' removes them." placeholder:"FILE" name:"party-ca-file"`
 }
 
 func (c *partyChangeCmd) Run(env *environment) error {
@@ -301,9 +303,9 @@ func (c *partyChangeCmd) Run(env *environment) error {
 	}
 	p := console.PartyPut{PartyData: a.PartyData, Version: a.Version}
 	set(&p.Name, c.Name)
-	set(&p.JWKSURL, c.JWKSURL)
-	set(&p.RedirectURL, c.RedirectURL)
-	set(&p.WebhookURL, c.WebhookURL)
+	set(&p.JWKSURL, (*string)(c.JWKSURL))
+	set(&p.RedirectURL, (*string)(c.RedirectURL))
+	set(&p.WebhookURL, (*string)(c.WebhookURL))
 	set(&p.AllowDownload, c.AllowDownload)
 	set(&p.RequireAllPages, c.RequireAllPages)
 	set(&p.WebhookLadder, c.WebhookLadder)

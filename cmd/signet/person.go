@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/maintenance"
-	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
@@ -92,11 +91,11 @@ func (c *personLiftCmd) Run(env *environment) error {
 
 // personForgetCmd works on the database, or has a running service do so.
 type personForgetCmd struct {
-	Reason  string `help:"Why, for the trails, which do not name the person."                               placeholder:"TEXT"`
-	Console string `help:"Base URL of the control listener of a running service, which forgets the person." placeholder:"URL"`
+	Reason  string  `help:"Why, for the trails, which do not name the person."                               placeholder:"TEXT"`
+	Console httpURL `help:"Base URL of the control listener of a running service, which forgets the person." placeholder:"URL"  example:"https://127.0.0.1:8081"`
 
 	credential
-	configured
+	deployed
 }
 
 func (c *personForgetCmd) Run(env *environment) error {
@@ -117,17 +116,15 @@ func (c *personForgetCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if done.Change == "proposed" {
-		_, err = fmt.Fprintln(env.out, "proposed: another admin has to approve it in the console")
-		return err
+	text := "proposed: another admin has to approve it in the console"
+	if done.Change != "proposed" {
+		text = fmt.Sprintf(
+			"forgotten: %d requests, %d phones, %d other records of calls\n"+
+				"signed documents, backups and logs may still name the person: see docs/operating.md",
+			done.Requests, done.Phones, done.Calls,
+		)
 	}
-	_, err = fmt.Fprintf(
-		env.out,
-		"forgotten: %d requests, %d phones, %d other records of calls\n"+
-			"signed documents, backups and logs may still name the person: see docs/operating.md\n",
-		done.Requests, done.Phones, done.Calls,
-	)
-	return err
+	return c.print(env.out, done, text)
 }
 
 // forget works on the database itself.
@@ -138,8 +135,7 @@ func (c *personForgetCmd) forget(
 	if c.Reason != "" {
 		by += ": " + c.Reason
 	}
-	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
-	done, err := maintenance.ForgetPerson(env.ctx, c.Config, uin, by, log)
+	done, err := maintenance.ForgetPerson(env.ctx, c.Config, uin, by, c.log(env, slog.LevelWarn))
 	result.Requests, result.Phones, result.Calls = done.Requests, done.Phones, done.Calls
 	return result, err
 }

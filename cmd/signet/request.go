@@ -40,9 +40,12 @@ type output struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-// print writes v as JSON, or else the text.
+// print writes v as JSON, or else the text, if there is one.
 func (o output) print(w io.Writer, v any, text string) error {
 	if !o.JSON {
+		if text == "" {
+			return nil
+		}
 		_, err := fmt.Fprintln(w, printableLines(text))
 		return err
 	}

@@ -10,21 +10,35 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/maintenance"
-	"github.com/signet-sign/signet/internal/obs"
 )
 
 // restoreCmd restores a backup, and checks that what was restored is complete.
 type restoreCmd struct {
-	Check    bool     `help:"Only compare the database with the documents, and list missing and unknown documents."                    xor:"what" required:""`
-	From     string   `help:"Restore this backup into the data folder, and check it."                                                  xor:"what" required:"" placeholder:"FILE"`
-	Adopt    []string `help:"Bring back documents that were signed after the backup: audit logs, evidence (ZIP) and signed documents." xor:"what" required:"" placeholder:"FILE"`
-	Identity string   `help:"File with the age identity that can read the backup."                                                                            placeholder:"FILE"`
+	Check    bool      `help:"Only compare the database with the documents, and list missing and unknown documents."                    xor:"what" required:""`
+	From     oldFile   `help:"Restore this backup into the data folder, and check it."                                                  xor:"what" required:"" placeholder:"FILE"`
+	Adopt    []oldFile `help:"Bring back documents that were signed after the backup: audit logs, evidence (ZIP) and signed documents." xor:"what" required:"" placeholder:"FILE"`
+	Identity oldFile   `help:"File with the age identity that can read the backup."                                                                            placeholder:"FILE"`
 
-	configured
+	deployed
 }
 
 // errIncomplete makes the program exit with status 1 after the findings were printed.
 var errIncomplete = errors.New("database and documents do not agree")
+
+// restored is what was found, as JSON.
+type restored struct {
+	Requests  int            `json:"requests"`
+	Documents int            `json:"documents"`
+	Findings  int            `json:"findings"`
+	Found     []aboutRequest `json:"found"` // also documents in the trash, which are no findings
+	Remedies  []string       `json:"remedies"`
+}
+
+// aboutRequest is what a command says of a request, whose id may be empty.
+type aboutRequest struct {
+	RequestID string `json:"request_id"`
+	Text      string `json:"text"`
+}
 
 func (c *restoreCmd) Run(env *environment) error {
 	if len(c.Adopt) > 0 {
@@ -35,27 +49,36 @@ func (c *restoreCmd) Run(env *environment) error {
 			return err
 		}
 		if c.Database != "" {
-			fmt.Fprintln(
-				env.out,
-				"the folders are restored: restore the PostgreSQL database, then signet restore --check",
+			const next = "restore the PostgreSQL database, then signet restore --check"
+			return c.print(
+				env.out, map[string]string{"next": next}, "the folders are restored: "+next,
 			)
-			return nil
 		}
 	}
+	found := []aboutRequest{}
 	n, err := maintenance.CheckRestored(
-		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat),
+		env.ctx, c.Config, c.log(env, slog.LevelWarn),
 		func(requestID, finding string) {
-			fmt.Fprintln(env.out, printableLines(strings.TrimSpace(requestID+" "+finding)))
+			found = append(found, aboutRequest{requestID, finding})
+			if !c.JSON {
+				fmt.Fprintln(env.out, printableLines(strings.TrimSpace(requestID+" "+finding)))
+			}
 		},
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(
-		env.out, "%d requests, %d documents, %d findings\n", n.Requests, n.Documents, n.Findings,
+	text := fmt.Sprintf(
+		"%d requests, %d documents, %d findings", n.Requests, n.Documents, n.Findings,
 	)
 	for _, remedy := range n.Remedies {
-		fmt.Fprintln(env.out, "remedy for", remedy)
+		text += "\nremedy for " + remedy
+	}
+	result := restored{
+		n.Requests, n.Documents, n.Findings, found, append([]string{}, n.Remedies...),
+	}
+	if err := c.print(env.out, result, text); err != nil {
+		return err
 	}
 	if n.Findings > 0 {
 		return errIncomplete
@@ -66,32 +89,50 @@ func (c *restoreCmd) Run(env *environment) error {
 // errNotAdopted makes the program exit with status 1 after the reasons were printed.
 var errNotAdopted = errors.New("some documents could not be adopted")
 
+// adopted is what was brought back, as JSON.
+type adopted struct {
+	Adopted  int            `json:"adopted"`
+	Refused  int            `json:"not_adopted"`
+	Outcomes []aboutRequest `json:"outcomes"`
+}
+
 // adopt brings back what the files prove.
 func (c *restoreCmd) adopt(env *environment) error {
+	outcomes := []aboutRequest{}
+	files := make([]string, len(c.Adopt))
+	for i, f := range c.Adopt {
+		files[i] = string(f)
+	}
 	n, err := app.Adopt(
-		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat), c.Adopt,
+		env.ctx, c.Config, c.log(env, slog.LevelWarn), files,
 		func(requestID, outcome string) {
-			fmt.Fprintln(env.out, printableLines(requestID+" "+outcome))
+			outcomes = append(outcomes, aboutRequest{requestID, outcome})
+			if !c.JSON {
+				fmt.Fprintln(env.out, printableLines(requestID+" "+outcome))
+			}
 		},
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.out, "%d adopted, %d not adopted\n", n.Adopted, n.Refused)
-	if n.Refused > 0 {
-		return errNotAdopted
+	err = c.print(
+		env.out, adopted{n.Adopted, n.Refused, outcomes},
+		fmt.Sprintf("%d adopted, %d not adopted", n.Adopted, n.Refused),
+	)
+	if err == nil && n.Refused > 0 {
+		err = errNotAdopted
 	}
-	return nil
+	return err
 }
 
 // restore reads the backup into the data folder.
 func (c *restoreCmd) restore(ctx context.Context) error {
-	identity, err := os.Open(c.Identity)
+	identity, err := os.Open(string(c.Identity))
 	if err != nil {
 		return fmt.Errorf("--identity: %w", err)
 	}
 	defer identity.Close()
-	in, err := os.Open(c.From)
+	in, err := os.Open(string(c.From))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,9 +19,9 @@ type secretCmd struct {
 }
 
 type secretRotateCmd struct {
-	Name string `arg:"" help:"cookies, links, enrolment, console, signers, oidc or webhook."`
+	Name string `arg:"" help:"cookies, links, enrolment, console, signers, oidc or webhook." enum:"cookies,links,enrolment,console,signers,oidc,webhook"`
 
-	configured
+	deployed
 }
 
 func (c *secretRotateCmd) Run(env *environment) error {
@@ -27,11 +29,31 @@ func (c *secretRotateCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.out, "the nodes use the next secret of %s after %s\n", c.Name, after)
-	return err
+	return c.print(
+		env.out, map[string]string{"secret": c.Name, "used_after": after.String()},
+		fmt.Sprintf("the nodes use the next secret of %s after %s", c.Name, after),
+	)
 }
 
-type secretEncryptCmd struct{ configured }
+// printFiles prints what was done to files, also before a failure, which it returns. none is the
+// text if there was nothing to do.
+func (d *deployed) printFiles(
+	env *environment, verb string, files []string, none string, err error,
+) error {
+	var lines []string
+	for _, f := range files {
+		lines = append(lines, verb+" "+f)
+	}
+	if err != nil {
+		none = ""
+	}
+	return errors.Join(d.print(
+		env.out, map[string][]string{verb: append([]string{}, files...)},
+		cmp.Or(strings.Join(lines, "\n"), none),
+	), err)
+}
+
+type secretEncryptCmd struct{ deployed }
 
 // Help implements kong.HelpProvider.
 func (*secretEncryptCmd) Help() string {
@@ -40,20 +62,14 @@ func (*secretEncryptCmd) Help() string {
 
 func (c *secretEncryptCmd) Run(env *environment) error {
 	files, err := maintenance.EncryptKeys(env.ctx, c.Config)
-	for _, f := range files {
-		fmt.Fprintln(env.out, "encrypted", f)
-	}
-	if err == nil && len(files) == 0 {
-		_, err = fmt.Fprintln(env.out, "no key and no secret is in a plain file")
-	}
-	return err
+	return c.printFiles(env, "encrypted", files, "no key and no secret is in a plain file", err)
 }
 
 type secretImportCmd struct {
-	FromPasswordFile string `help:"File with the password of the present files, if they are encrypted." placeholder:"FILE"`
-	Finish           bool   `help:"Remove the files from which keys were imported."`
+	FromPasswordFile oldFile `help:"File with the password of the present files, if they are encrypted." placeholder:"FILE"`
+	Finish           bool    `help:"Remove the files from which keys were imported."`
 
-	configured
+	deployed
 }
 
 // Help implements kong.HelpProvider.
@@ -74,28 +90,22 @@ func (c *secretImportCmd) Run(env *environment) error {
 		do = func() ([]string, error) { return maintenance.FinishImport(env.ctx, c.Config) }
 	}
 	files, err := do()
-	for _, f := range files {
-		fmt.Fprintln(env.out, verb, f)
-	}
-	if err == nil && len(files) == 0 {
-		_, err = fmt.Fprintln(env.out, "there is nothing to import")
-	}
-	return err
+	return c.printFiles(env, verb, files, "there is nothing to import", err)
 }
 
 // readPassword returns the text of a file without one line break at its end; the name may be empty.
-func readPassword(file string) (string, error) {
+func readPassword(file oldFile) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(string(file))
 	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), err
 }
 
 type secretPasswordCmd struct {
-	NewFile string `help:"File with the new password." required:"" placeholder:"FILE"`
+	NewFile oldFile `help:"File with the new password." required:"" placeholder:"FILE"`
 
-	configured
+	deployed
 }
 
 func (c *secretPasswordCmd) Run(env *environment) error {
@@ -106,8 +116,8 @@ func (c *secretPasswordCmd) Run(env *environment) error {
 	if err := maintenance.ChangeKeysPassword(env.ctx, c.Config, password); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(
-		env.out, "the password is changed: name it in keys_password before the next start",
+	const next = "name it in keys_password before the next start"
+	return c.print(
+		env.out, map[string]string{"next": next}, "the password is changed: "+next,
 	)
-	return err
 }

@@ -11,8 +11,8 @@ import (
 	"unicode"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/conform/report"
+	"github.com/signet-sign/signet/internal/doctor"
 )
 
 // hostile has what a terminal acts on: an escape sequence, one as a C1 control, a carriage return,
@@ -48,8 +48,8 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%v printed nothing", args)
 		}
 	}
-	_ = printFindings(&out, []app.Finding{
-		{Check: "login", Level: app.Fault, Text: hostile + "\n" + hostile, Remedy: hostile},
+	_ = printFindings(&out, []doctor.Finding{
+		{Check: "login", Level: doctor.Fault, Text: hostile + "\n" + hostile, Remedy: hostile},
 	})
 	_ = (&reportOutput{}).write(&environment{out: &out}, &report.Report{
 		Verdicts: []report.Verdict{{Outcome: report.Fail, Reason: hostile, Title: hostile}},

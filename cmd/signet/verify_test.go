@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -192,8 +193,8 @@ func TestVerifyHostileNames(t *testing.T) {
 	v.print(&out)
 	unreadable.print(&out)
 	unsigned.print(&out)
-	printRenewal(&out, hostile, false, errors.New(hostile))
-	printRenewal(&out, hostile, true, nil)
+	fmt.Fprintln(&out, newRenewal(hostile, false, errors.New(hostile)))
+	fmt.Fprintln(&out, newRenewal(hostile, true, nil))
 	if n := strings.Count(out.String(), "\n"); n != 14 {
 		t.Errorf("%d lines", n)
 	}

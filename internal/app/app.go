@@ -124,6 +124,9 @@ func Open(
 	if err := c.CompleteService(log); err != nil {
 		return nil, err
 	}
+	if err := parts.CheckRegistered(&c); err != nil {
+		return nil, err
+	}
 	a := &App{Config: c, loaded: c, now: now, log: quiet(log)}
 	if err := a.open(ctx, store.Service); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -500,7 +503,7 @@ func listen(key, addr string) (net.Listener, error) {
 			key, err, key,
 		)
 	case errors.As(err, new(*net.DNSError)), errors.As(err, new(*net.AddrError)):
-		return nil, fmt.Errorf("%s %w", key, config.AddressError(addr))
+		return nil, config.Mistake(fmt.Errorf("%s %w", key, config.AddressError(addr)))
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/webhook"
@@ -27,7 +28,7 @@ func (a *App) openFaults() error {
 	}
 	set, err := fault.NewSet(seed, a.now, a.injected, rules...)
 	if err != nil {
-		return fmt.Errorf("faults: %w", err)
+		return config.Mistake(fmt.Errorf("faults: %w", err))
 	}
 	if len(rules) > 0 {
 		a.log.Info("faults are injected", "rules", len(rules), "fault_seed", seed)

@@ -22,6 +22,7 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/disk"
+	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server"
@@ -64,9 +65,22 @@ func (a *App) openSandbox(
 	if err := c.CompleteSandbox(getenv); err != nil {
 		return err
 	}
+	early := *c // before anything is made; the URL of the listener is judged when it is open
+	if c.PublicURL == "" {
+		early.PublicURL = "http://localhost"
+		if c.EndsTLS() {
+			early.PublicURL = "https://localhost"
+		}
+	}
+	if err := early.Check(); err != nil {
+		return err
+	}
+	if err := parts.CheckRegistered(c); err != nil {
+		return err
+	}
 	people, played, err := personas(c)
 	if err != nil {
-		return err
+		return config.Mistake(err)
 	}
 	if err := a.sandboxData(); err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 func (a *App) openWebhookKeys(ctx context.Context) (err error) {
 	if a.wall != nil { // a sandbox
 		a.webhookKeys, err = a.keys.KeyRing(
-		parts.WebhookKey, parts.WebhookKeyDelay, parts.SecretOverlap,
-	)
+			parts.WebhookKey, parts.WebhookKeyDelay, parts.SecretOverlap,
+		)
 		return err
 	}
 	recorded, stored, err := parts.CheckWebhookKey(ctx, a.store, a.keys)

@@ -24,8 +24,22 @@ import (
 // policies.
 const maxValidity = 3 * 8760 * time.Hour
 
-// Check returns an error for a configuration that cannot work. It removes slashes from the ends of
-// PublicURL and ConsoleURL.
+// Error is the error of a configuration that makes no sense, whatever the machine is like.
+type Error struct{ error }
+
+// Unwrap returns what is wrong.
+func (e Error) Unwrap() error { return e.error }
+
+// Mistake returns an [Error] for what is wrong with a configuration, or nil.
+func Mistake(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Error{err}
+}
+
+// Check returns an [Error] for a configuration that cannot work. It removes slashes from the ends
+// of PublicURL and ConsoleURL.
 func (c *Config) Check() error {
 	for _, check := range []func() error{
 		c.checkPublic, c.checkAddresses, c.checkTLS, c.checkDatabase, c.checkDocuments,
@@ -33,7 +47,7 @@ func (c *Config) Check() error {
 		c.checkTimes, c.checkLimits, c.checkLogin, c.checkConsole,
 	} {
 		if err := check(); err != nil {
-			return err
+			return Mistake(err)
 		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
@@ -42,7 +56,7 @@ func (c *Config) Check() error {
 }
 
 func (c *Config) checkPublic() error {
-	if err := checkBase(c.PublicURL); err != nil {
+	if err := CheckBase(c.PublicURL); err != nil {
 		return fmt.Errorf("public_url %q: %w", c.PublicURL, err)
 	}
 	if c.OTLPEndpoint != "" && !isIssuer(c.OTLPEndpoint) {
@@ -246,9 +260,9 @@ func (c *Config) checkContent() error {
 // HasConsole reports whether the service has a console.
 func (c *Config) HasConsole() bool { return c.ConsolePassword != "" || c.ConsoleOIDCIssuer != "" }
 
-// checkBase returns an error for a text that is no URL to which paths are appended, or is not
+// CheckBase returns an error for a text that is no URL to which paths are appended, or is not
 // written as browsers write the origin of its pages, with which credentials are compared.
-func checkBase(text string) error {
+func CheckBase(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
 		u.User != nil || strings.Trim(u.Path, "/") != "" || strings.ContainsAny(text, "?#") {

@@ -20,17 +20,19 @@ func (c *Config) CompleteService(log *slog.Logger) error {
 		return err
 	}
 	if c.PublicURL == "" {
-		return errors.New("public_url: it is needed, because it stands in links and certificates")
-	}
-	if c.TLS {
-		return errors.New(
-			"tls: it is for the sandbox; a service needs tls_certificate or acme_directory",
+		return Mistake(
+			errors.New("public_url: it is needed, because it stands in links and certificates"),
 		)
 	}
-	if c.Listen == "" {
-		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
+	if c.TLS {
+		return Mistake(errors.New(
+			"tls: it is for the sandbox; a service needs tls_certificate or acme_directory",
+		))
 	}
-	return c.refuseRisks(log)
+	if c.Listen == "" {
+		return Mistake(errors.New("listen: an address is needed, such as 127.0.0.1:8080"))
+	}
+	return Mistake(c.refuseRisks(log))
 }
 
 // SetDefaults sets the keys whose default is not the same in a sandbox and in a service.

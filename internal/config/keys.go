@@ -17,8 +17,10 @@ const (
 	InDatabase = "database"
 )
 
-// CheckKeyFiles returns an error if KeyFiles does not go with the other keys.
-func (c *Config) CheckKeyFiles() error {
+// CheckKeyFiles returns an [Error] if KeyFiles does not go with the other keys.
+func (c *Config) CheckKeyFiles() error { return Mistake(c.checkKeyFiles()) }
+
+func (c *Config) checkKeyFiles() error {
 	switch c.KeyFiles {
 	case "", InData:
 		return nil
@@ -37,18 +39,21 @@ func (c *Config) CheckKeyFiles() error {
 	return nil
 }
 
-// CheckData returns an error if there is no folder for what is not stored elsewhere.
+// CheckData returns an [Error] if there is no folder for what is not stored elsewhere, or what
+// names the database is wrong.
 func (c *Config) CheckData() error {
 	if c.Data == "" && (c.Database == "" || c.Documents == "" || c.KeyFiles != InDatabase) {
-		return errors.New(
+		return Mistake(errors.New(
 			"data: a folder is needed, unless database, documents and key_files are all elsewhere",
-		)
+		))
 	}
-	return nil
+	return Mistake(c.checkDatabase())
 }
 
-// CheckKeys returns an error if Keys and KeysPassword cannot be a provider.
-func (c *Config) CheckKeys() error {
+// CheckKeys returns an [Error] if Keys and KeysPassword cannot be a provider.
+func (c *Config) CheckKeys() error { return Mistake(c.checkKeys()) }
+
+func (c *Config) checkKeys() error {
 	password := c.KeysPassword
 	scheme, _, _ := strings.Cut(c.Keys, ":")
 	switch {

@@ -66,6 +66,11 @@ func (c *Config) checkConsole() error {
 	if _, err := Transport("console_oidc_roots", c.ConsoleOIDCRoots); err != nil {
 		return err
 	}
+	if c.ConsoleOIDCIssuer != "" || c.ConsoleURL != "" {
+		if err := CheckBase(c.ConsoleURL); err != nil {
+			return fmt.Errorf("console_url %q: %w", c.ConsoleURL, err)
+		}
+	}
 	if c.ConsoleOIDCIssuer != "" {
 		if err := c.checkConsoleLogin(); err != nil {
 			return err
@@ -96,9 +101,6 @@ func (c *Config) checkConsoleLogin() error {
 	}
 	if err := checkIssuer("console_oidc_issuer", c.ConsoleOIDCIssuer); err != nil {
 		return err
-	}
-	if err := checkBase(c.ConsoleURL); err != nil {
-		return fmt.Errorf("console_url %q: %w", c.ConsoleURL, err)
 	}
 	_, err := c.ParseConsoleRoles()
 	return err

@@ -49,14 +49,18 @@ func (c *Config) CompleteSandbox(getenv func(string) string) error {
 		c.Control = SandboxControl
 	}
 	if c.Documents != "" {
-		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
+		return Mistake(
+			errors.New("documents: a sandbox keeps them in its data folder, by its own clock"),
+		)
 	}
 	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
-		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
+		return Mistake(
+			fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken),
+		)
 	}
 	if c.ControlToken == "" {
 		if err := loopback(c.Control); err != nil {
-			return err
+			return Mistake(err)
 		}
 	}
 	c.AllowPrivate = true
@@ -133,6 +137,11 @@ func ParseFaults(text string) (FaultList, error) {
 	var list FaultList
 	if err := DecodeYAML([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
+	}
+	for i := range list {
+		if err := list[i].Check(); err != nil {
+			return nil, fmt.Errorf("faults: number %d: %w", i+1, err)
+		}
 	}
 	return list, nil
 }

@@ -36,8 +36,10 @@ func (c *Config) secretFiles() (list []secretFile) {
 }
 
 // ReadSecrets sets each secret whose file is configured to the file's text, without one line break
-// at its end. It expands the folder of systemd's credentials in the path.
-func (c *Config) ReadSecrets() error {
+// at its end. It expands the folder of systemd's credentials in the path. The error is an [Error].
+func (c *Config) ReadSecrets() error { return Mistake(c.readSecrets()) }
+
+func (c *Config) readSecrets() error {
 	for _, f := range c.secretFiles() {
 		if *f.path == "" {
 			continue

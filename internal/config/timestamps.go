@@ -28,12 +28,16 @@ func (c *Config) ReadTSARoots() ([]*x509.Certificate, error) {
 	return roots, nil
 }
 
-// CheckTSA checks the keys of external timestamp authorities.
-func (c *Config) CheckTSA() error {
+// CheckTSA returns an [Error] if the keys of external timestamp authorities are wrong.
+func (c *Config) CheckTSA() error { return Mistake(c.checkTSA()) }
+
+func (c *Config) checkTSA() error {
 	for _, text := range c.TSAURLs {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" ||
 			u.Host == "" {
-			return fmt.Errorf("tsa_urls %q: it must be a URL with http or https", text)
+			return fmt.Errorf(
+				"tsa_urls %q: it must be a URL with http or https, such as http://tsa.example.com", text,
+			)
 		}
 	}
 	if len(c.TSAURLs) > 0 && c.TSARoots == "" {

@@ -11,7 +11,6 @@ import (
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/parts"
-	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -63,10 +62,7 @@ func (s *Service) configuration() []Finding {
 		err = store.CheckURL(listen)
 	}
 	if err == nil {
-		var parties []party.Party
-		if parties, _, err = s.Config.Registered(); err == nil {
-			_, err = party.NewRegistry(s.Config.Policy(0), parties...)
-		}
+		err = parts.CheckRegistered(s.Config)
 	}
 	f := faulty(err, "correct the key that the text names; docs/operating.md describes it", "")
 	f.Check = "configuration"

@@ -138,7 +138,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes the text.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-func (r *Rule) check() error {
+// Check returns an error for a rule that makes no sense, and sets what is not set.
+func (r *Rule) Check() error {
 	_, ok := kinds[r.Kind]
 	switch {
 	case !ok:
@@ -242,7 +243,7 @@ func NewSet(
 ) (*Set, error) {
 	s := &Set{injected: injected, now: now, rand: rand.New(rand.NewPCG(seed, 0))}
 	for _, r := range rules {
-		if err := r.check(); err != nil {
+		if err := r.Check(); err != nil {
 			return nil, err
 		}
 		s.configured = append(s.configured, r)
@@ -267,7 +268,7 @@ func (s *Set) add(r Status) {
 
 // Add adds a rule.
 func (s *Set) Add(r Rule) error {
-	if err := r.check(); err != nil {
+	if err := r.Check(); err != nil {
 		return err
 	}
 	s.mu.Lock()

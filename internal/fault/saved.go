@@ -49,7 +49,7 @@ func (s *Set) Load(text []byte) error {
 		return err
 	}
 	for _, r := range all.Rules {
-		if err := r.check(); err != nil {
+		if err := r.Check(); err != nil {
 			return fmt.Errorf("a saved rule: %w", err)
 		}
 		s.add(Status{Rule: r.Rule, Injected: r.Injected})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,28 +23,46 @@ import (
 // Archive renews documents that were signed by the authority of a data folder. It works beside a
 // running service or without one.
 type Archive struct {
+	keys   *parts.KeyAccess
 	stamps parts.Stamps
 	roots  *x509.CertPool
 	now    func() time.Time
 }
 
-// OpenArchive opens the authority in c.Data, which must exist, and the timestamp authorities of c.
-func OpenArchive(c config.Config) (*Archive, error) { return openArchive(c, time.Now) }
+// OpenArchive opens the authority of a deployment, which must exist, and the timestamp authorities
+// of c. Close the archive.
+func OpenArchive(ctx context.Context, c config.Config) (*Archive, error) {
+	return openArchive(ctx, c, time.Now)
+}
 
-func openArchive(c config.Config, now func() time.Time) (*Archive, error) {
-	if c.Data == "" {
-		return nil, errors.New("data: the folder with the authority is needed")
-	}
+func openArchive(
+	ctx context.Context, c config.Config, now func() time.Time,
+) (_ *Archive, err error) {
 	if err := c.CheckTSA(); err != nil {
 		return nil, err
 	}
-	dir, err := parts.Directory(&c, "authority", nil)
+	keys, err := parts.OpenKeyAccess(ctx, &c)
+	if errors.Is(err, fs.ErrNotExist) && c.Keys == "" && c.KeysPassword == "" {
+		keys, err = &parts.KeyAccess{}, nil // of a machine that has the authority alone
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, keys.Close())
+		}
+	}()
+	dir, err := parts.Directory(&c, "authority", keys.Store)
 	var issuing *x509.Certificate
 	if err == nil {
+		if keys.Keys != nil {
+			dir = dir.With(keys.Keys.Protection())
+		}
 		issuing, err = parts.CertificateIn(dir, "issuing.crt")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data: no authority: %w", err)
+		return nil, fmt.Errorf("%s: no authority: %w", parts.KeyFiles(&c), err)
 	}
 	offline, err := ca.Offline(dir)
 	if err != nil {
@@ -67,8 +86,11 @@ func openArchive(c config.Config, now func() time.Time) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{stamps: s, roots: authority.Roots(), now: now}, nil
+	return &Archive{keys: keys, stamps: s, roots: authority.Roots(), now: now}, nil
 }
+
+// Close implements io.Closer.
+func (a *Archive) Close() error { return a.keys.Close() }
 
 // Renew adds evidence and a timestamp to a file if the certificate of its newest timestamp ends
 // within before. It writes the new file beside the old one, verifies it, and then renames it, so an

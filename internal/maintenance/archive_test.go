@@ -99,7 +99,7 @@ func TestArchive(t *testing.T) {
 	open := func(c config.Config, now time.Time) *Archive {
 		t.Helper()
 		c.Data = data
-		a, err := openArchive(c, func() time.Time { return now })
+		a, err := openArchive(t.Context(), c, func() time.Time { return now })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestArchive(t *testing.T) {
 
 func TestArchiveNeedsAnAuthority(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenArchive(config.Config{Data: dir}); err == nil {
+	if _, err := OpenArchive(t.Context(), config.Config{Data: dir}); err == nil {
 		t.Error("an empty folder: accepted")
 	}
 	if list, _ := os.ReadDir(dir); len(list) != 0 {

@@ -249,5 +249,8 @@ func IssuedCertificates(
 	}
 }
 
+// Reasons returns the names of the CRLReasons.
+func Reasons() []string { return ca.Reasons() }
+
 // ReasonName returns the name of a CRLReason (RFC 5280, 5.3.1).
 func ReasonName(code int) string { return ca.ReasonName(code) }

@@ -66,6 +66,16 @@ func Backup(ctx context.Context, c config.Config, recipients []string, out io.Wr
 	return errors.Join(archive.Close(), sealed.Close())
 }
 
+// CheckRecipient returns an error for a text that is no age recipient.
+func CheckRecipient(text string) error {
+	if _, err := age.ParseRecipients(strings.NewReader(text)); err != nil {
+		return fmt.Errorf(
+			"%q is no age recipient: age-keygen prints one, age1 and 58 more characters", text,
+		)
+	}
+	return nil
+}
+
 // addSnapshot adds a copy of the database, which it makes beside the original.
 func addSnapshot(ctx context.Context, to *tar.Writer, database, data string) (err error) {
 	if _, err := os.Stat(database); err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -66,4 +67,13 @@ func RecordFacts(
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// CheckRegistered returns a [config.Error] if the configured relying parties are not valid.
+func CheckRegistered(c *config.Config) error {
+	parties, _, err := c.Registered()
+	if err == nil {
+		_, err = party.NewRegistry(c.Policy(0), parties...)
+	}
+	return config.Mistake(err)
 }
