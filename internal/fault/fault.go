@@ -296,6 +296,26 @@ func (s *Set) Restart() {
 	s.save()
 }
 
+// RestartFor is Restart for the rules that it is asked about, and for the sessions with these ids.
+func (s *Set) RestartFor(of func(Rule) bool, sessions map[string]bool) {
+	mine := map[int]bool{}
+	for _, r := range s.Rules() { // which of asks the store about
+		mine[r.ID] = of(r.Rule)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules = slices.DeleteFunc(s.rules, func(r *Status) bool {
+		return mine[r.ID] && !r.configured
+	})
+	for _, r := range s.rules {
+		if mine[r.ID] {
+			r.Injected = 0
+		}
+	}
+	maps.DeleteFunc(s.silent, func(id string, _ bool) bool { return sessions[id] })
+	s.save()
+}
+
 // Remove removes the rule with an id, and reports whether there was one.
 func (s *Set) Remove(id int) bool {
 	s.mu.Lock()

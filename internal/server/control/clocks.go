@@ -197,6 +197,15 @@ func (c *API) moveParty(ctx context.Context, clientID string, m movement) error 
 	}
 	after, _ := c.Clocks.ofParty(clientID).moved(m, c.now())
 	c.Clocks.putParty(clientID, after) // first, for requests that are made now
+	return c.ofParty(ctx, clientID, func(r *request.Request) error {
+		return c.moveRequest(ctx, r.ID, m)
+	})
+}
+
+// ofParty calls do for each request of a relying party.
+func (c *API) ofParty(
+	ctx context.Context, clientID string, do func(*request.Request) error,
+) error {
 	f := request.Filter{ClientID: clientID, Limit: 100}
 	for {
 		page, err := c.Requests.List(ctx, c.Lister, f)
@@ -204,7 +213,7 @@ func (c *API) moveParty(ctx context.Context, clientID string, m movement) error 
 			return err
 		}
 		for _, r := range page.Requests {
-			if err := c.moveRequest(ctx, r.ID, m); err != nil {
+			if err := do(r); err != nil {
 				return err
 			}
 		}

@@ -137,7 +137,12 @@ func (c *API) routes() []route {
 			c.received,
 		},
 		{"DELETE /webhooks/{client_id}", "forgets them", nil, c.clearReceived},
-		{"POST /reset", "clocks, faults, queue and received webhooks as at the start", nil, c.reset},
+		{
+			"POST /reset",
+			"clocks, faults, queue and received webhooks as at the start, or those of one party",
+			[]string{"client_id"},
+			c.reset,
+		},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -195,8 +196,11 @@ func (c *API) parties(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // reset lets all clocks show the machine's time, leaves the faults of the configuration only, and
-// empties the queue of signers and the inbox. Requests stay.
+// empties the queue of signers and the inbox; or does that for one relying party. Requests stay.
 func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
+	if id := r.URL.Query().Get("client_id"); id != "" {
+		return c.resetParty(w, r, id)
+	}
 	c.Clock.Reset()
 	err := c.resetClocks(r.Context())
 	if failed := c.Clocks.save(); err == nil {
@@ -206,10 +210,52 @@ func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.Faults.Restart()
-	c.Signers.empty()
+	c.Signers.empty("")
 	c.inbox.mu.Lock()
 	c.inbox.parties = nil
 	c.inbox.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// resetParty has the clocks of a relying party show the sandbox's time again, and removes the
+// faults, the plans of signers and the received webhooks that are for it alone. Those of others,
+// and what is for all, stay.
+func (c *API) resetParty(w http.ResponseWriter, r *http.Request, clientID string) error {
+	ctx := r.Context()
+	err := c.Worker.WhileIdle(ctx, func() error {
+		return c.change(ctx, ClockChange{Reset: true, ClientID: ID(clientID)})
+	})
+	if failed := c.Clocks.save(); err == nil {
+		err = failed
+	}
+	if err != nil {
+		return err
+	}
+	hanging := map[string]bool{}
+	err = c.ofParty(ctx, clientID, func(r *request.Request) error {
+		if r.Session != nil {
+			hanging[r.Session.ID] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Faults.RestartFor(func(rule fault.Rule) bool {
+		if rule.RequestID == "" {
+			return rule.ClientID == clientID
+		}
+		of, err := c.Requests.Get(ctx, rule.RequestID)
+		return err == nil && of.ClientID == clientID
+	}, hanging)
+	c.Signers.empty(clientID)
+	c.inbox.mu.Lock()
+	delete(c.inbox.parties, clientID)
+	c.inbox.mu.Unlock()
+	if err := c.Worker.Drain(ctx); err != nil {
+		return err
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -406,13 +406,16 @@ func (c *API) planSigner(w http.ResponseWriter, r *http.Request) error {
 
 // clear empties the queue.
 func (s *Signers) clear(w http.ResponseWriter, r *http.Request) error {
-	s.empty()
+	s.empty("")
 	return s.show(w, r)
 }
 
-func (s *Signers) empty() {
+// empty removes the plans for the requests of one relying party, or with "" all plans.
+func (s *Signers) empty(clientID string) {
 	s.mu.Lock()
-	s.queue = nil
+	s.queue = slices.DeleteFunc(s.queue, func(p Plan) bool {
+		return clientID == "" || p.ClientID == clientID
+	})
 	s.save()
 	s.mu.Unlock()
 }
