@@ -158,7 +158,8 @@ func adviseClaims(claims object, call Call, cause string) string {
 	case says("not a number of seconds"):
 		return "Write iat and exp as numbers of seconds since 1970, not as strings, dates or null."
 	case says("not a UUID"):
-		return "Set jti to a new UUID, such as crypto.randomUUID() makes."
+		return "Set jti to a new UUID: crypto.randomUUID() in JavaScript, uuid.uuid4() in Python, " +
+			"uuid.NewString() of github.com/google/uuid in Go."
 	case says("they differ"):
 		return "Leave client_request out: client_id names the party on every call."
 	case says("exchange_code: not"):
