@@ -206,7 +206,7 @@ func TestMistakes(t *testing.T) {
 	}
 	close(mistakes)
 	running.Wait()
-	if len(names) < 260 {
+	if len(names) < 286 {
 		t.Errorf("only %d mistakes", len(names))
 	}
 }

@@ -58,8 +58,23 @@ func cancelMistakes() []Mistake {
 				e.refuse(http.StatusBadRequest, api.CodeExpired, api.ErrExpired.Description)
 			}
 		}),
+		forgetful("keeps-what-was-opened", "6.2.1", func(e *exchange, h *history) {
+			id := e.requestID()
+			if e.call == "cancel" && h.answered[id+"open"] > 0 && h.answered[id+"proceed"] == 0 {
+				e.refuse(
+					http.StatusBadRequest, api.CodeActiveSession, api.ErrActiveSession.Description,
+				)
+			}
+		}),
 		answers("cancels-in-a-session", "6.2.2", cancels(api.CodeActiveSession)),
 		{"cancels-while-sealing", "6.2.2", cancelsLater, nil},
+		forgetful("keeps-what-the-signer-has-left", "6.2.2", func(e *exchange, h *history) {
+			if e.call == "cancel" && h.answered[e.requestID()+"leave"] > 0 {
+				e.refuse(
+					http.StatusBadRequest, api.CodeActiveSession, api.ErrActiveSession.Description,
+				)
+			}
+		}),
 		answers("names-the-session-otherwise", "6.2.2", func(e *exchange) {
 			if e.code() == api.CodeActiveSession {
 				e.set("error", "ACTIVE_SESSION")

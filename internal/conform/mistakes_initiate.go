@@ -149,6 +149,9 @@ func initiateMistakes() []Mistake {
 				e.set("exchange_code", 123456)
 			}
 		}),
+		gives("gives-one-exchange-code", "exchange_code"),
+		gives("gives-one-signing-url", "signing_url"),
+		gives("gives-one-request-id", "request_id"),
 		answers("refuses-with-415", "3.7.1", func(e *exchange) {
 			if e.call == "initiate" && e.code() == api.CodeClientSide &&
 				e.request.Header.Get("Content-Type") != "application/octet-stream" {
@@ -161,6 +164,22 @@ func initiateMistakes() []Mistake {
 			}
 		}),
 	}
+}
+
+// gives is the mistake to answer each initiate with the member of the first answer.
+func gives(name, member string) Mistake {
+	return remembers(name, "3.6.1", func() func(*exchange) {
+		first := ""
+		return func(e *exchange) {
+			if e.call != "initiate" || e.status != http.StatusOK {
+				return
+			}
+			if first == "" {
+				first = (&answer{body: e.body}).member(member)
+			}
+			e.set(member, first)
+		}
+	})
 }
 
 // callsForOthers takes the first party's key for tokens that name another registered party.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +58,18 @@ func resultMistakes() []Mistake {
 				e.set("signed_doc_url", link+"&n="+uuid.NewString())
 			}
 		}),
+		remembers("refuses-the-same-token-again", "5.1.6", func() func(*exchange) {
+			answered := map[string]bool{}
+			return func(e *exchange) {
+				if e.call != "result" || e.status != http.StatusOK {
+					return
+				}
+				if answered[e.authorization] {
+					e.refuse(http.StatusBadRequest, api.CodeUnauthorized, "Unauthorized.")
+				}
+				answered[e.authorization] = true
+			}
+		}),
 		answers("renames-signer-info", "5.2.1", func(e *exchange) {
 			e.body = bytes.ReplaceAll(e.body, []byte(`"signer_info"`), []byte(`"signerInfo"`))
 		}),
@@ -86,6 +100,33 @@ func resultMistakes() []Mistake {
 			if e.call == "result" && json.Unmarshal(e.body, &r) == nil && r.Exp != 0 {
 				r.SignerInfo.SignerName = ""
 				e.body, _ = json.Marshal(r)
+			}
+		}),
+		answers("tells-the-first-characters-of-the-nric", "5.2.2", func(e *exchange) {
+			e.body = bytes.Replace(
+				e.body, []byte(`"`+signer[5:]+`"`), []byte(`"`+signer[:4]+`"`), 1,
+			)
+		}),
+		answers("writes-the-time-in-text", "5.2.2", func(e *exchange) {
+			e.body = signedAt.ReplaceAll(e.body, []byte(`"signed_at":"$1"`))
+		}),
+		answers("writes-exp-in-text", "5.2.3", func(e *exchange) {
+			var r api.Result
+			if e.call == "result" && json.Unmarshal(e.body, &r) == nil && r.Exp != 0 {
+				e.set("exp", strconv.FormatInt(r.Exp, 10))
+			}
+		}),
+		remembers("gives-the-exp-of-the-first-link", "5.2.3", func() func(*exchange) {
+			ends := map[string]int64{}
+			return func(e *exchange) {
+				var r api.Result
+				if e.call != "result" || json.Unmarshal(e.body, &r) != nil || r.Exp == 0 {
+					return
+				}
+				if ends[e.requestID()] == 0 {
+					ends[e.requestID()] = r.Exp
+				}
+				e.set("exp", ends[e.requestID()])
 			}
 		}),
 		answers("expires-in-milliseconds", "5.2.3", func(e *exchange) {
@@ -151,6 +192,11 @@ func resultMistakes() []Mistake {
 				saysUnsigned(e)
 			}
 		}),
+		answers("knows-no-head", "5.4.1", func(e *exchange) {
+			if e.request.Method == http.MethodHead {
+				e.refuse(http.StatusMethodNotAllowed, api.CodeClientSide, "No such call")
+			}
+		}),
 		answers("knows-no-ranges", "5.4.1", func(e *exchange) {
 			if e.status == http.StatusPartialContent {
 				e.status = http.StatusOK
@@ -209,6 +255,8 @@ func resultMistakes() []Mistake {
 		}),
 	}
 }
+
+var signedAt = regexp.MustCompile(`"signed_at":(\d+)`)
 
 // takesOthersTokens takes the token of any registered party for a result.
 func takesOthersTokens(next http.RoundTripper) http.RoundTripper {

@@ -211,6 +211,12 @@ func tokenMistakes() []Mistake {
 		lenient("accepts-expired-cancels", "2.3.3", of("cancel", func(e *exchange) bool {
 			return e.time("exp") < e.now()
 		})),
+		lenient("accepts-tokens-of-the-future", "2.3.3", func(e *exchange) bool {
+			return e.time("iat") > e.now()+10 && e.time("iat") < 1e11
+		}),
+		lenient("accepts-cancels-of-the-future", "2.3.3", func(e *exchange) bool {
+			return e.call == "cancel" && e.time("iat") > e.now()+10 && e.time("iat") < 1e11
+		}),
 		lenient("accepts-milliseconds", "2.3.4", func(e *exchange) bool {
 			return e.time("exp") > 1e12
 		}),
@@ -239,6 +245,22 @@ func tokenMistakes() []Mistake {
 		}),
 		{"shares-jti-between-parties", "2.3.5", sharesTokenIDs, nil},
 		{"takes-one-token-twice-at-once", "2.3.5", takesTwiceAtOnce, nil},
+		remembers("keeps-jti-of-each-call-apart", "2.3.5", func() func(*exchange) {
+			used := map[string]string{} // calls by jti
+			return func(e *exchange) {
+				jti := text(e.claims["jti"])
+				first := used[jti]
+				if jti == "" || e.call != "initiate" && e.call != "result" {
+					return
+				}
+				if first == "" && e.code() != api.CodeUnauthorized {
+					used[jti] = e.call
+				}
+				if first != "" && first != e.call && e.code() == api.CodeUnauthorized {
+					e.succeed()
+				}
+			}
+		}),
 		lenient("accepts-jti-in-braces", "2.3.5", func(e *exchange) bool {
 			return strings.HasPrefix(text(e.claims["jti"]), "{")
 		}),

@@ -162,6 +162,10 @@ func webhookMistakes() []Mistake {
 				}, nil)
 			}
 		}),
+		answers("publishes-private-keys", "8.2.1", func(e *exchange) {
+			secret := `"kty":"EC","d":"` + strings.Repeat("AQ", 21) + `E"`
+			e.body = bytes.ReplaceAll(e.body, []byte(`"kty":"EC"`), []byte(secret))
+		}),
 		answers("publishes-keys-on-p-384", "8.2.1", func(e *exchange) {
 			e.body = bytes.ReplaceAll(e.body, []byte(`"P-256"`), []byte(`"P-384"`))
 		}),

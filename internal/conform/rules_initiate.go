@@ -268,7 +268,19 @@ func judgeHashRefused(ctx context.Context, j *judge) {
 }
 
 func judgeInitiated(ctx context.Context, j *judge) {
-	j.each(ctx, j.initiate, initiated, with("an ordinary call"))
+	before := map[string]string{} // values of the first answer
+	j.each(ctx, j.initiate, func(a *answer) error {
+		if err := initiated(a); err != nil {
+			return err
+		}
+		for name := range a.members() {
+			if a.member(name) == before[name] {
+				return fmt.Errorf("two requests have one %s", name)
+			}
+			before[name] = a.member(name)
+		}
+		return nil
+	}, with("an ordinary call"), with("another one"))
 }
 
 // initiated wants the answer to an initiate that succeeded.

@@ -240,7 +240,7 @@ func signerInfo(text json.RawMessage, at time.Time) error {
 
 func judgeResultExp(ctx context.Context, j *judge) {
 	r := j.signedRequest(ctx)
-	before := ""
+	before, end := "", int64(0)
 	for range 2 {
 		a := j.do(ctx, j.resultOf(r)())
 		j.fail(accepted(a))
@@ -255,10 +255,13 @@ func judgeResultExp(ctx context.Context, j *judge) {
 		if got.SignedDocURL == before {
 			j.failf("two calls give one link")
 		}
+		if got.Exp == end {
+			j.failf("exp is that of the call a second before")
+		}
 		if before == "" { // links may differ by the second
 			j.sleep(ctx, 1100*time.Millisecond)
 		}
-		before = got.SignedDocURL
+		before, end = got.SignedDocURL, got.Exp
 	}
 }
 
