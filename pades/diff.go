@@ -397,6 +397,7 @@ func keysOf(objects ...pdf.Object) []string {
 var errNotArray = errors.New("not an array")
 
 // list resolves an array and returns its elements without nulls, which have no meaning there.
+// References to objects that are absent stay.
 func list(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
 	o, err := d.Resolve(o)
 	if err != nil {
@@ -441,6 +442,12 @@ func (c *differ) added(a, b pdf.Object, owner int) (added []pdf.Object, ok bool,
 				old = old[i+1:]
 			}
 		default:
+			if same, err := c.moved(old, o); err != nil {
+				return nil, false, err
+			} else if same {
+				old = old[1:]
+				continue
+			}
 			added = append(added, o)
 		}
 	}
@@ -450,6 +457,29 @@ func (c *differ) added(a, b pdf.Object, owner int) (added []pdf.Object, ok bool,
 		}
 	}
 	return added, ok && len(old) == 0, nil
+}
+
+// moved reports whether an element of a list is a new object with the value of the first of old,
+// which stands in its list or is absent. PDFBox makes objects of dictionaries in arrays, and writes
+// null for references to absent objects, when it saves what refers to them.
+func (c *differ) moved(old []pdf.Object, o pdf.Object) (bool, error) {
+	ref, ok := o.Ref()
+	if !ok || len(old) == 0 || !c.isNew(ref) {
+		return false, nil
+	}
+	was := old[0]
+	if r, indirect := was.Ref(); indirect {
+		if c.old.Lookup(r.Num).Kind != pdf.Free {
+			return false, nil
+		}
+		was = pdf.Object{}
+	}
+	now, err := c.now.Load(ref)
+	if err != nil || now.Kind() == pdf.Stream || !pdf.Equal(was, now) {
+		return false, err
+	}
+	c.explained[ref.Num] = true
+	return true, nil
 }
 
 func ignore(err, target error) error {

@@ -264,6 +264,11 @@ func (c *differ) existing(was, is pdf.FormField) error {
 				if keys != nil && isDefault(old, key, y) {
 					continue
 				}
+				if none, err := c.isNowhere(y); err != nil {
+					return err
+				} else if signing && key == "Rect" && none {
+					continue // PDFBox signs in a visible field without showing it
+				}
 				c.add(Change{
 					Kind: ChangeOther, Field: is.Name, Object: ref.Num, Page: c.pageOf(is),
 					Text: fmt.Sprintf("/%s of the form field %q was changed", key, is.Name),
@@ -334,6 +339,12 @@ func isDefault(old pdf.Object, key string, v pdf.Object) bool {
 		return old.Get("Border").IsNull() && width == 1 && v.Get("S").Name() == "S"
 	}
 	return false
+}
+
+// isNowhere reports whether a value is a rectangle of no size.
+func (c *differ) isNowhere(o pdf.Object) (bool, error) {
+	r, ok, err := c.now.Rect(o)
+	return ok && r.X1 == r.X2 && r.Y1 == r.Y2, err
 }
 
 // explainOwn explains the objects of a field's value: new objects, and changed ones that only the

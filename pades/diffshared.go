@@ -9,16 +9,20 @@ import (
 )
 
 // The rules about the resources of the form (/DR), which the appearances of its fields use. They
-// may only gain entries. Many forms share them with a page. A program that adds a signature then
+// may gain entries. Many forms share them with a page. A program that adds a signature then
 // adds what its box uses to the page's resources, as iText does. That changes what a page shows
 // only if a content uses a name that had no meaning when it was signed.
+//
+// PDFBox lists the drawing of a box in the form's resources, and every later one under the same
+// name. An entry of /XObject may therefore get another value, if only the form has these resources
+// and no content takes the name from there.
 
 // resourceKinds are the categories of resources (ISO 32000-2, Table 34), and /Encoding of forms.
 var resourceKinds = strings.Fields(
 	"Font XObject Encoding ExtGState Pattern ColorSpace Shading Properties",
 )
 
-// resources reports whether the form's resources only gained new entries, and explains these.
+// resources reports whether the changes of the form's resources show nowhere, and explains them.
 func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 	old, now, err := c.resolveBoth(a, b)
 	if err != nil {
@@ -37,10 +41,15 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 			return false, err
 		}
 	}
-	if s.shared {
+	if s.shared && s.replaced {
+		return false, nil
+	}
+	if s.shared || s.replaced {
 		if ok, err := c.meaningless(s.names); err != nil || !ok {
 			return false, err
 		}
+	}
+	if s.shared {
 		for _, ref := range append(s.owned, s.added...) {
 			c.unused[ref.Num] = true
 		}
@@ -54,11 +63,12 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 // sharing is the state of resources.
 type sharing struct {
 	*differ
-	shared bool                // with other users than the form
-	names  map[string][]string // that are new: their categories
-	owned  []pdf.Ref           // dictionaries of resources
-	added  []pdf.Ref           // new objects that have the new names
-	values []pdf.Object        // of the form's resources
+	shared   bool                // with other users than the form
+	replaced bool                // some have another value
+	names    map[string][]string // that are new or have another value: their categories
+	owned    []pdf.Ref           // dictionaries of resources
+	added    []pdf.Ref           // new objects that have the new names
+	values   []pdf.Object        // of the form's resources
 }
 
 // own reports whether a dictionary is a new one, or the old one that was updated. It returns the
@@ -102,9 +112,16 @@ func (s *sharing) category(kind string, x, y pdf.Object, owner int) (bool, error
 	}
 	s.add(y)
 	for name, v := range was.Entries() {
-		if same, err := s.equal("", v, is.Get(name)); err != nil || !same {
+		if same, err := s.equal("", v, is.Get(name)); err != nil {
 			return false, err
+		} else if same {
+			continue
 		}
+		if kind != "XObject" || is.Get(name).IsNull() {
+			return false, nil
+		}
+		s.replaced = true
+		s.names[name] = append(s.names[name], kind)
 	}
 	for name, v := range is.Entries() {
 		if was.Get(name).IsNull() {

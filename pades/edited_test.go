@@ -72,7 +72,9 @@ func TestEditedByPDFBox(t *testing.T) {
 		names = append(names, name)
 		signed[name] = 0
 	}
-	pdfBox(t, "PDFBoxEditor", names)
+	if said := strings.ReplaceAll(pdfBox(t, "PDFBoxEditor", names), "ok\n", ""); said != "" {
+		t.Fatalf("PDFBox: %s", said)
+	}
 	for kind, want := range map[string]struct {
 		later ChangeKind
 		least int  // the least DocMDP that allows it; 0 if none is needed
@@ -236,5 +238,68 @@ func TestFormStopsAsking(t *testing.T) {
 	s := w.verify(t, v.update(map[int]string{v.root(): catalog})).Signatures[0]
 	if s.Err() != nil || len(s.Changes) > 0 {
 		t.Errorf("false is added: %v, %v", s.Changes, s.Err())
+	}
+}
+
+// TestSignedByPDFBox signs documents with PDFBox several times, and with ours before and after.
+// Every signature stays intact, and what came after it is signatures and archive data.
+func TestSignedByPDFBox(t *testing.T) {
+	program(t, "pdfsig", "poppler-utils")
+	w, box := newWorld(t), newPDFBoxEditor(t)
+	empty := pdftest.Field{Name: "next", Page: 1, Rect: "[300 400 500 460]"}
+	annots := pdftest.New(
+		pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
+			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] %s /Annots [<< /Type /Annot /Subtype /Link "+
+				"/Rect [300 700 400 720] /A << /S /URI /URI (https://one.example/) >> >> %d 0 R] >>",
+			pdftest.PagesNum, contents, pdftest.FirstFree,
+		)),
+	)
+	for name, tc := range map[string]struct {
+		doc   []byte
+		kinds []string // "ours" is the service's
+	}{
+		// PDFBox puts the drawings of all its boxes in the form's resources, as /FRM.
+		"two pictures":            {pdftest.Minimal(), []string{"show", "show"}},
+		"two pictures after ours": {pdftest.Minimal(), []string{"ours", "show", "show"}},
+		"pictures around ours":    {pdftest.Minimal(), []string{"show", "ours", "show", "ours"}},
+		"a form":                  {fillable(), []string{"show", "ours", "draw"}},
+		"object streams":          {fillable(pdftest.ObjectStreams()), []string{"draw", "ours", "show"}},
+		"a certification":         {pdftest.Minimal(), []string{"certify", "ours", "draw", "show"}},
+		"rotated":                 {pdftest.New(pdftest.Rotate(90)), []string{"draw", "ours", "draw"}},
+		// It makes objects of annotations in /Annots, and null of those that are absent.
+		"annotations become objects": {annots, []string{"sign", "draw", "show"}},
+		// It takes the place from a field that it signs without showing it.
+		"an empty field":        {pdftest.New(pdftest.DirectForm(empty)), []string{"ours", "empty"}},
+		"an empty field, drawn": {pdftest.New(pdftest.DirectForm(empty)), []string{"ours", "empty-draw", "ours"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc, fields := tc.doc, 0
+			for i, kind := range tc.kinds {
+				y := 100 + 70*float64(i)
+				if kind != "ours" {
+					doc = resigned(t, box.edit(doc, kind, 1, pdf.Rect{X1: 50, Y1: y, X2: 150, Y2: y + 40}), w)
+				} else {
+					o := w.options(Location{1, 50 / 595.28, y / 841.89})
+					o.FieldName = fmt.Sprintf("signv3-%d", i)
+					doc, _ = w.extended(t, doc, o, true)
+				}
+				fields++
+				r := w.verify(t, doc)
+				if err := r.Err(); err != nil {
+					t.Fatalf("after %q: %v", tc.kinds[:i+1], err)
+				}
+				last := len(r.Signatures) - 1
+				for _, s := range r.Signatures[:last] {
+					if s.Later() != ChangeArchive {
+						t.Errorf("after %q: %q later: %v", tc.kinds[:i+1], s.Later(), s.Changes)
+					}
+				}
+				path := filepath.Join(box.dir, "judged.pdf")
+				must(t, os.WriteFile(path, doc, 0o600))
+				if out, _ := command("pdfsig", "-nocert", path); strings.Count(out, "Signature is Valid.") != fields {
+					t.Errorf("after %q: pdfsig: %s", tc.kinds[:i+1], out)
+				}
+			}
+		})
 	}
 }

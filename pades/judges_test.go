@@ -236,9 +236,22 @@ func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	}
 }
 
-// pdfBox runs a class of testdata/judges with PDFBox and Bouncy Castle, and names on its standard
-// input.
+// pdfBox runs a class of testdata/judges with names on its standard input.
 func pdfBox(t *testing.T, class string, names []string) (output string) {
+	t.Helper()
+	cmd := pdfBoxCommand(t, class)
+	cmd.Stdin = strings.NewReader(strings.Join(names, "\n") + "\n")
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v:\n%s", err, log.String())
+	}
+	return out.String()
+}
+
+// pdfBoxCommand returns the command that runs a class of testdata/judges with PDFBox and Bouncy
+// Castle.
+func pdfBoxCommand(t *testing.T, class string) *exec.Cmd {
 	t.Helper()
 	program(t, "javac", "default-jdk-headless")
 	var jars []string
@@ -257,17 +270,10 @@ func pdfBox(t *testing.T, class string, names []string) (output string) {
 	if out, err := exec.Command("javac", "-cp", path, "-d", classes, "testdata/judges/"+class+".java").CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	cmd := exec.CommandContext(
+	return exec.CommandContext(
 		t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m",
 		"-Djava.awt.headless=true", "-cp", path, class,
 	)
-	cmd.Stdin = strings.NewReader(strings.Join(names, "\n") + "\n")
-	var out, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &log
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v:\n%s", err, log.String())
-	}
-	return out.String()
 }
 
 // judgePDFBox expects every field with our signature, and the timestamp, to be

@@ -140,6 +140,14 @@ func objects(list map[int]string) func(v *victim, _ *world) []byte {
 	return func(v *victim, _ *world) []byte { return v.update(list) }
 }
 
+// replacePicture gives the form another picture under the name of the old one.
+func replacePicture(v *victim, _ *world) []byte {
+	return v.update(merged(
+		v.form(pdf.Pair{Key: "DR", Value: fmt.Sprintf("<< /XObject << /FRM %d 0 R >> >>", needle)}),
+		map[int]string{needle: look(cover)},
+	))
+}
+
 const hash40 = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 // shadows are attacks on documents that were prepared for them (Mladenov et al., 2021), in most of
@@ -291,6 +299,29 @@ var shadows = map[string]shadowed{
 			))
 		},
 	},
+	"a picture of the form is replaced that an appearance without resources draws": {
+		objects: append(
+			fieldOf(fmt.Sprintf("/FT /Btn /Ff 65536 /AP << /N %d 0 R >>", prepared+2))[1:],
+			pdftest.Object(prepared+2, pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 595 842]", "/FRM Do")),
+			pdftest.Catalog(fmt.Sprintf(
+				"/AcroForm << /Fields [%d 0 R] /DR << /XObject << /FRM %d 0 R >> >> >>", prepared, other,
+			)),
+		),
+		attack: replacePicture,
+	},
+	"a picture of the form is replaced that the page draws": {
+		objects: []pdftest.Option{
+			pdftest.Catalog(fmt.Sprintf("/AcroForm << /Fields [] /DR << /XObject %d 0 R >> >>", prepared)),
+			pdftest.Object(prepared, fmt.Sprintf("<< /FRM %d 0 R >>", other)),
+			pdftest.Object(other, look("")),
+			pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", honest+" /FRM Do")),
+			shadowPage(fmt.Sprintf("/XObject %d 0 R", prepared), contents),
+		},
+		attack: objects(map[int]string{
+			prepared: fmt.Sprintf("<< /FRM %d 0 R >>", needle), needle: look(cover),
+		}),
+		differs: "pdftoppm",
+	},
 	"a push button gets another face": {
 		objects: fieldOf(fmt.Sprintf("/FT /Btn /Ff 65536 /AP << /N %d 0 R >>", other)),
 		sig:     certify(2),
@@ -353,6 +384,32 @@ var shadows = map[string]shadowed{
 	// Boxes of a later signature, which a stranger can make.
 	"an empty signature field of the whole page is signed": {
 		objects: fieldOf("/FT /Sig"), attack: signEmpty, differs: "pdftoppm",
+	},
+	"an empty signature field moves when it is signed": {
+		objects: append(fieldOf("/FT /Sig"), pdftest.Object(prepared, fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (field) /Rect [20 20 60 40] /F 4 /P %d 0 R >>",
+			pdftest.PageNum(1),
+		))),
+		attack: func(v *victim, stranger *world) []byte {
+			return v.cosign(stranger, func(u *pdf.Update, sig pdf.Ref) {
+				field := pdf.Ref{Num: prepared}
+				must(v.t, u.Set(field, "V", sig.String()))
+				must(v.t, u.Set(field, "AP", "<< /N "+v.putLook(u, "[0 0 200 60]").String()+" >>"))
+				must(v.t, u.Set(field, "Rect", "[60 580 260 640]"))
+			})
+		},
+		differs: "pdftoppm",
+	},
+	"an annotation becomes another object with another value": {
+		objects: []pdftest.Option{shadowPage("", contents+
+			" /Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /URI /URI (https://one.example/) >> >>]")},
+		attack: objects(map[int]string{
+			pdftest.PageNum(1): fmt.Sprintf(
+				"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 %d 0 R >> >> %s /Annots [%d 0 R] >>",
+				pdftest.PagesNum, pdftest.FontNum, contents, needle,
+			),
+			needle: "<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /URI /URI (https://other.example/) >> >>",
+		}),
 	},
 	"an empty signature field over the first signature is signed": {
 		objects: append(fieldOf("/FT /Sig"), pdftest.Object(prepared, fmt.Sprintf(
