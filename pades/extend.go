@@ -21,10 +21,10 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// reservedStamp is the space for a document timestamp in bytes if its size is not known beforehand.
-// Tokens have 2 to 7 KB, depending on the authority's chain. If a token does not fit, another one
-// is requested with enough space.
-const reservedStamp = 8000
+// If the size of a document timestamp is not known beforehand, it gets the space of the timestamp
+// in the signature that it protects, and this more in bytes. Tokens have 2 to 7 KB, depending on
+// the authority's chain. If a token does not fit, another one is requested with enough space.
+const moreThanStamp = 512
 
 // EvidenceSource returns revocation data: DER OCSP responses and CRLs about the given certificates,
 // end entities and CAs, as of now. A source may omit certificates that it knows nothing about.
@@ -84,12 +84,12 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 	if o.Memo == nil {
 		o.Memo = new(Memo)
 	}
-	certs, at, err := s.chains(o.Known, o.Memo)
+	certs, at, room, err := s.chains(o.Known, o.Memo)
 	if err != nil {
 		return nil, err
 	}
 	const tries = 3
-	room := reservedStamp
+	room += moreThanStamp
 	if s, ok := o.Timestamper.(TokenSizer); ok && s.TokenSize() > 0 {
 		room = s.TokenSize()
 	}
@@ -235,44 +235,44 @@ func gather(
 }
 
 // chains returns the certificates from the signer and its timestamp, or from a document timestamp,
-// up to their roots, and the time at which they have to be proven valid. It ignores other
-// certificates of a message.
+// up to their roots, the time at which they have to be proven valid, and the size of the timestamp
+// that says so. It ignores other certificates of a message.
 func (s *signature) chains(
 	known []*x509.Certificate, memo *Memo,
-) (certs []*x509.Certificate, at time.Time, err error) {
+) (certs []*x509.Certificate, at time.Time, size int, err error) {
 	token, found := s.message, known
 	var leaves []*x509.Certificate
 	if s.subFilter != subFilterStamp {
 		sd, err := cms.Parse(s.message)
 		if err != nil {
-			return nil, at, err
+			return nil, at, 0, err
 		}
 		leaf, err := sd.SignerCertificate()
 		if err != nil {
-			return nil, at, err
+			return nil, at, 0, err
 		}
 		leaves, found = append(leaves, leaf), slices.Concat(found, sd.Certificates)
 		stamps := sd.Signer.Timestamps()
 		if len(stamps) == 0 {
-			return nil, at, errors.New("pades: the signature has no timestamp")
+			return nil, at, 0, errors.New("pades: the signature has no timestamp")
 		}
 		token = stamps[0]
 	}
 	stamp, err := tsa.Parse(token)
 	if err != nil {
-		return nil, at, err
+		return nil, at, 0, err
 	}
 	unit, err := stamp.Unit()
 	if err != nil {
-		return nil, at, err
+		return nil, at, 0, err
 	}
 	leaves, found = append(leaves, unit), slices.Concat(found, stamp.Certificates())
 	for _, c := range leaves {
 		if certs, err = climb(certs, c, found, memo); err != nil {
-			return nil, at, err
+			return nil, at, 0, err
 		}
 	}
-	return certs, stamp.Time, nil
+	return certs, stamp.Time, len(token), nil
 }
 
 // climb adds a certificate and its issuers up to the root to certs.

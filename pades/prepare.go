@@ -24,9 +24,9 @@ const Reserved = 15000
 type TokenSizer interface{ TokenSize() int }
 
 // Room returns the number of bytes to reserve for the CMS message of a signer whose certificate,
-// with its issuers, is chain. The space is enough for every timestamp of ts, and at least 8 KiB, so
-// that another authority can be used in the second phase. The message cannot become larger, because
-// each of its parts is bounded.
+// with its issuers, is chain. The space is enough for every timestamp of ts: the message cannot
+// become larger, because each of its parts is bounded. 512 bytes are to spare, for a time-stamping
+// unit that gets another chain before the second phase.
 func Room(chain []*x509.Certificate, ts Timestamper) int {
 	sizer, ok := ts.(TokenSizer)
 	if !ok || sizer.TokenSize() == 0 || len(chain) == 0 {
@@ -37,7 +37,7 @@ func Room(chain []*x509.Certificate, ts Timestamper) int {
 	for _, c := range chain {
 		n += len(c.Raw)
 	}
-	return max(n, 8<<10)
+	return n
 }
 
 // Options are the options of [Prepare]. Locations, FieldName, SignedAt and Rand are required.
