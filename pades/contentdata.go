@@ -99,7 +99,7 @@ func decoded(d *pdf.Document, o pdf.Object, filters []pdf.Object, err error) ([]
 			return nil, cerr
 		}
 	}
-	if rerr != nil || len(data) > maxContent {
+	if rerr != nil {
 		return nil, err
 	}
 	return data, nil

@@ -75,10 +75,14 @@ func TestHostileStores(t *testing.T) {
 		"copies of a list":        {"CRLs", plain(list(10)), 500, true, false, 1},
 		"copies of a long list":   {"CRLs", flate(long), 50, true, false, 1},
 		"a list that is too long": {"CRLs", plain(strings.Repeat("x", maxEvidenceBytes+1)), 1, false, true, 0},
-		"a long response":         {"OCSPs", plain(response), 1000, false, true, 0},
-		"a long certificate":      {"Certs", plain(string(named.cert.Raw)), 1000, false, true, 0},
-		"too many":                {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence + 1, true, true, 1},
-		"as many as are read":     {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence, true, false, 1},
+		"a compressed list that is too long": {
+			"CRLs", flate(strings.Repeat("x", maxEvidenceBytes+1)), 1, false, true, 0,
+		},
+		"a long compressed response": {"OCSPs", flate(response), 1000, false, true, 0},
+		"a long response":            {"OCSPs", plain(response), 1000, false, true, 0},
+		"a long certificate":         {"Certs", plain(string(named.cert.Raw)), 1000, false, true, 0},
+		"too many":                   {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence + 1, true, true, 1},
+		"as many as are read":        {"Certs", plain(string(f.friend.cert.Raw)), maxEvidence, true, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := withStore(t, signed, tc.list, tc.stream, tc.n, tc.copies)
@@ -125,6 +129,42 @@ func TestEmptyEvidence(t *testing.T) {
 				t.Errorf("%s: %s", list, got)
 			}
 		}
+	}
+}
+
+// TestHostileStoreIsBounded reads a store whose entries are together longer than what is parsed, and
+// one that costs more work than there is.
+func TestHostileStoreIsBounded(t *testing.T) {
+	f := newForge(t)
+	const size = 64 << 10
+	v := newVictim(t, nil, f.sign(t, token{message: message{by: f.unit}}))
+	objects := map[int]string{
+		v.root(): v.set(v.root(), pdf.Pair{Key: "DSS", Value: "<< /CRLs [700 0 R 701 0 R 702 0 R] >>"}),
+	}
+	for i := range 3 {
+		objects[700+i] = pdftest.Stream("", strings.Repeat(string(rune('a'+i)), size))
+	}
+	doc := v.update(objects)
+	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+	must(t, err)
+	parsed := newParsedEvidence(2*size + size/2)
+	e, err := parsed.read(d, nil)
+	must(t, err)
+	if len(parsed.items) != 2 || !e.cut {
+		t.Errorf("%d items are parsed, cut %t", len(parsed.items), e.cut)
+	}
+	const work = 8 << 20
+	d, err = pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{Work: work})
+	must(t, err)
+	o, err := d.Load(pdf.Ref{Num: 700})
+	must(t, err)
+	n := 0
+	for err == nil && n <= work/size {
+		_, err = streamData(d, o, size)
+		n++
+	}
+	if pdf.ReasonOf(err) != pdf.TooMuchWork {
+		t.Errorf("%d times %d bytes are read: %v", n, size, err)
 	}
 }
 
@@ -213,5 +253,23 @@ func TestHostileFilters(t *testing.T) {
 	must(t, err)
 	if _, err = contentOf(d, o); pdf.ReasonOf(err) != pdf.TooMuchWork {
 		t.Errorf("what is made in between is no work: %v", err)
+	}
+	blanks := strings.Repeat(" ", maxContent/8)
+	for _, tc := range []struct {
+		filters, data string
+		want          pdf.Reason
+	}{
+		{"/AHx", "41>" + blanks, ""},
+		{"/AHx /AHx /AHx /AHx", blanks + "3334333133343331>", pdf.TooMuchWork}, // read once for each
+		{"/AHx /AHx /AHx /AHx /AHx", "33333333333333343333333333333331>", pdf.UnsupportedFilter},
+	} {
+		doc := pdftest.New(pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("/Filter ["+tc.filters+"]", tc.data)))
+		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{Work: maxContent / 2})
+		must(t, err)
+		o, err := d.Load(pdf.Ref{Num: pdftest.ContentNum(1)})
+		must(t, err)
+		if _, err = contentOf(d, o); pdf.ReasonOf(err) != tc.want {
+			t.Errorf("%s: %v", tc.filters, err)
+		}
 	}
 }

@@ -179,9 +179,13 @@ func TestIssuers(t *testing.T) {
 		offered []*x509.Certificate
 		want    error
 	}{
-		"a few":           {offered: several(8, "ca", "root")},
-		"one many times":  {offered: slices.Repeat(several(1, "ca", "root"), 999)},
-		"many of a name":  {offered: several(999, "unrelated", "root"), want: x509.UnknownAuthorityError{}},
+		"a few":                {offered: several(8, "ca", "root")},
+		"one many times":       {offered: slices.Repeat(several(1, "ca", "root"), 999)},
+		"many of a name":       {offered: several(999, "unrelated", "root"), want: x509.UnknownAuthorityError{}},
+		"as many as are tried": {offered: several(maxIssuers, "ca", "root")},
+		"two that have certified each other": {offered: []*x509.Certificate{
+			issue("ca", "other"), issue("other", "ca"), issue("ca", "root"),
+		}},
 		"many":            {offered: several(maxIssuers+1, "ca", "root"), want: ErrIssuers},
 		"of each other":   {offered: append(each, several(4, "other", "ca")...), want: ErrIssuers},
 		"few of no root":  {offered: each, want: x509.UnknownAuthorityError{}},
