@@ -273,6 +273,9 @@ func TestNamesOfSingapore(t *testing.T) {
 // Names come from an identity provider: any sequence of characters must be set.
 func FuzzName(f *testing.F) {
 	f.Add("கொண்டு 陈 ா்ெொ")
+	for _, name := range names {
+		f.Add(name.name)
+	}
 	f.Fuzz(func(t *testing.T, name string) {
 		fonts, err := FontsFor(name, "")
 		must(t, err)

@@ -129,6 +129,11 @@ func FuzzSeal(f *testing.F) {
 	o.Room = Room(w.chain(), w.tsa)
 	signed, _ := w.signed(f, pdftest.Minimal(), o)
 	f.Add(signed)
+	for _, base := range cosignBases {
+		f.Add(base.doc)
+	}
+	f.Add(former())
+	f.Add(hideDocument())
 	evidence := &sameEvidence{EvidenceSource: w}
 	locs := []Location{{1, 0, 0}}
 	f.Fuzz(func(t *testing.T, doc []byte) {

@@ -105,6 +105,16 @@ func TestReadLogo(t *testing.T) {
 func FuzzReadLogo(f *testing.F) {
 	webp, _ := base64.StdEncoding.DecodeString(onePixel)
 	f.Add(webp)
+	var small bytes.Buffer
+	if err := png.Encode(&small, image.NewPaletted(image.Rect(0, 0, 9, 5), color.Palette{color.White})); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small.Bytes())
+	small.Reset()
+	if err := jpeg.Encode(&small, image.NewGray(image.Rect(0, 0, 9, 5)), nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small.Bytes())
 	f.Add([]byte("\x89PNG\r\n\x1a\n"))
 	f.Add([]byte("\xff\xd8\xff\xe0"))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"testing"
 )
 
@@ -38,6 +39,11 @@ func TestDER(t *testing.T) {
 
 func FuzzDER(f *testing.F) {
 	f.Add([]byte{0x30, 0x80, 0x24, 0x80, 4, 1, 'c', 0, 0, 0, 0})
+	f.Add([]byte{0x30, 0x80, 0xa0, 0x80, 0x24, 0x80, 4, 2, 'a', 'b', 4, 1, 'c', 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{0x30, 0x82, 0, 6, 0x24, 0x80, 4, 0, 0, 0})
+	f.Add(append([]byte{0x30, 0x81, 0x80}, bytes.Repeat([]byte{0x31, 0}, 64)...))
+	key := ecKey(f, elliptic.P256())
+	f.Add(build(f, key, testCert(f, key, 77), nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		der, n, err := DER(b)
 		if err != nil {

@@ -309,6 +309,19 @@ func FuzzParse(f *testing.F) {
 	content := []byte("content")
 	der := build(f, key, cert, content)
 	f.Add(der)
+	sum := sha256.Sum256(content)
+	for _, m := range []Message{
+		{ContentType: OIDData, Timestamp: der}, {ContentType: OIDTSTInfo, Content: content},
+		{ContentType: OIDTSTInfo, Content: content, OmitCertificates: true},
+	} {
+		m.Certificates = []*x509.Certificate{cert, testCert(f, key, 78)}
+		m.SignedAttributes, m.Signature = SignedAttributes(m.ContentType, sum[:], cert), []byte{0x30, 0}
+		seed, err := Build(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		sd, err := Parse(in)
 		if err != nil {

@@ -140,6 +140,9 @@ func loadAll(d *pdf.Document) (dangling bool, err error) {
 func FuzzContent(f *testing.F) {
 	f.Add([]byte("/Tx BMC q BT /F 12 Tf [(A) -80 <42>] TJ ET Q EMC"))
 	f.Add([]byte("1 beginbfchar <01> <0041> endbfchar"))
+	f.Add([]byte("q .5 -1e2 0 +1. 0 0 cm /P <</MCID 0/A[(\\)\\\\)]>> BDC 0 0 m 1 1 2 2 3 3 c h f* EMC Q"))
+	f.Add([]byte("BI /W 1 /H 1 /BPC 8 /CS /G ID x EI q Q"))
+	f.Add([]byte("(a\\\r\nb\\053) Tj % a comment\n[<4> null true] 0 d /F#31 9 Tf (((nested)))'"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		at := 0
 		_ = pdf.Content(data, func(operator string, operands []pdf.Object) bool {

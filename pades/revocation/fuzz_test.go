@@ -75,6 +75,9 @@ func FuzzStatements(f *testing.F) {
 // FuzzScope parses issuing distribution points.
 func FuzzScope(f *testing.F) {
 	f.Add([]byte{0x30, 3, 0x84, 1, 0xff})
+	f.Add([]byte{0x30, 10, 0xa0, 5, 0xa0, 3, 0x86, 1, 'u', 0x81, 1, 0xff})                   // a URL, of users
+	f.Add([]byte{0x30, 15, 0xa0, 7, 0xa0, 5, 0xa4, 0, 0x86, 1, 'u', 0x82, 1, 0, 0x85, 1, 0}) // a name too
+	f.Add([]byte{0x30, 8, 0xa0, 2, 0xa1, 0, 0x83, 2, 1, 6})                                  // relative, of some reasons
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if s, err := parseScope(der); err != nil && (s.named || s.urls != nil || s.indirect) {
 			t.Errorf("%+v, %v", s, err)

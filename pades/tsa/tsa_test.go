@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/safehttp/dnstest"
+	"github.com/signet-sign/signet/pades/cms"
 )
 
 const testPolicy = "2.25.45963280836560899109579797212790358729"
@@ -380,7 +381,20 @@ func TestOpenSSLAsksUs(t *testing.T) {
 
 func FuzzRespond(f *testing.F) {
 	u := newUnit(f)
-	f.Add(mustRequest(f, &Client{Policy: testPolicy}, make([]byte, 32)))
+	request := mustRequest(f, &Client{Policy: testPolicy}, make([]byte, 32))
+	f.Add(request)
+	f.Add(mustRequest(f, &Client{}, make([]byte, 32)))
+	for _, h := range []asn1.ObjectIdentifier{cms.OIDSHA384, cms.OIDSHA512} { // of the right size or not
+		old, err := asn1.Marshal(cms.OIDSHA256)
+		if err != nil {
+			f.Fatal(err)
+		}
+		other, err := asn1.Marshal(h)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Replace(request, old, other, 1))
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		resp, err := u.Respond(t.Context(), in)
 		token, rerr := readResponse(resp)
