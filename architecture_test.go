@@ -90,7 +90,7 @@ var imports = map[string]string{
 	"internal/config": "internal/calllog internal/documents internal/fault internal/keydir internal/kms internal/party internal/pkcs11 internal/request internal/safehttp internal/server internal/server/console internal/server/control internal/server/login internal/signer pades",
 
 	// a deployment: its parts, what checks them, and what operators do to it by command
-	"internal/parts":       "internal/audit internal/ca internal/config internal/deployment internal/documents internal/keydir internal/kms internal/pkcs11 internal/request internal/server/login internal/server/pki internal/store internal/vault pades pades/tsa",
+	"internal/parts":       "internal/audit internal/ca internal/config internal/deployment internal/documents internal/keydir internal/kms internal/party internal/pkcs11 internal/request internal/server/login internal/server/pki internal/store internal/vault pades pades/tsa",
 	"internal/doctor":      "api internal/audit internal/ca internal/config internal/deployment internal/documents internal/keydir internal/obs internal/parts internal/party internal/request internal/safehttp internal/server/console internal/server/login internal/server/pki internal/signer internal/store internal/webhook pades pades/tsa",
 	"internal/maintenance": "api internal/audit internal/ca internal/config internal/deployment internal/disk internal/keydir internal/parts internal/person internal/request internal/retention internal/signer internal/store pades",
 

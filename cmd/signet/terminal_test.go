@@ -36,7 +36,8 @@ func TestTerminal(t *testing.T) {
 	caller := []string{"--base-url", server.URL, "--client-id", "shop", "--key", key}
 	const id = "signv3-01959a3c-0000-7000-8000-000000000001"
 	for _, args := range [][]string{
-		{"request", "cancel", id}, {"request", "status", id, "--exchange-code", "x"},
+		{"request", "cancel", id},
+		{"request", "status", id, "--exchange-code", "x"},
 		{"conform", "--redirect-url", "https://shop.test/"},
 	} {
 		if args[0] == "conform" {
