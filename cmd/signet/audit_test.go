@@ -75,7 +75,7 @@ func TestAuditVerify(t *testing.T) {
 		{[]string{"--checkpoint", seen, cut}, 1, "NOT VALID: line 6: the log ends after 2 events"},
 		{[]string{good, changed}, 1, "NOT VALID"},
 		{[]string{seen}, 1, "NOT VALID: line 1"},
-		{[]string{filepath.Join(dir, "missing")}, 1, ""},
+		{[]string{filepath.Join(dir, "missing")}, exitUsage, ""},
 	} {
 		var out, errs bytes.Buffer
 		status := run(

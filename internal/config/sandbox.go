@@ -138,8 +138,8 @@ func ParseFaults(text string) (FaultList, error) {
 	if err := DecodeYAML([]byte(text), &list); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	for i := range list {
-		if err := list[i].Check(); err != nil {
+	for i, rule := range list { // a copy, whose defaults are not those of the configuration
+		if err := rule.Check(); err != nil {
 			return nil, fmt.Errorf("faults: number %d: %w", i+1, err)
 		}
 	}
