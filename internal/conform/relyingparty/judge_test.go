@@ -75,7 +75,7 @@ func TestRight(t *testing.T) {
 // TestMistakes checks that each planted mistake fails its rules, with evidence.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
-	if n := len(relyingparty.Mistakes); n < 70 {
+	if n := len(relyingparty.Mistakes); n < 79 {
 		t.Errorf("%d mistakes", n)
 	}
 	seen := map[string]bool{}

@@ -99,6 +99,15 @@ var Mistakes = []Mistake{
 	{"cancelled return taken for the end", "B2", nil},
 	{"document in part stored", "D4", nil},
 	{"failed download not made again", "D5", nil},
+
+	{"unavailable cancel taken for done", "C7", nil},
+	{"Retry-After of the result ignored", "C7", nil},
+	{"unavailable initiate taken for done", "C10", nil},
+	{"webhooks behind a login", "W1", nil},
+	{"webhooks de-duplicated by their token", "W9", []string{"W14"}},
+	{"exchange code of the newest request", "W10", nil},
+	{"first key of the service taken", "W11", nil},
+	{"document checked by its length", "D3", nil},
 }
 
 // Planted is a relying party that follows every rule, except for one mistake. It keeps everything
@@ -121,6 +130,8 @@ type Planted struct {
 	coming   *ecdsa.PrivateKey   // signs, and is not published yet; nil for none
 	jti      string              // that is used again
 	requests map[string]*plantedRequest
+	tokens   map[string]bool     // of webhooks
+	code     string              // exchange code of the newest request
 	service  *jose.JSONWebKeySet // nil before it is fetched
 	working  sync.WaitGroup
 }
@@ -148,7 +159,7 @@ func Plant(mistake, clientID string, late time.Duration) (*Planted, error) {
 	}
 	p := &Planted{
 		mistake: mistake, late: late, id: clientID, http: &http.Client{Timeout: 10 * time.Second},
-		requests: map[string]*plantedRequest{}, jti: uuid.NewString(),
+		requests: map[string]*plantedRequest{}, tokens: map[string]bool{}, jti: uuid.NewString(),
 	}
 	for range 2 {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

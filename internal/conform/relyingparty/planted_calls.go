@@ -147,7 +147,8 @@ func (p *Planted) Initiate(ctx context.Context, _ string) (string, error) {
 			}
 		}
 		a = p.call(ctx, http.MethodPost, api.PathRequest, contentType, token, p.pdf)
-		if p.makes("failed initiate taken for done") && a.status >= 500 {
+		if p.makes("failed initiate taken for done") && a.status >= 500 ||
+			p.makes("unavailable initiate taken for done") && a.Code == api.CodeUnavailable {
 			return "done", nil
 		}
 		if p.makes("lost initiate taken for done") && a.status == 0 {
@@ -173,6 +174,7 @@ func (p *Planted) Initiate(ctx context.Context, _ string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests[made.RequestID] = &plantedRequest{exchangeCode: made.ExchangeCode}
+	p.code = made.ExchangeCode
 	return made.RequestID, nil
 }
 
@@ -197,6 +199,7 @@ func (p *Planted) Cancel(ctx context.Context, id string) (string, error) {
 			a.Code == api.CodeActiveSession && p.makes("cancel in a session taken for done"),
 			a.Code == api.CodeAlreadySigned && p.makes("refused cancel taken for done"),
 			a.Code == api.CodeServerSide && p.makes("failed cancel taken for done"),
+			a.Code == api.CodeUnavailable && p.makes("unavailable cancel taken for done"),
 			a.status == 0 && p.makes("lost cancel taken for done"),
 			a.Code == api.CodeActiveSession && try > 0 &&
 				p.makes("cancel given up taken for done"):
@@ -243,18 +246,30 @@ func (p *Planted) Handled(_ context.Context, id string) (string, error) {
 // result returns the link of a signed document, or "".
 func (p *Planted) result(id string) string {
 	p.mu.Lock()
-	r := p.requests[id]
+	r, newest := p.requests[id], p.code
 	p.mu.Unlock()
 	if r == nil {
 		return ""
 	}
 	claims := map[string]any{"exchange_code": r.exchangeCode}
-	token, err := p.token(claims)
-	if err != nil {
-		return ""
+	if p.makes("exchange code of the newest request") {
+		claims["exchange_code"] = newest
 	}
-	path := strings.Replace(api.PathResult, "{request_id}", id, 1)
-	a := p.call(context.Background(), http.MethodGet, path, "", token, nil)
+	var a answer
+	for range 2 { // a second time if the service cannot work at present
+		token, err := p.token(claims)
+		if err != nil {
+			return ""
+		}
+		path := strings.Replace(api.PathResult, "{request_id}", id, 1)
+		a = p.call(context.Background(), http.MethodGet, path, "", token, nil)
+		if a.Code != api.CodeUnavailable {
+			break
+		}
+		if !p.makes("Retry-After of the result ignored") {
+			time.Sleep(a.wait)
+		}
+	}
 	over := a.Code == api.CodeNotSigned && p.makes("unsigned result taken for the end") ||
 		a.status >= 500 && p.makes("failed result taken for the end")
 	if over {

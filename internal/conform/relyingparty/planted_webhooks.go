@@ -38,7 +38,14 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 	if p.makes("slow answer to webhooks") {
 		time.Sleep(answerTime + 300*time.Millisecond)
 	}
+	if p.makes("webhooks behind a login") {
+		http.Redirect(w, r, "/login", http.StatusFound)
+		return
+	}
 	begun := p.begin(claims.RequestID)
+	if p.makes("webhooks de-duplicated by their token") {
+		begun = p.isNew(claims.RequestID, body.Token)
+	}
 	if !begun && p.makes("doubled webhook refused") {
 		w.WriteHeader(http.StatusConflict)
 		return
@@ -51,6 +58,17 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 	if begun {
 		p.working.Go(func() { p.fetch(claims.RequestID, claims.SignedDocURL) })
 	}
+}
+
+// isNew reports whether the token of a webhook is the first of its text, for a request that is not
+// over.
+func (p *Planted) isNew(id, token string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.requests[id]
+	seen := p.tokens[token]
+	p.tokens[token] = true
+	return r != nil && !r.over && !seen
 }
 
 // begin reports whether the caller is to download the document of a request.
@@ -171,6 +189,9 @@ func (p *Planted) payload(ctx context.Context, compact string) ([]byte, error) {
 		return nil, err
 	}
 	keys := set.Key(header.Kid)
+	if p.makes("first key of the service taken") {
+		keys = set.Keys[:min(1, len(set.Keys))]
+	}
 	if len(keys) == 0 {
 		if set, err = p.serviceKeys(ctx, true); err != nil {
 			return nil, err
@@ -252,7 +273,8 @@ func (p *Planted) fetch(id, link string) {
 	for range 2 {
 		doc, err := p.get(link)
 		stored := err == nil || p.makes("document in part stored")
-		if stored && (bytes.HasPrefix(doc, p.pdf) || p.makes("document not checked")) {
+		if stored && (bytes.HasPrefix(doc, p.pdf) || p.makes("document not checked") ||
+			len(doc) > len(p.pdf) && p.makes("document checked by its length")) {
 			p.count(id)
 			return
 		}

@@ -103,7 +103,7 @@ func phases() [][]scenario {
 		{[]string{"C3"}, cancelOnce},
 		{[]string{"C4"}, cancelLost},
 		{[]string{"C5", "C6"}, cancelInSession},
-		{[]string{"C7"}, cancelUnavailable},
+		{[]string{"C7"}, retried},
 		{[]string{"C8"}, cancelSigned},
 		{[]string{"C9"}, cancelFailing},
 		{[]string{"C12"}, cancelUnknown},

@@ -206,10 +206,25 @@ const (
 	pace   = 950 * time.Millisecond // between two calls; a second, less the jitter of clocks
 )
 
-// retryAfter is the wait that the service asks for in cancelUnavailable.
+// retryAfter is the wait that the service asks for in retried.
 const retryAfter = 3 * time.Second
 
-// cancelUnavailable: the first cancel is answered 503 with Retry-After.
+// retried: a cancel, and then a result call, is answered 503 with Retry-After. A party that
+// tries only one of them again is judged by that.
+func retried(ctx context.Context, j *judge) ([]finding, error) {
+	found, err := cancelUnavailable(ctx, j)
+	if err != nil || found[0].outcome == report.Fail {
+		return found, err
+	}
+	of, err := resultUnavailable(ctx, j)
+	if err != nil || of.outcome == report.CannotTell {
+		return found, err
+	}
+	of.evidence = append(found[0].evidence, of.evidence...)
+	return []finding{of}, nil
+}
+
+// cancelUnavailable: the first cancel of a request is answered 503.
 func cancelUnavailable(ctx context.Context, j *judge) ([]finding, error) {
 	id, err := j.initiate(ctx)
 	if err != nil {

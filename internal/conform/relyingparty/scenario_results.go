@@ -2,7 +2,6 @@ package relyingparty
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
@@ -68,17 +67,13 @@ func webhookAndResult(ctx context.Context, j *judge) ([]finding, error) {
 	case !r.has(calllog.Result):
 		return []finding{cannotTell("the party made no result call when the signer came back")}, nil
 	}
-	before := len(r.of(calllog.Webhook))
-	if err := j.call(ctx, http.MethodPost, "/requests/"+id+"/resend", nil, nil); err != nil {
-		return nil, err
-	}
-	r, err = j.await(ctx, id, deliveryTime, func(r request) bool {
-		return len(r.of(calllog.Webhook)) > before
-	})
-	if err != nil {
+	if _, err := j.resend(ctx, id); err != nil {
 		return nil, err
 	}
 	if err := rest(ctx, j.Patience); err != nil {
+		return nil, err
+	}
+	if r, err = j.look(ctx, id); err != nil {
 		return nil, err
 	}
 	n, known, err := j.handled(ctx, id)
@@ -229,4 +224,31 @@ func downloadAgain(ctx context.Context, j *judge) ([]finding, error) {
 	}
 	_ = j.comeBack(ctx, id, api.StatusSuccess) // which a party without a page does without
 	return j.fetches(ctx, id, "the first download was refused")
+}
+
+// resultUnavailable: no webhook arrives, and the first result call is answered 503.
+func resultUnavailable(ctx context.Context, j *judge) (finding, error) {
+	id, err := j.initiate(ctx)
+	if err != nil {
+		return finding{}, err
+	}
+	err = j.signUnder(
+		ctx, id, fault.Rule{Kind: fault.WebhookLost},
+		fault.Rule{
+			Kind: fault.Unavailable, Call: "result", Count: 1, Delay: fault.Duration(retryAfter),
+		},
+	)
+	if err != nil {
+		return finding{}, err
+	}
+	if err := j.comeBack(ctx, id, api.StatusSuccess); err != nil {
+		return cannotTell("%v", err), nil
+	}
+	r, err := j.await(ctx, id, j.Patience+retryAfter, func(r request) bool {
+		return len(r.of(calllog.Result)) > 1
+	})
+	if calls := r.of(calllog.Result); err == nil && len(calls) > 1 {
+		return waited(calls), nil
+	}
+	return cannotTell("the party did not try again"), err
 }

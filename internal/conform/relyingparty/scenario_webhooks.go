@@ -2,6 +2,9 @@ package relyingparty
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -94,6 +97,28 @@ func (j *judge) signHooked(
 	return id, hooked, err
 }
 
+// resend has the webhook of a request sent once more, and returns all attempts.
+func (j *judge) resend(ctx context.Context, id string) ([]calllog.Record, error) {
+	r, err := j.look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	before := len(r.of(calllog.Webhook))
+	for try := 0; ; try++ { // the attempt before may not be over
+		err := j.call(ctx, http.MethodPost, "/requests/"+id+"/resend", nil, nil)
+		if err == nil {
+			break
+		}
+		if failed := rest(ctx, answerTime/10); failed != nil || try == 10 {
+			return nil, errors.Join(err, failed)
+		}
+	}
+	r, err = j.await(ctx, id, deliveryTime, func(r request) bool {
+		return len(r.of(calllog.Webhook)) > before
+	})
+	return r.of(calllog.Webhook), err
+}
+
 // stringError is a constant error.
 type stringError string
 
@@ -115,17 +140,24 @@ func webhookInTime(ctx context.Context, j *judge) ([]finding, error) {
 	return []finding{pass(exchanges(hooked)...)}, nil
 }
 
+// webhookTwice: a webhook comes twice, and then again until it has another token, as when an
+// operator sends it later.
 func webhookTwice(ctx context.Context, j *judge) ([]finding, error) {
 	id, hooked, err := j.signHooked(ctx, fault.WebhookDoubled)
 	if err != nil {
 		return nil, err
+	}
+	for n := 0; n < attempts && accepted(hooked[len(hooked)-1]); n++ { // which share a token
+		if hooked, err = j.resend(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	if err := rest(ctx, j.Patience); err != nil {
 		return nil, err
 	}
 	if last := hooked[len(hooked)-1]; !accepted(last) {
 		return []finding{fail(
-			exchanges(hooked), "the second webhook was answered %d, so that it is sent again",
+			exchanges(hooked), "a further webhook was answered %d, so that it is sent again",
 			last.Status,
 		)}, nil
 	}
@@ -145,7 +177,8 @@ func webhookTwice(ctx context.Context, j *judge) ([]finding, error) {
 	return []finding{pass(exchanges(hooked)...)}, nil
 }
 
-// webhookLost: no webhook arrives, and the signer's browser comes back.
+// webhookLost: no webhook arrives, and the signer's browser comes back when the party has made
+// another request.
 func webhookLost(ctx context.Context, j *judge) ([]finding, error) {
 	if j.WebhookURL == "" {
 		return nil, errNoWebhook
@@ -154,13 +187,19 @@ func webhookLost(ctx context.Context, j *judge) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := j.initiate(ctx); err != nil {
+		return nil, err
+	}
 	away := j.comeBack(ctx, id, api.StatusSuccess)
-	r, err := j.await(ctx, id, j.Patience, func(r request) bool { return r.has(calllog.Result) })
+	answered := func(r request) bool { return slices.ContainsFunc(r.of(calllog.Result), accepted) }
+	r, err := j.await(ctx, id, j.Patience, answered)
 	switch {
 	case err != nil:
 		return nil, err
-	case r.has(calllog.Result):
+	case answered(r):
 		return []finding{pass(r.evidence(calllog.Result)...)}, nil
+	case r.has(calllog.Result):
+		return []finding{fail(r.evidence(calllog.Result), "no result call is accepted")}, nil
 	case away != nil:
 		return []finding{cannotTell("%v, and no result call came within %s", away, j.Patience)}, nil
 	}
