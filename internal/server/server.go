@@ -79,6 +79,9 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			h.ServeHTTP(w, r)
 		}),
+		// "OPTIONS *" passes the limits and gets the headers as all other requests.
+		DisableGeneralOptionsHandler: true,
+
 		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second, // initiate sets a deadline by the size of the upload

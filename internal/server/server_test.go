@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -229,6 +230,96 @@ func TestChunkedIsLast(t *testing.T) {
 			t.Errorf("%s: the handler got %q, want %q", name, paths, want)
 		}
 		mu.Unlock()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSmuggling sends requests of which a proxy could take another end for the right one, each with
+// a second request behind it. The handler never gets the second one.
+func TestSmuggling(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	next, options := make(chan struct{}, 1), make(chan struct{}, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		switch r.RequestURI {
+		case "/next":
+			next <- struct{}{}
+		case "*":
+			options <- struct{}{}
+		}
+	})
+	go func() { done <- serve(ctx, l, h, time.Second) }()
+	const second = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	size := strconv.Itoa(len(second))
+	send := func(text string) {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		go func() {
+			_, _ = io.WriteString(conn, text)
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(io.Discard, conn) // until the server closes it
+	}
+	var shapes []string
+	for _, header := range []string{
+		"Content-Length: " + size + "\r\nTransfer-Encoding: xchunked",
+		"Transfer-Encoding: identity, chunked", "Transfer-Encoding: chunked, identity",
+		"Transfer-Encoding: gzip, chunked", "Transfer-Encoding: \"chunked\"",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+		"Transfer-Encoding:\vchunked\r\nContent-Length: " + size,
+		"Transfer-Encoding : chunked\r\nContent-Length: " + size,
+		"Transfer-Encoding:\r\n chunked\r\nContent-Length: " + size,
+		"X: y\r\n\tTransfer-Encoding: chunked\r\nContent-Length: " + size,
+		"X: y\nTransfer-Encoding: chunked\r\nContent-Length: " + size,
+		"X: y\rTransfer-Encoding: chunked\r\nContent-Length: " + size,
+		"Content-Length: 0\r\nContent-Length: " + size, "Content-Length: 0, 0",
+	} {
+		shapes = append(shapes, header+"\r\n\r\n")
+	}
+	for _, length := range []string{
+		"+0", "-0", "0x0", "0 0", "0e0", "\u0660", "0;x", "0_0", "", "18446744073709551616",
+	} {
+		shapes = append(shapes, "Content-Length: "+length+"\r\n\r\n")
+	}
+	for _, body := range []string{
+		"0;a=b\r\n\r\n", "0;a=\"\r\n\r\n", "0;a\n\r\n", "0;a\rX\r\n\r\n", "+0\r\n\r\n", "0x0\r\n\r\n",
+		"-0\r\n\r\n", "ffffffffffffffffffff\r\n", "10000000000000000\r\n\r\n", "0 \r\n\r\n",
+		" 0\r\n\r\n", "0\n\n", "1\r\na0\r\n\r\n", "1\r\naXX0\r\n\r\n", "0_0\r\n\r\n", "\r\n\r\n",
+		"0\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\nContent-Length: 5\r\n\r\n",
+		"0\r\nX: a\r\n b\r\n\r\n", strings.Repeat("0", 5000) + "\r\n\r\n",
+		"0;" + strings.Repeat("a", 70_000) + "\r\n\r\n",
+		"0\r\nX: " + strings.Repeat("a", 300_000) + "\r\n\r\n",
+	} {
+		shapes = append(shapes, "Transfer-Encoding: chunked\r\n\r\n"+body)
+	}
+	for _, shape := range shapes {
+		send("POST /first HTTP/1.1\r\nHost: x\r\n" + shape + second)
+		select {
+		case <-next:
+			t.Errorf("%.80q: the handler got the second request", shape)
+		default:
+		}
+	}
+	send("GET /first HTTP/1.1\r\nHost: x\r\n\r\n" + second)
+	send("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for name, got := range map[string]chan struct{}{"the second request": next, "OPTIONS *": options} {
+		select {
+		case <-got:
+		default:
+			t.Errorf("the handler did not get %s", name)
+		}
 	}
 	stop()
 	if err := <-done; err != nil {
