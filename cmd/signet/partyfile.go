@@ -79,7 +79,7 @@ func (c *partyImportCmd) Run(env *environment) error {
 		results = append(results, done...)
 		if err != nil {
 			failed++
-			fmt.Fprintf(env.errs, "%s: %v\n", id, err)
+			fmt.Fprintln(env.errs, printable(id+": "+err.Error()))
 		}
 	}
 	for _, p := range file.Parties {
