@@ -7,11 +7,15 @@
 package obs
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -184,9 +188,41 @@ const FormatJSON = "json"
 func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == FormatJSON {
-		return slog.New(inCall{slog.NewJSONHandler(w, options)})
+		return slog.New(inCall{slog.NewJSONHandler(escaping{w}, options)})
 	}
 	return slog.New(inCall{slog.NewTextHandler(w, options)})
+}
+
+// escaping writes lines of JSON. It escapes the characters outside of ASCII that encoding/json
+// leaves as they are and a terminal acts on, such as C1 controls and changes of direction: clients
+// put them into texts that are logged. All are in strings.
+type escaping struct{ io.Writer }
+
+func (e escaping) Write(line []byte) (int, error) {
+	var out []byte
+	for i, n := 0, 0; i < len(line); i += n {
+		var r rune
+		r, n = utf8.DecodeRune(line[i:])
+		if r < 0x7f || unicode.IsGraphic(r) {
+			if out != nil {
+				out = append(out, line[i:i+n]...)
+			}
+			continue
+		}
+		if out == nil {
+			out = append(make([]byte, 0, 2*len(line)), line[:i]...)
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	if out == nil {
+		return e.Writer.Write(line)
+	}
+	if _, err := e.Writer.Write(out); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // Observe logs and measures every request that next answers, gives it a trace id, and makes a span
