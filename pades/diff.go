@@ -54,6 +54,7 @@ type differ struct {
 	// changed object -> objects of the signed revision that refer to it
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
+	located   map[*pdf.Document]map[pdf.Ref]pdf.Widget
 	paintings *paintings
 	laid      map[int][]*patch // what lies over pages, by number
 	marks     map[int]*canvas  // what annotations of the signed revision show, by page
@@ -86,7 +87,7 @@ func compare(
 		changed: make(map[int]bool), explained: make(map[int]bool), unused: make(map[int]bool),
 		referrers: make(map[int][]int),
 		widgets:   make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]*patch),
-		marks: make(map[int]*canvas),
+		marks: make(map[int]*canvas), located: make(map[*pdf.Document]map[pdf.Ref]pdf.Widget),
 	}
 	if err := c.collect(); err != nil {
 		return nil, err

@@ -217,15 +217,16 @@ func (c *differ) below(box pdf.SignatureField) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
+	places, err := c.widgetsOf(c.old)
+	if err != nil {
+		return "", err
+	}
 	for _, f := range fields {
 		if f.Type == "Sig" {
 			continue
 		}
-		widgets, err := c.old.Locate(f.Widgets)
-		if err != nil {
-			return "", err
-		}
-		for _, w := range widgets {
+		for _, ref := range f.Widgets {
+			w := places[ref]
 			for _, b := range box.Widgets {
 				if shownWidget(w) && shownWidget(b) && w.Page == b.Page &&
 					overlap(w.Display, b.Display) {

@@ -363,31 +363,36 @@ func (c *differ) explainOwn(owner int, v pdf.Object) error {
 
 // pageOf returns the page of a field's first widget, 0 if it has none.
 func (c *differ) pageOf(f pdf.FormField) int {
-	fields, err := c.now.SignatureFields()
-	if err != nil {
+	places, err := c.widgetsOf(c.now)
+	if err != nil || len(f.Widgets) == 0 {
 		return 0
 	}
-	for _, s := range fields {
-		if s.Ref == f.Ref && len(s.Widgets) > 0 {
-			return s.Widgets[0].Page
-		}
+	return places[f.Widgets[0]].Page
+}
+
+// widgetsOf returns where the widgets of all fields of a revision are, which it finds once.
+func (c *differ) widgetsOf(d *pdf.Document) (map[pdf.Ref]pdf.Widget, error) {
+	if places := c.located[d]; places != nil {
+		return places, nil
 	}
-	for n := 1; n <= c.now.NumPages(); n++ {
-		page, err := c.now.Page(n)
-		if err != nil {
-			return 0
-		}
-		annots, err := c.now.Annotations(page)
-		if err != nil {
-			return 0
-		}
-		for _, a := range annots {
-			if ref, ok := a.Ref(); ok && slices.Contains(f.Widgets, ref) {
-				return n
-			}
-		}
+	fields, err := d.FormFields()
+	if err != nil {
+		return nil, err
 	}
-	return 0
+	var refs []pdf.Ref
+	for _, f := range fields {
+		refs = append(refs, f.Widgets...)
+	}
+	widgets, err := d.Locate(refs)
+	if err != nil {
+		return nil, err
+	}
+	places := make(map[pdf.Ref]pdf.Widget, len(widgets))
+	for _, w := range widgets {
+		places[w.Ref] = w
+	}
+	c.located[d] = places
+	return places, nil
 }
 
 // addedGroup explains a new node of the field tree that only groups others, which are judged by

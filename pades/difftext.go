@@ -121,15 +121,15 @@ func (c *differ) view(
 // behind returns the colour of the page in the middle of a widget; known is false if it has no
 // single colour there that can be told.
 func (c *differ) behind(ref pdf.Ref) (below colour, known bool, err error) {
-	places, err := c.now.Locate([]pdf.Ref{ref})
-	if err != nil || places[0].Page == 0 {
+	places, err := c.widgetsOf(c.now)
+	if err != nil || places[ref].Page == 0 {
 		return gray(1), false, err
 	}
-	page, err := c.drawn(places[0].Page)
+	page, err := c.drawn(places[ref].Page)
 	if err != nil {
 		return gray(1), false, err
 	}
-	at := places[0].Rect
+	at := places[ref].Rect
 	below, _ = page.under(point{(at.X1 + at.X2) / 2, (at.Y1 + at.Y2) / 2}, len(page.areas))
 	if page.full() || *page.tests < 0 || !below.known {
 		return gray(1), false, nil

@@ -311,7 +311,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(der)
 	sum := sha256.Sum256(content)
 	for _, m := range []Message{
-		{ContentType: OIDData, Timestamp: der}, {ContentType: OIDTSTInfo, Content: content},
+		{ContentType: OIDData, Timestamp: der},
+		{ContentType: OIDTSTInfo, Content: content},
 		{ContentType: OIDTSTInfo, Content: content, OmitCertificates: true},
 	} {
 		m.Certificates = []*x509.Certificate{cert, testCert(f, key, 78)}

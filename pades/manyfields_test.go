@@ -1,0 +1,69 @@
+package pades
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// TestManyFields verifies large forms that a second person has signed, or of which all fields are
+// filled in. The work for one field does not depend on how many there are.
+func TestManyFields(t *testing.T) {
+	const (
+		many  = 1500
+		first = 10_000 // number of the first field
+	)
+	w := newWorld(t)
+	var refs strings.Builder
+	var fields []pdftest.Option
+	for i := range many {
+		fmt.Fprintf(&refs, "%d 0 R ", first+i)
+		x, y := 10+i%50*10, 10+i/50*10
+		fields = append(fields, pdftest.Object(first+i, fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /FT /Tx /T (f%d) /V (x) /DA (/Helv 6 Tf 0 g) /Rect [%d %d %d %d] /P %d 0 R >>",
+			i, x, y, x+8, y+8, pdftest.PageNum(1),
+		)))
+	}
+	doc := pdftest.New(append(
+		fields, pdftest.Catalog("/AcroForm << /Fields ["+refs.String()+"] >>"),
+		pdftest.PageEntries(1, "/Annots ["+refs.String()+"]"),
+	)...)
+	verify := func(doc []byte) *Report {
+		r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{
+			Roots: w.roots, TSARoots: w.roots, Now: w.now(), Limits: pdf.Limits{Work: 96 << 20},
+		})
+		must(t, err)
+		return r
+	}
+
+	signed, _ := w.extended(t, doc, w.options(Location{1, 0.5, 0.9}), true)
+	o := w.options(Location{1, 0.05, 0.9})
+	o.FieldName = "second"
+	signed, _ = w.extended(t, signed, o, true)
+	if err := verify(signed).Err(); err != nil {
+		t.Errorf("signed twice: %v", err)
+	}
+
+	v := newVictim(t, w, w.signedWith(t, doc, "first", certify(2), ""))
+	filled := make(map[int]string)
+	for i := range many {
+		filled[first+i] = v.set(
+			first+i, pdf.Pair{Key: "V", Value: "(y)"},
+			pdf.Pair{Key: "AP", Value: fmt.Sprintf("<< /N %d 0 R >>", 2*first+i)},
+		)
+		filled[2*first+i] = pdftest.Stream(
+			fmt.Sprintf(
+				"/Type /XObject /Subtype /Form /BBox [0 0 8 8] /Resources << /Font << /Helv %d 0 R >> >>",
+				pdftest.FontNum,
+			), "/Tx BMC BT /Helv 6 Tf 0 g 1 1 Td (y) Tj ET EMC",
+		)
+	}
+	r := verify(v.update(filled))
+	if n := len(r.Signatures[0].Changes); r.Err() != nil || n != many {
+		t.Errorf("filled in: %d changes, %v", n, r.Err())
+	}
+}
