@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/config"
+	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/token"
@@ -122,8 +124,16 @@ func TestFaultsOfCalls(t *testing.T) {
 		}
 	}
 	s.inject(t, `{"kind":"result-failed","count":1,"request_id":"`+signed.RequestID+`"}`)
-	if got := s.resultOutsideTheDescription(t, signed); got != "400 REQUEST_FAILED" {
-		t.Errorf("result: %s", got)
+	if status, got := s.resultOutsideTheDescription(t, signed); status != http.StatusBadRequest ||
+		got["error"] != "REQUEST_FAILED" {
+		t.Errorf("result: %d %v", status, got)
+	}
+	s.inject(t, `{"kind":"answer-extended","count":1,"request_id":"`+signed.RequestID+`"}`)
+	for i, want := range []int{4, 3} {
+		status, got := s.resultOutsideTheDescription(t, signed)
+		if status != http.StatusOK || len(got) != want || got["signed_doc_url"] == nil {
+			t.Errorf("result, extended, time %d: %d %v", i+1, status, got)
+		}
 	}
 	if a := s.result(t, signed); a.status != http.StatusOK {
 		t.Errorf("result, the second time: %d %s", a.status, a.body)
@@ -430,9 +440,11 @@ func TestRehearsal(t *testing.T) {
 	}
 }
 
-// resultOutsideTheDescription is the status and code of a result call whose answer the API's
+// resultOutsideTheDescription is the status and members of a result call whose answer the API's
 // description does not have.
-func (s *sandbox) resultOutsideTheDescription(t *testing.T, in api.Initiated) string {
+func (s *sandbox) resultOutsideTheDescription(
+	t *testing.T, in api.Initiated,
+) (status int, members map[string]any) {
 	t.Helper()
 	path := strings.Replace(api.PathResult, "{request_id}", in.RequestID, 1)
 	r, err := http.NewRequest(http.MethodGet, s.url+api.BasePath+path, http.NoBody)
@@ -447,11 +459,23 @@ func (s *sandbox) resultOutsideTheDescription(t *testing.T, in api.Initiated) st
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var refusal api.Error
-	if err := json.NewDecoder(resp.Body).Decode(&refusal); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&members); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%d %s", resp.StatusCode, refusal.Code)
+	return resp.StatusCode, members
+}
+
+// TestEachFaultIsSeen checks that the tests of this file inject each kind of fault.
+func TestEachFaultIsSeen(t *testing.T) {
+	text, err := os.ReadFile("misbehave_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range fault.Kinds() {
+		if !strings.Contains(string(text), `"`+string(kind)+`"`) {
+			t.Errorf("no client sees %s", kind)
+		}
+	}
 }
 
 // status is that of a GET whose answer the API's description does not have.
