@@ -186,6 +186,77 @@ var attacks = map[string]func(*victim) []byte{
 				"%d 0 obj\n%s\nendobj\n%%%%EOF\n", pdftest.ContentNum(1), pdftest.Stream("", fake),
 			)...)
 	},
+	"update whose /Prev skips the signed revision (ISA)": func(v *victim) []byte {
+		// The fields and the signature are copied, so that nothing is missing.
+		s, num, field := v.sig()
+		objects := map[int]string{
+			pdftest.ContentNum(1): pdftest.Stream("", fake), num: v.raw(num), field: v.raw(field),
+			v.root(): v.raw(v.root()), pdftest.PageNum(1): v.raw(pdftest.PageNum(1)),
+		}
+		update := pdftest.Update(v.doc, pdftest.Revision{Objects: objects})
+		original := v.doc[:bytes.Index(v.doc, []byte("%%EOF"))]
+		_, at, _ := bytes.Cut(original[bytes.LastIndex(original, []byte("startxref")):], []byte("\n"))
+		i := bytes.LastIndex(update, []byte("/Prev "))
+		end := i + 6 + bytes.IndexByte(update[i+6:], ' ')
+		if s.end() > int64(i) {
+			v.t.Fatal("the update is part of what is signed")
+		}
+		return slices.Concat(update[:i], []byte("/Prev "), bytes.TrimSpace(at), update[end:])
+	},
+	"update hides objects in a hybrid section (ISA)": func(v *victim) []byte {
+		update := v.update(map[int]string{needle: "null"})
+		at := len(v.doc) + bytes.Index(update[len(v.doc):], []byte(fmt.Sprintf("%d 0 obj", needle)))
+		content := fmt.Sprintf("%d 0 obj\n%s\nendobj\n", pdftest.ContentNum(1), pdftest.Stream("", fake))
+		table := fmt.Sprintf(
+			"%d 0 obj\n%s\nendobj\n", needle+1, pdftest.Stream(
+				fmt.Sprintf("/Type /XRef /Size %d /W [1 4 2] /Index [%d 1]", needle+2, pdftest.ContentNum(1)),
+				string([]byte{1, byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at), 0, 0}),
+			),
+		)
+		rest := strings.Replace(string(update[at:]), "trailer\n<<", fmt.Sprintf(
+			"trailer\n<< /XRefStm %d", at+len(content),
+		), 1)
+		old := fmt.Sprintf("startxref\n%d", at+strings.Index(string(update[at:]), "xref\n"))
+		moved := len(content) + len(table)
+		rest = strings.ReplaceAll(rest, fmt.Sprintf("%010d 00000 n", at), fmt.Sprintf("%010d 00000 n", at+moved))
+		rest = strings.Replace(rest, old, fmt.Sprintf("startxref\n%d", at+moved+strings.Index(rest, "xref\n")), 1)
+		return slices.Concat(update[:at], []byte(content), []byte(table), []byte(rest))
+	},
+	"another document is appended (ISA)": func(v *victim) []byte {
+		return append(bytes.Clone(v.doc), pdftest.New(pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", fake)))...)
+	},
+	"another document is prepended": func(v *victim) []byte {
+		return append(pdftest.New(pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", fake))), v.doc...)
+	},
+	"a further widget shows the signature (SSA)": func(v *victim) []byte {
+		_, num, _ := v.sig()
+		n := atoi(v.d.Trailer().Get("Size").Raw())
+		group := fmt.Sprintf("<< /FT /Sig /T (group) /Kids [%d 0 R] >>", n+1)
+		kid := fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /Parent %d 0 R /T (x) /V %d 0 R /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
+			n, num, pdftest.PageNum(1), n+2,
+		)
+		return v.update(merged(v.fields(n), map[int]string{
+			n: group, n + 1: kid, n + 2: look(cover), pdftest.PageNum(1): v.annots(n + 1),
+		}))
+	},
+	"the form no longer says that there are signatures": func(v *victim) []byte {
+		return v.update(v.form(pdf.Pair{Key: "SigFlags", Value: "0"}))
+	},
+	"the form gets an XFA template": func(v *victim) []byte {
+		return v.update(merged(
+			v.form(pdf.Pair{Key: "XFA", Value: fmt.Sprintf("%d 0 R", needle)}),
+			map[int]string{needle: pdftest.Stream("", "<template/>")},
+		))
+	},
+	"the form calculates": func(v *victim) []byte {
+		_, _, field := v.sig()
+		return v.update(v.form(pdf.Pair{Key: "CO", Value: fmt.Sprintf("[%d 0 R]", field)}))
+	},
+	"the signature's page is swapped for its widget": func(v *victim) []byte {
+		_, _, field := v.sig()
+		return v.update(map[int]string{field: v.set(field, pdf.Pair{Key: "P", Value: "null"})})
+	},
 	"update with a copy of the signature (ISA)": func(v *victim) []byte {
 		_, num, _ := v.sig()
 		return v.update(

@@ -322,6 +322,40 @@ var shadows = map[string]shadowed{
 		}),
 		differs: "pdftoppm",
 	},
+	// Permissions that are objects of their own, and change later.
+	"the certification's parameters are changed": {
+		objects: []pdftest.Option{
+			pdftest.Object(prepared, "<< /Type /TransformParams /P 1 /V /1.2 >>"),
+		},
+		sig: fmt.Sprintf("[<< /Type /SigRef /TransformMethod /DocMDP /TransformParams %d 0 R >>]", prepared),
+		attack: func(v *victim, _ *world) []byte {
+			return v.update(map[int]string{
+				prepared:           "<< /Type /TransformParams /P 3 /V /1.2 >>",
+				needle:             "<< /Type /Annot /Subtype /Text /Rect [10 10 20 20] /Contents (paid) >>",
+				pdftest.PageNum(1): v.annots(needle),
+			})
+		},
+	},
+	"a second certification allows more": {
+		sig: certify(1),
+		attack: func(v *victim, stranger *world) []byte {
+			doc := stranger.embed(v.t, v.doc, prepareOther(
+				v.t, v.doc, putField(v.t, "second", "/Rect [0 0 0 0]"), pdf.Pair{Key: "Reference", Value: certify(3)},
+			))
+			v = newVictim(v.t, v.w, doc)
+			return v.update(map[int]string{
+				needle:             "<< /Type /Annot /Subtype /Text /Rect [10 10 20 20] /Contents (paid) >>",
+				pdftest.PageNum(1): v.annots(needle),
+			})
+		},
+	},
+	"a parent of the fields gets a value": {
+		objects: append(fieldOf(fmt.Sprintf("/Parent %d 0 R", other)),
+			pdftest.Object(other, fmt.Sprintf("<< /FT /Tx /T (group) /Kids [%d 0 R] >>", prepared))),
+		attack: func(v *victim, _ *world) []byte {
+			return v.update(map[int]string{other: v.set(other, pdf.Pair{Key: "V", Value: "(paid)"})})
+		},
+	},
 	"a push button gets another face": {
 		objects: fieldOf(fmt.Sprintf("/FT /Btn /Ff 65536 /AP << /N %d 0 R >>", other)),
 		sig:     certify(2),
