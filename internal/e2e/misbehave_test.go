@@ -428,8 +428,11 @@ func TestRehearsal(t *testing.T) {
 	if _, err := config.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
 		t.Error("an unknown key is accepted")
 	}
+	if _, err := config.ParseFaults(`[{kind: flood}]`); err == nil {
+		t.Error("an unknown fault is accepted")
+	}
 	c := configOf(s.party)
-	c.Faults, _ = config.ParseFaults(`[{kind: flood}]`)
+	c.Faults = config.FaultList{{Kind: "flood"}}
 	if _, err := app.OpenSandbox(
 		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),
 	); err == nil || !strings.Contains(err.Error(), "flood") {
