@@ -119,7 +119,7 @@ func (c *differ) emptySignature(f pdf.FormField) error {
 func (c *differ) signature(f pdf.FormField) error {
 	ref, _ := f.Value.Ref()
 	sig, ok := c.later(ref)
-	if !ok || !sig.verified {
+	if !ok || !sig.verified && !sig.weak {
 		return c.overlay(
 			f, "the signature field %q was added without a signature that verifies", f.Name,
 		)

@@ -1,6 +1,7 @@
 package pades
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -301,5 +302,57 @@ func TestSignedByPDFBox(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSignedByMutool signs an empty field with mutool, before and after ours. It makes signatures
+// with SHA-1, which are not accepted themselves and leave those before them as they are.
+func TestSignedByMutool(t *testing.T) {
+	program(t, "mutool", "mupdf-tools")
+	program(t, "openssl", "openssl")
+	w := newWorld(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, args := range [][]string{
+		{"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", at("key"), "-out", at("cert"), "-subj", "/CN=Stranger"},
+		{"openssl", "pkcs12", "-export", "-inkey", at("key"), "-in", at("cert"), "-out", at("store"), "-passout", "pass:x"},
+	} {
+		if out, ok := command(args...); !ok {
+			t.Fatalf("%v: %s", args, out)
+		}
+	}
+	empty := pdftest.Field{Name: "next", Page: 1, Rect: "[300 400 500 460]"}
+	for name, doc := range map[string][]byte{
+		"table":   pdftest.New(pdftest.DirectForm(empty)),
+		"objects": pdftest.New(pdftest.ObjectStreams(), pdftest.IndirectForm(empty)),
+	} {
+		ours, _ := w.extended(t, doc, w.options(Location{1, 0.1, 0.1}), true)
+		must(t, os.WriteFile(at("in.pdf"), ours, 0o600))
+		args := []string{"mutool", "sign", "-s", at("store"), "-P", "x", "-o", at("out.pdf"), at("in.pdf"), fmt.Sprint(pdftest.FieldNum(0))}
+		if out, ok := command(args...); !ok {
+			t.Fatalf("%v: %s", args, out)
+		}
+		signed, err := os.ReadFile(at("out.pdf"))
+		must(t, err)
+		r := w.verify(t, signed)
+		if len(r.Signatures) != 3 {
+			t.Fatalf("%s: %d signatures", name, len(r.Signatures))
+		}
+		for _, s := range r.Signatures[:2] {
+			if s.Err() != nil || s.Later() != ChangeArchive {
+				t.Errorf("%s: %q later %q: %v", name, s.Fields, s.Later(), s.Err())
+			}
+		}
+		last := r.Signatures[2]
+		if i, _ := last.Indication(); i != Indeterminate || last.Intact() ||
+			!strings.Contains(last.Err().Error(), "SHA-1") {
+			t.Errorf("%s: mutool's signature: %s, intact %v: %v", name, i, last.Intact(), last.Err())
+		}
+		// A byte of it is changed.
+		flipped := bytes.Clone(signed)
+		flipped[bytes.LastIndex(flipped, []byte("/Contents"))+200] ^= 1
+		if r := w.verify(t, flipped); r.Signatures[0].Intact() && r.Signatures[1].Intact() {
+			t.Errorf("%s: a signature that does not verify passes", name)
+		}
 	}
 }

@@ -39,6 +39,7 @@ func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Ha
 		return err
 	}
 	if out.Signer, err = sd.VerifyUnbound(content); err != nil {
+		out.weak = errors.Is(err, cms.ErrSHA1)
 		return out.fault(err)
 	}
 	out.Digest, out.verified = messageDigest(sd), true
@@ -59,6 +60,7 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		out.Signer, err = sd.VerifyUnbound(content)
 	}
 	if err != nil {
+		out.weak = errors.Is(err, cms.ErrSHA1)
 		return out.fault(err)
 	}
 	out.verified = true

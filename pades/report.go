@@ -87,7 +87,10 @@ type Signature struct {
 	Problems []*Problem
 
 	// verified says that the form is valid and that the signature verifies over the signed bytes.
-	verified   bool
+	verified bool
+	// weak says the same of one with SHA-1. That does not make it intact, but its box is covered by
+	// a signature, as that of any stranger.
+	weak       bool
 	stampChain []*x509.Certificate // of the signature timestamp
 	archived   *evidence           // revocation data in the message itself; nil if there is none
 }

@@ -41,6 +41,8 @@ var (
 	oidRSA          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 	oidRSAPSS       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
 	oidMGF1         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
+	oidSHA1         = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
+	oidRSAWithSHA1  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
 	oidRSAWithSHA2s = map[string]crypto.Hash{
 		"1.2.840.113549.1.1.11": crypto.SHA256,
 		"1.2.840.113549.1.1.12": crypto.SHA384,

@@ -19,10 +19,12 @@ import (
 
 // Errors of verification.
 var (
-	ErrDigest     = errors.New("cms: the content is not what was signed")
-	ErrSignature  = errors.New("cms: the signature does not verify")
-	ErrNoSigner   = errors.New("cms: the signer's certificate is missing")
-	ErrAlgorithm  = errors.New("cms: algorithm not accepted")
+	ErrDigest    = errors.New("cms: the content is not what was signed")
+	ErrSignature = errors.New("cms: the signature does not verify")
+	ErrNoSigner  = errors.New("cms: the signer's certificate is missing")
+	ErrAlgorithm = errors.New("cms: algorithm not accepted")
+	// ErrSHA1 is an ErrAlgorithm: the message is in order in all respects but for its digest.
+	ErrSHA1       = fmt.Errorf("%w: the digest is SHA-1", ErrAlgorithm)
 	ErrAttributes = errors.New(
 		"cms: signed attributes are incomplete or contradict the certificate",
 	)
@@ -56,6 +58,9 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 		return nil, ErrNoSigner
 	}
 	digestHash, ok := HashByOID(s.DigestAlgorithm)
+	if s.DigestAlgorithm.Equal(oidSHA1) {
+		digestHash, ok = crypto.SHA1, true
+	}
 	if !ok {
 		return nil, fmt.Errorf("%w: digest %s", ErrAlgorithm, s.DigestAlgorithm)
 	}
@@ -94,7 +99,11 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 			return nil, err
 		}
 	}
-	return cert, s.checkSignature(cert, digestHash)
+	err := s.checkSignature(cert, digestHash)
+	if err == nil && digestHash == crypto.SHA1 {
+		err = ErrSHA1
+	}
+	return cert, err
 }
 
 // protected reports whether the algorithms are those that the signer has signed, if there is an
@@ -265,6 +274,9 @@ func (s *SignerInfo) checkOver(
 			return s.checkPSS(pub, digest, digestHash)
 		}
 		named, ok := oidRSAWithSHA2s[s.signatureAlg.String()]
+		if s.signatureAlg.Equal(oidRSAWithSHA1) {
+			named, ok = crypto.SHA1, true
+		}
 		if ok && named != digestHash || !ok && !s.signatureAlg.Equal(oidRSA) {
 			return fmt.Errorf("%w: %s with this digest", ErrAlgorithm, s.signatureAlg)
 		}
