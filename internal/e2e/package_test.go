@@ -153,6 +153,17 @@ func TestPackage(t *testing.T) {
 		fmt.Sprintf("--threshold=%d", mostExposed), "signet.service",
 	)
 
+	unit, err := os.ReadFile(p.path(units + "/signet.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := exec.Command(p.path("usr/bin/signet"), "serve", "--public-url", "sign.example.com")
+	_ = wrong.Run() // its status is judged
+	never := fmt.Sprintf("\nRestartPreventExitStatus=%d\n", wrong.ProcessState.ExitCode())
+	if !bytes.Contains(unit, []byte(never)) {
+		t.Errorf("the unit starts a service with a wrong configuration again and again:\n%s", unit)
+	}
+
 	serve := func(more ...string) {
 		t.Helper()
 		listen, control := freeAddr(t), freeAddr(t)
