@@ -30,6 +30,7 @@ type Parts struct {
 	Vault *vault.Vault    // the documents in them
 }
 
+// Close implements io.Closer.
 func (p *Parts) Close() error {
 	return errors.Join(p.Files.Close(), p.Store.Close(), p.Keys.Protection().Close())
 }
