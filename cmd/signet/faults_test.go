@@ -120,7 +120,11 @@ func TestFaultsFourWays(t *testing.T) {
 	}
 	for i := range rules {
 		file, call, console := v.Rules[i], v.Rules[len(rules)+i], v.Rules[2*len(rules)+i]
-		if file.Rule != call.Rule || file.Rule != console.Rule || file.Rule != c.Faults[i] ||
+		want := c.Faults[i]
+		if err := want.Check(); err != nil { // sets what is not set
+			t.Error(err)
+		}
+		if file.Rule != call.Rule || file.Rule != console.Rule || file.Rule != want ||
 			!strings.Contains(fmt.Sprint(rules[i]["kind"]), string(file.Kind)) {
 			t.Errorf("file: %+v\ncontrol call: %+v\nconsole: %+v", file, call, console)
 		}

@@ -126,7 +126,9 @@ func shots() []shot {
 		},
 		shot{"phone-approve-document", "phone-approve", []step{
 			eventually(`!document.querySelector("[data-view]").disabled`),
-			script(`document.querySelector("[data-view]").click()`), drawn, // it may be below the buttons
+			// It may be below the buttons, which stay at the bottom of the window.
+			script(`document.querySelector("[data-view]").scrollIntoView({block: "nearest"})`),
+			click("[data-view]"), drawn,
 		}},
 		shot{"document-failed", "document", []step{
 			// What was drawn ahead is known from then on: the second place covers text.
