@@ -424,13 +424,15 @@ func TestExamplesConform(t *testing.T) {
 	}
 }
 
-// TestExamplesNewKey has conform-rp judge the examples by W11, for which it rests for a minute.
+// TestExamplesNewKey has conform-rp judge the examples by W11, for which it rests for a minute, and
+// by D5, also the one in Java.
 func TestExamplesNewKey(t *testing.T) {
 	var running sync.WaitGroup
 	for name := range examplePrograms {
 		running.Go(func() { // not t.Parallel, which is bounded by the processors
 			t.Run(name, func(t *testing.T) {
-				if out, _ := judgeExample(t, name, "W11"); !strings.Contains(out, "shop: 1 pass, 0 fail") {
+				out, _ := judgeExample(t, name, "W11,D5")
+				if !strings.Contains(out, "shop: 2 pass, 0 fail") {
 					t.Error(out)
 				}
 			})

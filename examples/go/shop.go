@@ -83,6 +83,10 @@ func (s shop) initiate(ctx context.Context, file string) error {
 	if err := os.WriteFile(s.file(r.RequestID, ".pdf"), pdf, 0o600); err != nil {
 		return err
 	}
+	code := []byte(r.ExchangeCode)
+	if err := os.WriteFile(s.file(r.RequestID, ".code"), code, 0o600); err != nil {
+		return err
+	}
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
@@ -120,25 +124,41 @@ func (s shop) signed(_ context.Context, claims *api.WebhookClaims) error {
 		return err
 	}
 	go func() {
-		var err error
-		for range 3 { // the link is valid for two minutes
-			if err = s.download(claims, uploaded); err == nil || errors.Is(err, fs.ErrExist) {
-				return
-			}
+		err := s.download(claims, claims.SignedDocURL, uploaded)
+		for n := 0; n < 2 && err != nil && !errors.Is(err, fs.ErrExist); n++ {
 			time.Sleep(time.Second)
+			var link string
+			if link, err = s.anotherLink(claims.RequestID); err == nil {
+				err = s.download(claims, link, uploaded)
+			}
 		}
-		log.Print("download: ", err)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			log.Print("download: ", err)
+		}
 	}()
 	return nil
 }
 
+// anotherLink returns another link to a signed document, for a link is valid for two minutes.
+func (s shop) anotherLink(requestID string) (string, error) {
+	code, err := os.ReadFile(s.file(requestID, ".code"))
+	if err != nil {
+		return "", err
+	}
+	result, err := s.Result(context.Background(), requestID, string(code))
+	if err != nil {
+		return "", err
+	}
+	return result.SignedDocURL, nil
+}
+
 // download stores the signed document and prints the claims. A webhook may come twice, also after
 // the program was started again, so a file that exists is an error.
-func (s shop) download(claims *api.WebhookClaims, uploaded []byte) error {
+func (s shop) download(claims *api.WebhookClaims, link string, uploaded []byte) error {
 	if _, err := os.Stat(s.file(claims.RequestID, ".signed.pdf")); err == nil {
 		return fs.ErrExist
 	}
-	stream, err := s.Download(context.Background(), claims.SignedDocURL)
+	stream, err := s.Download(context.Background(), link)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.math.BigInteger;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
@@ -46,7 +47,7 @@ import java.util.regex.Pattern;
  *
  * The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's JWKS),
  * CLIENT_ID, KEY_FILE (private P-256 key, PEM, PKCS #8), FOLDER (of documents: ID.pdf as it was
- * uploaded, ID.signed.pdf as it was signed).
+ * uploaded, ID.signed.pdf as it was signed, and ID.code, the exchange code).
  */
 class Shop {
     static final String KEY_ID = "key-1";
@@ -74,7 +75,8 @@ class Shop {
     }
 
     /** Makes a call with a new token, also when it is tried again. */
-    static HttpResponse<String> call(String path, String type, BodyPublisher body, String claims)
+    static HttpResponse<String> call(
+            String method, String path, String type, BodyPublisher body, String claims)
             throws Exception {
         long now = Instant.now().getEpochSecond();
         String payload = String.format(
@@ -82,17 +84,19 @@ class Shop {
             UUID.randomUUID(), now, now + 120, quote(CLIENT_ID), claims);
         return HTTP.send(HttpRequest.newBuilder(URI.create(System.getenv("SIGN_URL") + path))
             .timeout(Duration.ofSeconds(30)).header("Authorization", sign(payload))
-            .header("Content-Type", type).POST(body).build(), BodyHandlers.ofString());
+            .header("Content-Type", type).method(method, body).build(), BodyHandlers.ofString());
     }
 
     static boolean initiate(Path file) throws Exception {
         byte[] document = Files.readAllBytes(file);
-        HttpResponse<String> answer = call("/sign-requests", "application/octet-stream",
+        HttpResponse<String> answer = call("POST", "/sign-requests", "application/octet-stream",
             BodyPublishers.ofByteArray(document),
             "\"doc_name\":" + quote(file.getFileName().toString())
             + ",\"sign_locations\":[{\"page\":1,\"x\":0.1,\"y\":0.1}]");
         if (answer.statusCode() == 200) {
-            Files.write(fileOf(text(answer.body(), "request_id"), ".pdf"), document);
+            String id = text(answer.body(), "request_id");
+            Files.write(fileOf(id, ".pdf"), document);
+            Files.writeString(fileOf(id, ".code"), text(answer.body(), "exchange_code"));
         }
         System.out.println(answer.body().strip());
         return answer.statusCode() == 200;
@@ -106,8 +110,9 @@ class Shop {
             wait = Math.min(1L << n, 30);
             HttpResponse<String> answer;
             try {
-                answer = call("/sign-requests/cancel", "application/json", BodyPublishers.noBody(),
-                    "\"request_id\":" + quote(id) + ",\"client_request\":" + quote(CLIENT_ID));
+                answer = call("POST", "/sign-requests/cancel", "application/json",
+                    BodyPublishers.noBody(), "\"request_id\":" + quote(id)
+                    + ",\"client_request\":" + quote(CLIENT_ID));
             } catch (IOException lost) {
                 System.err.println(lost);
                 continue;
@@ -154,14 +159,28 @@ class Shop {
         download(claims, uploaded);
     }
 
-    /** Downloads within two minutes of the webhook, once: webhooks may come twice. */
+    /** Returns another link to a signed document, for a link lives for two minutes. */
+    static String anotherLink(String id) throws Exception {
+        String path = "/sign-requests/" + URLEncoder.encode(id, StandardCharsets.UTF_8);
+        String link = text(call("GET", path + "/signed-doc", "application/json",
+            BodyPublishers.noBody(),
+            "\"exchange_code\":" + quote(Files.readString(fileOf(id, ".code")))).body(),
+            "signed_doc_url");
+        if (link == null) {
+            throw new IOException("the result has no link");
+        }
+        return link;
+    }
+
+    /** Downloads once: webhooks may come twice. Each further try takes another link. */
     static void download(String claims, byte[] uploaded) {
-        Path file = fileOf(text(claims, "request_id"), ".signed.pdf");
+        String id = text(claims, "request_id");
+        Path file = fileOf(id, ".signed.pdf");
         for (int n = 0; n < 3 && !Files.exists(file); n++) {
             try {
                 Thread.sleep(n == 0 ? 0 : 1000);
-                HttpResponse<byte[]> answer = HTTP.send(
-                    HttpRequest.newBuilder(URI.create(text(claims, "signed_doc_url")))
+                String link = n == 0 ? text(claims, "signed_doc_url") : anotherLink(id);
+                HttpResponse<byte[]> answer = HTTP.send(HttpRequest.newBuilder(URI.create(link))
                         .timeout(Duration.ofSeconds(30)).build(), BodyHandlers.ofByteArray());
                 byte[] signed = answer.body();
                 // The signature is appended to the uploaded bytes, so they are the beginning.
@@ -174,7 +193,7 @@ class Shop {
                 System.out.println("download: not the document that was uploaded");
             } catch (FileAlreadyExistsException twice) {
                 return;
-            } catch (IOException | InterruptedException failed) {
+            } catch (Exception failed) {
                 System.out.println("download: " + failed);
             }
         }

@@ -8,7 +8,7 @@
 //
 // The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's JWKS), CLIENT_ID,
 // KEY_FILE (private P-256 key, PKCS #8 in PEM), FOLDER (of documents: ID.pdf as it was uploaded,
-// ID.signed.pdf as it was signed).
+// ID.signed.pdf as it was signed, and ID.code, the exchange code).
 import { createPrivateKey, createPublicKey, randomUUID } from "node:crypto";
 import { access, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -21,7 +21,7 @@ const key = createPrivateKey(await readFile(KEY_FILE));
 const keyID = "key-1";
 
 // Returns the status, the headers and the JSON of the answer; {} for an empty one.
-async function call(path, type, body, claims) {
+async function call(path, type, body, claims, method = "POST") {
   const token = await new SignJWT({ ...claims, client_id: CLIENT_ID })
     .setProtectedHeader({ alg: "ES256", kid: keyID })
     .setJti(randomUUID()) // a new token for each call, also when it is tried again
@@ -29,7 +29,7 @@ async function call(path, type, body, claims) {
     .setExpirationTime("120s")
     .sign(key);
   const answer = await fetch(SIGN_URL + path, {
-    method: "POST",
+    method,
     body,
     headers: { Authorization: token, "Content-Type": type },
     redirect: "error",
@@ -48,7 +48,10 @@ async function initiate(file) {
     doc_name: basename(file),
     sign_locations: [{ page: 1, x: 0.1, y: 0.1 }],
   });
-  if (status === 200) await writeFile(join(FOLDER, json.request_id + ".pdf"), pdf);
+  if (status === 200) {
+    await writeFile(join(FOLDER, json.request_id + ".pdf"), pdf);
+    await writeFile(join(FOLDER, json.request_id + ".code"), json.exchange_code, { mode: 0o600 });
+  }
   console.log(JSON.stringify(json));
   return status === 200;
 }
@@ -93,13 +96,23 @@ async function webhook(body) {
   return { payload, uploaded };
 }
 
-// Downloads the document within two minutes of its webhook, once: webhooks may come twice.
+// Returns another link to a signed document, for a link lives for two minutes.
+async function anotherLink(requestID) {
+  const code = await readFile(join(FOLDER, basename(requestID) + ".code"), "utf8");
+  const path = `/sign-requests/${encodeURIComponent(requestID)}/signed-doc`;
+  const { json } = await call(path, "application/json", undefined, { exchange_code: code }, "GET");
+  if (!json.signed_doc_url) throw new Error(`no link: ${JSON.stringify(json)}`);
+  return json.signed_doc_url;
+}
+
+// Downloads the document once: webhooks may come twice. Each further try takes another link.
 async function download({ payload, uploaded }) {
   const file = join(FOLDER, basename(payload.request_id) + ".signed.pdf");
   if (await access(file).then(() => true, () => false)) return;
-  for (let tries = 3; ; tries--, await sleep(1000)) {
+  for (let link, tries = 3; ; tries--, await sleep(1000)) {
     try {
-      const answer = await fetch(payload.signed_doc_url, { signal: AbortSignal.timeout(30_000) });
+      link = link ? await anotherLink(payload.request_id) : payload.signed_doc_url;
+      const answer = await fetch(link, { signal: AbortSignal.timeout(30_000) });
       const signed = Buffer.from(await answer.arrayBuffer());
       // The signature is appended to the uploaded bytes, so they are the beginning.
       if (!answer.ok || !signed.subarray(0, uploaded.length).equals(uploaded)) {

@@ -9,7 +9,7 @@ Debian has them as python3-jwt and python3-cryptography.
 
 The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's JWKS), CLIENT_ID,
 KEY_FILE (private P-256 key, PEM), FOLDER (of documents: ID.pdf as it was uploaded, ID.signed.pdf as
-it was signed).
+it was signed, and ID.code, the exchange code).
 """
 import base64
 import http.client
@@ -19,6 +19,7 @@ import os
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -33,14 +34,14 @@ FOLDER = os.environ.get("FOLDER", ".")
 SERVICE_KEYS = jwt.PyJWKClient(os.environ["SIGN_KEYS"])  # cached, and fetched again for a new kid
 
 
-def call(path, content_type, body, **claims):
+def call(path, content_type, body, method="POST", **claims):
     """Returns the status, the headers and the JSON of the answer; {} for an empty one."""
     now = int(time.time())
     # A new token for each call, also when it is tried again.
     claims |= {"jti": str(uuid.uuid4()), "iat": now, "exp": now + 120, "client_id": CLIENT_ID}
     token = jwt.encode(claims, KEY, "ES256", headers={"kid": KEY_ID})
     headers = {"Authorization": token, "Content-Type": content_type}
-    request = urllib.request.Request(os.environ["SIGN_URL"] + path, body, headers, method="POST")
+    request = urllib.request.Request(os.environ["SIGN_URL"] + path, body, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.headers, json.loads(answer.read() or "{}")
@@ -55,8 +56,11 @@ def initiate(file):
                              doc_name=os.path.basename(file),
                              sign_locations=[{"page": 1, "x": 0.1, "y": 0.1}])
     if status == 200:
-        with open(os.path.join(FOLDER, answer["request_id"] + ".pdf"), "wb") as f:
+        name = os.path.join(FOLDER, answer["request_id"])
+        with open(name + ".pdf", "wb") as f:
             f.write(document)
+        with open(os.open(name + ".code", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+            f.write(answer["exchange_code"])
     print(json.dumps(answer))
     return status == 200
 
@@ -87,17 +91,27 @@ def cancel(request_id, tries=8):
     return False
 
 
+def another_link(request_id):
+    """Returns another link to a signed document, for a link lives for two minutes."""
+    with open(os.path.join(FOLDER, os.path.basename(request_id) + ".code")) as f:
+        code = f.read()
+    _, _, answer = call(f"/sign-requests/{urllib.parse.quote(request_id, safe='')}/signed-doc",
+                        "application/json", None, method="GET", exchange_code=code)
+    return answer["signed_doc_url"]
+
+
 def download(claims, uploaded):
-    """Downloads within two minutes of the webhook, once: webhooks may come twice."""
+    """Downloads once: webhooks may come twice. Each further try takes another link."""
     file = os.path.join(FOLDER, os.path.basename(claims["request_id"]) + ".signed.pdf")
     for wait in 0, 1, 1:
         time.sleep(wait)
         if os.path.exists(file):
             return
         try:
-            with urllib.request.urlopen(claims["signed_doc_url"], timeout=30) as answer:
+            link = another_link(claims["request_id"]) if wait else claims["signed_doc_url"]
+            with urllib.request.urlopen(link, timeout=30) as answer:
                 signed = answer.read()
-        except (OSError, http.client.HTTPException) as failed:
+        except (OSError, ValueError, KeyError, http.client.HTTPException) as failed:
             print("download:", failed, flush=True)
             continue
         # The signature is appended to the uploaded bytes, so they are the beginning.

@@ -32,7 +32,7 @@ const (
 	// a result call is answered with [ErrRequestFailed]
 	ResultFailed Kind = "result-failed"
 
-	DownloadExpired Kind = "download-expired" // a download link expires immediately
+	DownloadExpired Kind = "download-expired" // a download link expires immediately, and stays so
 	DownloadDamaged Kind = "download-damaged" // a byte of the document is changed
 	// the connection is closed before the end of the document
 	DownloadCut Kind = "download-cut"
@@ -234,6 +234,7 @@ type Set struct {
 	held   map[string][]held // webhooks of WebhookReordered, by client id
 	silent map[string]bool   // ids of sessions in which phones do not answer
 	recent []Recent          // oldest first
+	ended  []ended           // oldest first
 }
 
 // NewSet returns a set of these rules. The seed determines the choices of rules with a probability:

@@ -3,12 +3,14 @@ package fault
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,9 +50,15 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		}
 		of := []Kind{Error, Reset, Slow, AnswerLost, Unavailable}
 		if t.Call == "download" {
+			if s.isOver(t.RequestID, r.URL) {
+				w.Header().Set(Header, string(DownloadExpired))
+				refuse(w, r, DownloadExpired, http.StatusForbidden, api.ErrUnauthorized)
+				return
+			}
 			of = append(of, DownloadExpired, DownloadDamaged, DownloadCut)
 		}
 		if t.Call == "result" {
+			s.renew(t.RequestID)
 			of = append(of, ResultFailed)
 		}
 		if slices.Contains(callsOf(AnswerExtended), t.Call) {
@@ -80,6 +88,7 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		case AnswerExtended:
 			extend(w, r, next)
 		case DownloadExpired:
+			s.end(t.RequestID, r.URL)
 			refuse(w, r, rule.Kind, http.StatusForbidden, api.ErrUnauthorized)
 		case Reset:
 			reset(w)
@@ -93,6 +102,38 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler) // closes the connection
 		}
 	})
+}
+
+// ended is a link that DownloadExpired has ended.
+type ended struct {
+	requestID string
+	sum       [sha256.Size]byte // of the link
+}
+
+// end ends a link to the document of a request.
+func (s *Set) end(requestID string, link *url.URL) {
+	const most = 1000 // links live for two minutes
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, ended{requestID, sha256.Sum256([]byte(link.RequestURI()))})
+	s.ended = s.ended[max(0, len(s.ended)-most):]
+}
+
+// isOver reports whether a link was ended.
+func (s *Set) isOver(requestID string, link *url.URL) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(
+		s.ended, ended{requestID, sha256.Sum256([]byte(link.RequestURI()))},
+	)
+}
+
+// renew forgets the ended links of a request, because another link of the same second is the same
+// text.
+func (s *Set) renew(requestID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = slices.DeleteFunc(s.ended, func(e ended) bool { return e.requestID == requestID })
 }
 
 // publish adds the key of WebhookNewKey, if there is one, to the JWKS that next answers with.

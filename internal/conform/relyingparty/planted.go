@@ -99,6 +99,7 @@ var Mistakes = []Mistake{
 	{"cancelled return taken for the end", "B2", nil},
 	{"document in part stored", "D4", nil},
 	{"failed download not made again", "D5", nil},
+	{"link that is over tried again", "D5", nil},
 
 	{"unavailable cancel taken for done", "C7", nil},
 	{"Retry-After of the result ignored", "C7", nil},

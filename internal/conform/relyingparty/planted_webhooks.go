@@ -281,6 +281,9 @@ func (p *Planted) fetch(id, link string) {
 		if p.makes("failed download not made again") {
 			return
 		}
+		if p.makes("link that is over tried again") {
+			continue
+		}
 		if link = p.result(id); link == "" {
 			return
 		}
