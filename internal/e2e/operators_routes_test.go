@@ -41,7 +41,7 @@ func TestFormsNeedARole(t *testing.T) {
 						continue
 					}
 					sent++
-					// 405: it is nobody's form, of the folder whose forms are for operators
+					// 405: there is no such form, and the others of the folder are for operators
 					if got := o.do(method, path, nil).status; got != http.StatusForbidden &&
 						got != http.StatusMethodNotAllowed {
 						t.Errorf("%s: %s %s: %d", group, method, path, got)
