@@ -290,19 +290,19 @@ func (l *Login) away(ctx context.Context) bool { return ctx.Err() != nil || l.pr
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	security.Note(r.Context(), security.Event{Action: security.Login, Method: "oidc"})
-	if l.c.Failures.Blocked(w, r.RemoteAddr) {
-		security.Note(r.Context(), security.Event{Reason: api.CodeTooManyRequests, Failed: true})
-		l.c.Failed(w, r, "", TooMany)
-		return
-	}
 	q := r.URL.Query()
 	a := attempt{State: q.Get("state")}
 	c, err := r.Cookie(l.name(attemptCookie(a.State), attemptPath))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
-		l.c.Failures.Count(r.RemoteAddr)
+		// It does not count, because pages of other sites can have any browser send it.
 		security.Note(r.Context(), security.Event{Reason: "no attempt of this browser"})
 		l.c.Failed(w, r, "", Failed)
+		return
+	}
+	if l.c.Failures.Blocked(w, r.RemoteAddr) {
+		security.Note(r.Context(), security.Event{Reason: api.CodeTooManyRequests, Failed: true})
+		l.c.Failed(w, r, a.ReturnTo, TooMany)
 		return
 	}
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", attemptPath, -1))

@@ -412,23 +412,42 @@ func TestCallbackWithoutAttempt(t *testing.T) {
 }
 
 // TestFailedCallbacks checks that after some callbacks that failed, no callback from that address
-// is judged.
+// is judged. Those that any page of another site can have a browser send, because they belong to no
+// attempt of it, do not count: they would keep everybody of the address from logging in.
 func TestFailedCallbacks(t *testing.T) {
+	p := newProvider(t)
 	c := newClient(t, func(config *login.Config) {
-		config.Issuer = "https://idp.example"
+		config.Issuer = p.URL
 		config.Failures = &limit.Failures{PerMinute: 2}
 	})
+	begun := httptest.NewRecorder()
+	c.Begin(begun, httptest.NewRequest(http.MethodPost, "/", nil), "/sign/1", "/sign/1")
+	at, err := url.Parse(begun.Header().Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := "state=" + at.Query().Get("state")
+	const guessed = "state=guessed&code=guessed"
 	for i, step := range []struct {
-		address string
-		blocked bool
+		address, query string
+		blocked        bool
 	}{
-		{"192.0.2.1:1", false},
-		{"192.0.2.1:2", false},
-		{"192.0.2.1:3", true},
-		{"192.0.2.1:4", true},
-		{"192.0.2.2:1", false},
+		{"192.0.2.1:1", guessed, false},
+		{"192.0.2.1:2", guessed, false},
+		{"192.0.2.1:3", own, false}, // without the cookies
+		{"192.0.2.1:4", own + "&error=server_error", false},
+		{"192.0.2.1:5", guessed, false},
+		{"192.0.2.1:6", own + "&error=server_error", false},
+		{"192.0.2.1:7", own + "&error=server_error", true},
+		{"192.0.2.1:8", own + "&code=guessed", true},
+		{"192.0.2.1:9", guessed, false},
+		{"192.0.2.2:1", own + "&error=server_error", false},
 	} {
-		r := httptest.NewRequest("GET", "/login/callback?state=guessed&code=guessed", nil)
+		r := httptest.NewRequest(http.MethodGet, "/login/callback?"+step.query, nil)
+		if step.query != own {
+			r = with(begun.Result().Cookies())
+			r.URL.Path, r.URL.RawQuery = "/login/callback", step.query
+		}
 		r.RemoteAddr = step.address
 		w := httptest.NewRecorder()
 		c.mux.ServeHTTP(w, r)
