@@ -11,9 +11,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode"
 
 	"filippo.io/age"
 
@@ -217,8 +220,15 @@ func extractAll(ctx context.Context, dir string, in io.Reader) error {
 	})
 }
 
-// extract writes one file of an archive.
+// extract writes one file of an archive. Anyone who has the recipient can encrypt an archive, so it
+// refuses what no backup has: links and devices, and sparse files, which fill the disk.
 func extract(root *os.Root, h *tar.Header, r io.Reader) error {
+	sparse := func(record string) bool { return strings.HasPrefix(record, "GNU.sparse.") }
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if h.Typeflag != tar.TypeReg || !fs.ValidPath(h.Name) || strings.ContainsFunc(h.Name, hidden) ||
+		slices.ContainsFunc(slices.Collect(maps.Keys(h.PAXRecords)), sparse) {
+		return fmt.Errorf("a backup has no file such as %.100q", h.Name)
+	}
 	name := filepath.FromSlash(h.Name)
 	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
