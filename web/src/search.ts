@@ -16,6 +16,8 @@ export interface Report {
   total: number;
   /** Whether pages are still being read. */
   busy: boolean;
+  /** Whether none of the pages that have been read has any text, as in a scan. */
+  empty: boolean;
 }
 
 export class Search {
@@ -45,7 +47,10 @@ export class Search {
       }
     });
     const told = ({ matchesCount, state }: { matchesCount: { current: number; total: number }; state?: number }): void =>
-      report({ current: matchesCount.current, total: matchesCount.total, busy: state === 3 });
+      report({
+        current: matchesCount.current, total: matchesCount.total, busy: state === 3,
+        empty: !(this.controller._pageContents as (string | undefined)[]).some((page) => page?.trim()),
+      });
     this.bus.on("updatefindmatchescount", told);
     this.bus.on("updatefindcontrolstate", told);
   }

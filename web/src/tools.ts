@@ -124,10 +124,10 @@ function addSearch(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, pag
   const count = form && find("[data-viewer-found]", form);
   if (!button || !form || !input || !count) return;
   let search: Promise<Search> | null = null;
-  const report = ({ current, total, busy }: Report): void => {
+  const report = ({ current, total, busy, empty }: Report): void => {
     if (input.value === "") count.textContent = "";
     else if (total > 0) count.textContent = text("search.count", current, total);
-    else count.textContent = text(busy ? "search.busy" : "search.none");
+    else count.textContent = text(busy ? "search.busy" : empty ? "search.empty" : "search.none");
   };
   const load = async (): Promise<Search> => {
     const { Search } = (await import(root.dataset["searchUrl"] ?? "")) as typeof import("./search");

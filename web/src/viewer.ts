@@ -38,7 +38,7 @@ export class Viewer {
   onCovered: (index: number) => void = () => undefined;
   /** Called when a page has been drawn. */
   onDrawn: (page: number) => void = () => undefined;
-  /** Called when another page is in the middle of the window. */
+  /** Called when the number of another page is shown. */
   onPage: (number: number) => void = () => undefined;
 
   readonly places: Place[];
@@ -231,6 +231,12 @@ export class Viewer {
     return (room < 2 ? Math.min(1.5, 0.92 * room) : 1) / fit;
   }
 
+  /** The largest zoom: the last step, or on a large page, as plans have, what its places are read at and half as much again. */
+  private largestZoom(): number {
+    const widest = this.sheets.reduce<Sheet | undefined>((a, b) => (a && a.width >= b.width ? a : b), undefined);
+    return Math.max(zooms[zooms.length - 1] ?? 1, widest ? 1.5 * this.readableZoom(widest) : 1);
+  }
+
   /**
    * Calls seen once for each page that was in view, half of it or half a window, and has been drawn, or cannot be. Returns the
    * number of pages.
@@ -407,8 +413,9 @@ export class Viewer {
   private setZoom(what: string): void {
     const now = this.zoom;
     this.chosen = what !== "fit";
-    if (what === "in") this.zoomTo(zooms.find((z) => z > now + 0.01) ?? now);
-    else if (what === "out") this.zoomTo(zooms.filter((z) => z < now - 0.01).pop() ?? now);
+    const last = zooms[zooms.length - 1] ?? 1;
+    if (what === "in") this.zoomTo(zooms.find((z) => z > now + 0.01) ?? 2 * now);
+    else if (what === "out") this.zoomTo(now > 2 * last ? now / 2 : (zooms.filter((z) => z < now - 0.01).pop() ?? now));
     else this.zoomTo(1);
     this.redraw();
   }
@@ -417,7 +424,7 @@ export class Viewer {
   private zoomTo(zoom: number, x?: number, y?: number): void {
     this.keep(
       () => {
-        this.zoom = Math.min(zooms[zooms.length - 1] ?? 1, Math.max(zooms[0] ?? 1, zoom));
+        this.zoom = Math.min(this.largestZoom(), Math.max(zooms[0] ?? 1, zoom));
         this.layout();
       },
       x,
@@ -460,8 +467,11 @@ export class Viewer {
     out.textContent = Math.abs(this.zoom - 1) < 0.005 ? text("viewer.fit") : `${Math.round((this.scale(sheet) * 7200) / 96)}%`;
   }
 
+  /** Shows the number of the page in the middle of the window: at either end of the document, of its first or last page. */
   private showPage(): void {
-    const n = this.sheetAt(this.pages.clientHeight / 2)?.number ?? 1;
+    const { scrollTop, scrollHeight, clientHeight } = this.pages;
+    const y = scrollTop <= 1 ? 0 : scrollTop + clientHeight >= scrollHeight - 1 ? clientHeight : clientHeight / 2;
+    const n = this.sheetAt(y)?.number ?? 1;
     if (n === this.current) return;
     this.current = n;
     this.showZoom(); // pages differ in width

@@ -1,6 +1,7 @@
 package ui_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -62,7 +63,8 @@ func TestReadableOnPhone(t *testing.T) {
 }
 
 // TestPlacesFitWidth shows that going to a place leaves a page as wide as the window where its text
-// can be read so, a landscape page of A4 too, and enlarges a large page no further than that takes.
+// can be read so, a landscape page of A4 too, and enlarges a large page as far as that takes and no
+// further: a plan of A0 too, and the largest page that there is.
 func TestPlacesFitWidth(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -75,6 +77,9 @@ func TestPlacesFitWidth(t *testing.T) {
 		{"/MediaBox[0 0 842 595]", 1280, 800, 0.9, 1},
 		{"/MediaBox[0 0 595 842]", 768, 1024, 1.2, 1.3},
 		{"/MediaBox[0 0 1191 842]", 1280, 800, 0.99, 1.01},
+		{"/MediaBox[0 0 3370 2384]", 390, 844, 1.49, 1.51},
+		{"/MediaBox[0 0 14400 14400]", 390, 844, 1.49, 1.51},
+		{"/MediaBox[0 0 14400 14400]", 1280, 800, 0.99, 1.01},
 	} {
 		s.pdf = testPages([]string{c.box, c.box, c.box})
 		do(t, ctx, window(c.width, c.height, false), s.open("document"),
@@ -101,6 +106,31 @@ func TestOpensAtTheTop(t *testing.T) {
 	if top := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").scrollTop`); top != 0 {
 		t.Errorf("the document opens %.0f px below its top", top)
 	}
+}
+
+// TestPageNumber shows that the number of the page is the first one's at the top of a document and
+// the last one's at its end, however many pages are in view there.
+func TestPageNumber(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const box = "/MediaBox[0 0 600 120]"
+	s.pdf = testPages([]string{box, box, box, box, box, box})
+	const pages, number = `document.querySelector("[data-viewer-pages]")`, `document.querySelector("[data-viewer-page]").value`
+	do(t, ctx, window(390, 844, false), s.open("document"), eventually(viewerReady),
+		eventually(`document.querySelector('[data-sheet="3"].drawn') !== null`),
+		eventually(number+` === "1"`),
+		script(pages+`.scrollTop = 1e6`), eventually(number+` === "6"`),
+		script(pages+`.scrollTop = 0`), eventually(number+` === "1"`))
+}
+
+// TestSearchScan shows that the search of a document without text says so.
+func TestSearchScan(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	s.pdf = bytes.ReplaceAll(testPDF(3), []byte(" Tj"), []byte(" n ")) // draws no words, in as many bytes
+	do(t, ctx, window(1280, 800, false), s.open("document"), eventually(viewerReady),
+		click("[data-viewer-search-button]"), chromedp.KeyEvent("clause"),
+		eventually(`document.querySelector("[data-viewer-found]").textContent === "No text to search"`))
 }
 
 // TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the
