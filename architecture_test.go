@@ -96,7 +96,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/config internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/doctor internal/keydir internal/maintenance internal/obs internal/server internal/server/console internal/server/httpx internal/signer internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/ca internal/config internal/conform internal/conform/relyingparty internal/conform/report internal/disk internal/doctor internal/keydir internal/maintenance internal/obs internal/server internal/server/console internal/server/httpx internal/signer internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.

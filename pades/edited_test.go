@@ -1,8 +1,11 @@
 package pades
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -314,7 +317,10 @@ func TestSignedByMutool(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, args := range [][]string{
-		{"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", at("key"), "-out", at("cert"), "-subj", "/CN=Stranger"},
+		{
+			"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", at("key"),
+			"-out", at("cert"), "-subj", "/CN=Stranger",
+		},
 		{"openssl", "pkcs12", "-export", "-inkey", at("key"), "-in", at("cert"), "-out", at("store"), "-passout", "pass:x"},
 	} {
 		if out, ok := command(args...); !ok {
@@ -328,7 +334,10 @@ func TestSignedByMutool(t *testing.T) {
 	} {
 		ours, _ := w.extended(t, doc, w.options(Location{1, 0.1, 0.1}), true)
 		must(t, os.WriteFile(at("in.pdf"), ours, 0o600))
-		args := []string{"mutool", "sign", "-s", at("store"), "-P", "x", "-o", at("out.pdf"), at("in.pdf"), fmt.Sprint(pdftest.FieldNum(0))}
+		args := []string{
+			"mutool", "sign", "-s", at("store"), "-P", "x", "-o", at("out.pdf"), at("in.pdf"),
+			fmt.Sprint(pdftest.FieldNum(0)),
+		}
 		if out, ok := command(args...); !ok {
 			t.Fatalf("%v: %s", args, out)
 		}
@@ -355,4 +364,67 @@ func TestSignedByMutool(t *testing.T) {
 			t.Errorf("%s: a signature that does not verify passes", name)
 		}
 	}
+}
+
+// pdfBoxEditor is a running PDFBoxEditor.
+type pdfBoxEditor struct {
+	t   *testing.T
+	dir string
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func newPDFBoxEditor(t *testing.T) *pdfBoxEditor {
+	t.Helper()
+	cmd := pdfBoxCommand(t, "PDFBoxEditor")
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait() // the test's context ends it
+		if t.Failed() {
+			t.Logf("PDFBox:\n%s", log.String())
+		}
+	})
+	return &pdfBoxEditor{t, t.TempDir(), in, bufio.NewReader(out)}
+}
+
+// edit appends one revision to a document.
+func (e *pdfBoxEditor) edit(doc []byte, kind string, page int, box pdf.Rect) []byte {
+	e.t.Helper()
+	in, out := filepath.Join(e.dir, "in.pdf"), filepath.Join(e.dir, "out.pdf")
+	must(e.t, os.WriteFile(in, doc, 0o600))
+	_, err := fmt.Fprintf(
+		e.in, "%s\t%s\t%s\t%d\t%g\t%g\t%g\t%g\n", kind, in, out, page, box.X1, box.Y1,
+		box.X2-box.X1, box.Y2-box.Y1,
+	)
+	must(e.t, err)
+	answer, err := e.out.ReadString('\n')
+	must(e.t, err)
+	if answer != "ok\n" {
+		e.t.Fatalf("PDFBox, %s: %s", kind, answer)
+	}
+	edited, err := os.ReadFile(out)
+	must(e.t, err)
+	return edited
+}
+
+// resigned gives the signature that ends a document a message of a world, with a timestamp.
+func resigned(t *testing.T, doc []byte, w *world) []byte {
+	t.Helper()
+	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+	must(t, err)
+	s, err := newest(d, subFilterCAdES)
+	must(t, err)
+	br := s.byteRange
+	p := &Prepared{Before: doc[:br[1]], After: doc[br[2]:], Hole: br[2] - br[1]}
+	p.Digest = sha256.Sum256(slices.Concat(p.Before, p.After))
+	out, err := p.complete(t.Context(), w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa)
+	must(t, err)
+	return out
 }

@@ -104,19 +104,21 @@ func verdictOnAudit(name string, trust audit.Trust) (auditVerdict, error) {
 	}, nil
 }
 
-// text returns the lines for a file, with the log's key if it is not the caller's.
+// text returns the lines for a file, which may be a stranger's, with the log's key if it is not the
+// caller's.
 func (v auditVerdict) text(withKey bool) string {
+	file := printable(v.File)
 	if !v.Valid {
-		return fmt.Sprintf("%s: NOT VALID: %s", v.File, v.Problem)
+		return fmt.Sprintf("%s: NOT VALID: %s", file, printable(v.Problem))
 	}
-	text := fmt.Sprintf("%s: VALID: %d events, of a log with %d", v.File, v.Events, v.Size)
+	text := fmt.Sprintf("%s: VALID: %d events, of a log with %d", file, v.Events, v.Size)
 	if v.Erased > 0 {
 		text += fmt.Sprintf(
 			"\n  %d of them were erased, as later events of the log say", v.Erased,
 		)
 	}
 	if withKey {
-		text += "\n  by the key that the file names; compare it, or give it with --key:\n  " + v.Key
+		text += "\n  by the key that the file names; compare it, or give it with --key:\n  " + printable(v.Key)
 	}
 	return text
 }

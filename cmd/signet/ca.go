@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/disk"
 	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/pades"
@@ -309,13 +310,13 @@ func (c *caIssuedCmd) Run(env *environment) error {
 	err := maintenance.IssuedCertificates(
 		env.ctx, c.Config, nil, log,
 		func(cert audit.Certificate) error {
-			list = append(list, newIssued(cert))
-			if c.JSON {
-				return nil
+			one := newIssued(cert)
+			if !c.JSON { // there may be millions
+				_, err := fmt.Fprintln(env.out, one)
+				return err
 			}
-			list = list[:0] // there may be millions
-			_, err := fmt.Fprintln(env.out, newIssued(cert))
-			return err
+			list = append(list, one)
+			return nil
 		},
 	)
 	if err != nil {
@@ -346,7 +347,7 @@ func newIssued(c audit.Certificate) issued {
 		i.Leaf = &c.Leaf
 	}
 	if !c.RevokedAt.IsZero() {
-		i.RevokedAt, i.Reason = c.RevokedAt.UTC(), maintenance.ReasonName(c.Reason)
+		i.RevokedAt, i.Reason = c.RevokedAt.UTC(), ca.ReasonName(c.Reason)
 	}
 	return i
 }
@@ -355,7 +356,7 @@ func newIssued(c audit.Certificate) issued {
 func (i issued) String() string {
 	if !i.Issued {
 		return fmt.Sprintf(
-			"NOT ISSUED HERE: %s, serial %s, sha256 %s", i.Subject, i.Serial, i.SHA256,
+			"NOT ISSUED HERE: %s, serial %s, sha256 %s", printable(i.Subject), i.Serial, i.SHA256,
 		)
 	}
 	leaf, state := "not in the log yet", ""

@@ -47,8 +47,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/config"
-	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
@@ -199,7 +199,7 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 		kong.TypeMapper(reflect.TypeFor[config.PersonaList](), kong.MapperFunc(decodePersonas)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.TypeMapper(reflect.TypeFor[time.Time](), kong.MapperFunc(decodeTime)),
-		kong.Vars{"reasons": strings.Join(maintenance.Reasons(), ",")},
+		kong.Vars{"reasons": strings.Join(ca.Reasons(), ",")},
 		kong.DefaultEnvars("SIGNET"),
 	)...)
 }

@@ -52,10 +52,13 @@ func TestTerminal(t *testing.T) {
 	_ = printFindings(&out, []doctor.Finding{
 		{Check: "login", Level: doctor.Fault, Text: hostile + "\n" + hostile, Remedy: hostile},
 	})
+	out.WriteString(auditVerdict{File: hostile, Problem: hostile}.text(true) + "\n")
+	out.WriteString(auditVerdict{File: hostile, Valid: true, Key: hostile}.text(true) + "\n")
+	out.WriteString(issued{Subject: hostile}.String() + "\n")
 	_ = (&reportOutput{}).write(&environment{out: &out}, &report.Report{
 		Verdicts: []report.Verdict{{Outcome: report.Fail, Reason: hostile, Title: hostile}},
 	})
-	if n := strings.Count(out.String(), `\x1b[2J`); n < 6 {
+	if n := strings.Count(out.String(), `\x1b[2J`); n < 11 {
 		t.Errorf("%d texts are escaped", n)
 	}
 	for _, r := range out.String() {

@@ -40,7 +40,7 @@ func Adopt(
 	report func(id, outcome string),
 ) (n Adopted, err error) {
 	// Open would make a new deployment where there is none.
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return n, err
 	}
 	p, err := parts.Open(ctx, &c, store.Options{Kind: store.Service, Now: time.Now, Log: log})

@@ -67,10 +67,8 @@ type App struct {
 	health  *obs.Health
 	stop    chan struct{} // closed when a stop begins
 
-	keys *keydir.Dir
-	// the keys that sign webhooks, and the ids that recordWebhookKeys has recorded last
-	webhookKeys  *keydir.KeyRing
-	recordedKeys []string
+	keys        *keydir.Dir
+	webhookKeys *keydir.KeyRing // that sign webhooks
 
 	store      *store.Store
 	deployment string          // its identity
@@ -209,12 +207,12 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return parts.ExplainAuthority(err)
 	}
 	a.sweepUnfinished()
-	if !sandbox {
-		if err := parts.RecordFacts(ctx, c, a.authority.Root(), a.store, a.log); err != nil {
-			return err
-		}
+	if sandbox {
+		a.webhookKeys, err = parts.WebhookKeys(a.keys)
+	} else if err = parts.RecordFacts(ctx, c, a.authority.Root(), a.store, a.log); err == nil {
+		a.webhookKeys, err = parts.OpenWebhookKeys(ctx, c, a.store, a.keys, a.log)
 	}
-	if err := a.openWebhookKeys(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := a.openParties(ctx); err != nil {

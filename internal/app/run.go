@@ -121,6 +121,14 @@ func (a *App) forget(ctx context.Context) {
 	}
 }
 
+// recordWebhookKeys records the keys that sign webhooks, after a rotation.
+func (a *App) recordWebhookKeys(ctx context.Context) {
+	err := parts.RecordWebhookKeys(ctx, a.store, a.webhookKeys)
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("recording the keys of webhooks", "err", err)
+	}
+}
+
 // every calls do again and again until ctx ends.
 func every(ctx context.Context, interval time.Duration, do func(context.Context)) error {
 	tick := time.NewTicker(interval)

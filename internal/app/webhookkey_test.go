@@ -1,11 +1,8 @@
 package app
 
 import (
-	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
@@ -14,22 +11,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/maintenance"
 	"github.com/signet-sign/signet/internal/parts"
 )
 
-// exchange puts another key in place of the one in a file.
-func exchange(file string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// exchange puts another key in place of the webhook key in a file.
+func exchange(t *testing.T, file string) error {
+	other := t.TempDir()
+	dir, err := keydir.Open(other, rand.Reader)
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
+	if _, err := dir.Signer("webhook", elliptic.P256()); err != nil {
 		return err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return os.WriteFile(file, text, 0o600)
+	return os.Rename(filepath.Join(other, "webhook.key"), file)
 }
 
 // TestWebhookKeyIsExchanged checks that the service signs no webhooks with a key that relying
@@ -67,13 +64,13 @@ func TestWebhookKeyIsExchanged(t *testing.T) {
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a start that is refused has made a key")
 	}
-	must(exchange(key))
+	must(exchange(t, key))
 	refused("it has another key")
 	must(os.WriteFile(key, first, 0o600))
 	must(open())
 
-	must(exchange(key))
-	c.Change = []string{parts.WebhookKeyChange}
+	must(exchange(t, key))
+	c.Change = []string{"webhook_key"}
 	must(open())
 	c.Change = nil
 	must(open())

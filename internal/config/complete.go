@@ -35,6 +35,15 @@ func (c *Config) CompleteService(log *slog.Logger) error {
 	return Mistake(c.refuseRisks(log))
 }
 
+// CompleteCommand completes the configuration of a command that works on what a deployment has
+// stored. The error is an [Error].
+func (c *Config) CompleteCommand() error {
+	if err := c.ReadSecrets(); err != nil {
+		return err
+	}
+	return c.CheckData()
+}
+
 // SetDefaults sets the keys whose default is not the same in a sandbox and in a service.
 func (c *Config) SetDefaults(sandbox bool) {
 	phoneDelay, phoneLimit, ratePerPerson, failedLogins := 24*time.Hour, 3, 20, 30

@@ -4,8 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +30,7 @@ var keyMistakes = []mistake{
 		doctor.Fault, "keys/webhook.key", "no such file", "restore it from a backup",
 	},
 	{
-		"key of another deployment", func(c *clinic) { exchangeWebhookKey(c) },
+		"key of another deployment", exchangeWebhookKey,
 		doctor.Fault, "keys/webhook.key", "it has another key", "restore it from a backup",
 	},
 	{
@@ -140,8 +138,5 @@ func exchangeWebhookKey(c *clinic) {
 	c.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	c.must(err)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	c.must(err)
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	c.must(os.WriteFile(c.data("keys", "webhook.key"), text, 0o600))
+	c.must(os.Rename(c.key(key), c.data("keys", "webhook.key")))
 }

@@ -86,7 +86,7 @@ func (s *Service) checkProvider(
 	}
 	var ahead time.Duration // of this machine's clock
 	next := c.Transport
-	c.Transport = transport(func(r *http.Request) (*http.Response, error) {
+	c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 		answer, err := next.RoundTrip(r)
 		if err == nil {
 			ahead = s.ahead(answer.Header)
@@ -524,8 +524,8 @@ func host(address string) string {
 	return u.Host
 }
 
-// transport is a function as an [http.RoundTripper].
-type transport func(*http.Request) (*http.Response, error)
+// roundTripper is a function as an [http.RoundTripper].
+type roundTripper func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -234,7 +234,7 @@ type Set struct {
 	held   map[string][]held // webhooks of WebhookReordered, by client id
 	silent map[string]bool   // ids of sessions in which phones do not answer
 	recent []Recent          // oldest first
-	ended  []ended           // oldest first
+	ended  map[string]string // links that DownloadExpired has ended, by request id
 }
 
 // NewSet returns a set of these rules. The seed determines the choices of rules with a probability:
@@ -283,7 +283,7 @@ func (s *Set) Add(r Rule) error {
 func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules, s.silent = nil, nil
+	s.rules, s.silent, s.ended = nil, nil, nil
 	s.save()
 }
 
@@ -292,7 +292,7 @@ func (s *Set) Clear() {
 func (s *Set) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules, s.silent = nil, nil
+	s.rules, s.silent, s.ended = nil, nil, nil
 	s.configure()
 	s.save()
 }

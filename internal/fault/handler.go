@@ -3,7 +3,6 @@ package fault
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -104,36 +103,29 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 	})
 }
 
-// ended is a link that DownloadExpired has ended.
-type ended struct {
-	requestID string
-	sum       [sha256.Size]byte // of the link
-}
-
-// end ends a link to the document of a request.
+// end ends the link to the document of a request.
 func (s *Set) end(requestID string, link *url.URL) {
-	const most = 1000 // links live for two minutes
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = append(s.ended, ended{requestID, sha256.Sum256([]byte(link.RequestURI()))})
-	s.ended = s.ended[max(0, len(s.ended)-most):]
+	if s.ended == nil {
+		s.ended = map[string]string{}
+	}
+	s.ended[requestID] = link.RequestURI()
 }
 
 // isOver reports whether a link was ended.
 func (s *Set) isOver(requestID string, link *url.URL) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Contains(
-		s.ended, ended{requestID, sha256.Sum256([]byte(link.RequestURI()))},
-	)
+	return s.ended[requestID] == link.RequestURI()
 }
 
-// renew forgets the ended links of a request, because another link of the same second is the same
-// text.
+// renew forgets the link of a request that was ended, because another one of the same second is the
+// same text.
 func (s *Set) renew(requestID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = slices.DeleteFunc(s.ended, func(e ended) bool { return e.requestID == requestID })
+	delete(s.ended, requestID)
 }
 
 // publish adds the key of WebhookNewKey, if there is one, to the JWKS that next answers with.

@@ -216,7 +216,7 @@ func IssuedCertificates(
 	ctx context.Context, c config.Config, serial *big.Int, log *slog.Logger,
 	show func(audit.Certificate) error,
 ) error {
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return err
 	}
 	db, err := store.Open(ctx, store.Options{
@@ -248,9 +248,3 @@ func IssuedCertificates(
 		after = list[len(list)-1]
 	}
 }
-
-// Reasons returns the names of the CRLReasons.
-func Reasons() []string { return ca.Reasons() }
-
-// ReasonName returns the name of a CRLReason (RFC 5280, 5.3.1).
-func ReasonName(code int) string { return ca.ReasonName(code) }

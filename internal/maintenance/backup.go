@@ -23,7 +23,6 @@ import (
 	"github.com/signet-sign/signet/internal/config"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/disk"
-	"github.com/signet-sign/signet/internal/parts"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -32,7 +31,7 @@ import (
 // service may run. A PostgreSQL database, which may have the keys and the authority, and a bucket
 // with the documents are not in it; back up the database first and the bucket last.
 func Backup(ctx context.Context, c config.Config, recipients []string, out io.Writer) (err error) {
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return err
 	}
 	if c.Database != "" && c.Documents != "" && c.KeyFiles == config.InDatabase {
@@ -137,7 +136,7 @@ func addFile(to *tar.Writer, base, name string) error {
 // identities is the text of an age identity file. The files appear in the folder when all are
 // complete and on disk, and the database appears last. The folder may be a mount point.
 func Restore(ctx context.Context, c config.Config, identities, in io.Reader) (err error) {
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return err
 	}
 	if c.Data == "" {

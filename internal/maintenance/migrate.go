@@ -13,7 +13,7 @@ import (
 
 // Migrate migrates the service's database, which other nodes may use at the same time.
 func Migrate(ctx context.Context, c config.Config, log *slog.Logger) error {
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return err
 	}
 	if err := parts.MakeData(&c); err != nil {
@@ -28,7 +28,7 @@ func Migrate(ctx context.Context, c config.Config, log *slog.Logger) error {
 
 // ReadSchema returns the version of the schema of the service's database, and changes nothing.
 func ReadSchema(ctx context.Context, c config.Config) (store.Schema, error) {
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return store.Schema{}, err
 	}
 	return store.ReadSchema(ctx, cmp.Or(c.SessionURL(), c.DatabasePath()))

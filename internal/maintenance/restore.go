@@ -66,7 +66,7 @@ func CheckRestored(
 	ctx context.Context, c config.Config, log *slog.Logger, report func(requestID, finding string),
 ) (_ Checked, err error) {
 	n := &finder{report: report}
-	if err := parts.FindDatabase(&c); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return n.Checked, err
 	}
 	p, err := parts.Open(ctx, &c, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})

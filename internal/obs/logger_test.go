@@ -16,7 +16,8 @@ import (
 func TestHostileTexts(t *testing.T) {
 	for _, text := range []string{
 		"plain", "\x1b[2J", "\u009b2J", "a\nb", "a\r\nlevel=INFO", "\u2028\u2029", "\u202e\u2066", "\x00",
-		"\U000e0041", "\ufeff", "陈小慧", "தமிழ்", "é\u0301", "😀", `"\u009b`, strings.Repeat("\u009b", 10_000),
+		"\U000e0041", "\ufeff", "陈小慧", "தமிழ்", "é\u0301", "😀", `"\u009b`,
+		strings.Repeat("\u009b", 10_000),
 	} {
 		for _, format := range []string{obs.FormatJSON, "text"} {
 			var out bytes.Buffer

@@ -87,10 +87,7 @@ func OpenAudit(
 func OpenLog(
 	ctx context.Context, c *config.Config, log *slog.Logger,
 ) (_ *Parts, _ *audit.Log, err error) {
-	if err := c.ReadSecrets(); err != nil {
-		return nil, nil, err
-	}
-	if err := c.CheckData(); err != nil {
+	if err := c.CompleteCommand(); err != nil {
 		return nil, nil, err
 	}
 	p, err := Open(ctx, c, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})

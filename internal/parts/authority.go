@@ -16,6 +16,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/pki"
 )
 
+// AuthorityOptions returns how the configuration opens or makes the authority.
 func AuthorityOptions(c *config.Config, sandbox bool, now func() time.Time) ca.Options {
 	return ca.Options{
 		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
@@ -83,6 +84,7 @@ func CertificateIn(dir *keydir.Dir, file string) (*x509.Certificate, error) {
 // evidence about signers, because the document contains it.
 type ServiceEvidence struct{ *ca.Authority }
 
+// Evidence implements pades.EvidenceSource.
 func (e ServiceEvidence) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {

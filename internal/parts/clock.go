@@ -38,6 +38,8 @@ type Clock struct {
 	warned time.Time
 }
 
+// NewClock returns the clock of a node by that of its machine. Set Database before the first
+// measurement, each of which calls metric.
 func NewClock(machine func() time.Time, log *slog.Logger, metric func(time.Duration)) *Clock {
 	made := machine()
 	c := &Clock{machine: machine, log: log, metric: metric, origin: made.Round(0)}

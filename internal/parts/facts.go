@@ -47,11 +47,11 @@ func RecordFacts(
 	facts := Facts(c, root)
 	var errs []error
 	for _, key := range c.Change {
-		if key != auditKey && key != WebhookKeyChange &&
+		if key != auditKey && key != webhookKeyChange &&
 			!slices.ContainsFunc(facts, func(f Fact) bool { return f.Key == key }) {
 			errs = append(errs, fmt.Errorf(
 				"--change %s: it can name public_url, signature_level, authority, %s and %s", key,
-				auditKey, WebhookKeyChange,
+				auditKey, webhookKeyChange,
 			))
 		}
 	}

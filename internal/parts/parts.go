@@ -214,11 +214,3 @@ func related(ctx context.Context, db *store.Store, docs request.Documents) error
 		deployment.ErrMixed, len(signed),
 	)
 }
-
-// FindDatabase reads the secrets and checks what names the database.
-func FindDatabase(c *config.Config) error {
-	if err := c.ReadSecrets(); err != nil {
-		return err
-	}
-	return c.CheckData()
-}

@@ -121,6 +121,7 @@ func (s *ownStamps) TokenSize() int {
 // Sources combines several sources of evidence.
 type Sources []pades.EvidenceSource
 
+// Evidence implements pades.EvidenceSource.
 func (s Sources) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {

@@ -60,11 +60,14 @@ func TestLoginsTogether(t *testing.T) {
 		for state := range logins {
 			for code := range logins {
 				for name, cookies := range map[string][]*http.Cookie{
-					"the first's":             logins[0].cookies,
-					"the second's":            logins[1].cookies,
-					"the first's renamed":     renamed(logins[0].cookies, logins[1].cookies),
-					"the second's renamed":    renamed(logins[1].cookies, logins[0].cookies),
-					"both, names exchanged":   append(renamed(logins[0].cookies, logins[1].cookies), renamed(logins[1].cookies, logins[0].cookies)...),
+					"the first's":          logins[0].cookies,
+					"the second's":         logins[1].cookies,
+					"the first's renamed":  renamed(logins[0].cookies, logins[1].cookies),
+					"the second's renamed": renamed(logins[1].cookies, logins[0].cookies),
+					"both, names exchanged": append(
+						renamed(logins[0].cookies, logins[1].cookies),
+						renamed(logins[1].cookies, logins[0].cookies)...,
+					),
 					"both, as in one browser": append(append([]*http.Cookie{}, logins[0].cookies...), logins[1].cookies...),
 					"none":                    nil,
 				} {

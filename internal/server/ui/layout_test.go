@@ -171,6 +171,30 @@ func TestToolbarFits(t *testing.T) {
 	}
 }
 
+// TestFilters checks that a filter of the console is one row on a desktop, and that the dates from and
+// to are equally wide.
+func TestFilters(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, name := range []string{"console-requests", "console-webhooks", "console-calls", "console-clock"} {
+		for _, width := range []int64{390, 768, 1280} {
+			do(t, ctx, window(width, 800, false), s.open(name))
+			if got := eval[string](t, ctx, `(() => {
+				const form = document.querySelector("form.filters");
+				const dates = [...form.querySelectorAll("[type=date]")].map(e => e.offsetWidth);
+				const ends = new Set([...form.children].filter(e => e.checkVisibility())
+					.map(e => Math.round(e.getBoundingClientRect().bottom / 8)));
+				return [
+					new Set(dates).size > 1 ? "the dates have widths of " + dates : "",
+					innerWidth >= 1280 && ends.size > 1 ? "it has more than one row" : "",
+				].filter(Boolean).join(", ");
+			})()`); got != "" {
+				t.Errorf("%s at %d px: %s", name, width, got)
+			}
+		}
+	}
+}
+
 // TestRequiredFields checks that a required field is not called faulty before the browser refuses
 // it, is then, and no longer once it is filled in.
 func TestRequiredFields(t *testing.T) {

@@ -115,7 +115,8 @@ func TestPageNumber(t *testing.T) {
 	ctx := openBrowser(t)
 	const box = "/MediaBox[0 0 600 120]"
 	s.pdf = testPages([]string{box, box, box, box, box, box})
-	const pages, number = `document.querySelector("[data-viewer-pages]")`, `document.querySelector("[data-viewer-page]").value`
+	const pages = `document.querySelector("[data-viewer-pages]")`
+	const number = `document.querySelector("[data-viewer-page]").value`
 	do(t, ctx, window(390, 844, false), s.open("document"), eventually(viewerReady),
 		eventually(`document.querySelector('[data-sheet="3"].drawn') !== null`),
 		eventually(number+` === "1"`),
