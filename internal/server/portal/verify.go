@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -57,24 +58,19 @@ func (p *Portal) verifyRoutes(mux *http.ServeMux) {
 // verify is POST /verify: a form with a file. The file is read from the body as it comes and is
 // not stored.
 func (p *Portal) verify(w http.ResponseWriter, r *http.Request, c *checks) error {
-	done, ok := c.begin(r)
-	if !ok {
-		return p.checksBusy(w, r)
-	}
-	defer done()
-	const form = 4 << 10 // what surrounds the file
-	r.Body = http.MaxBytesReader(w, r.Body, api.MaxDocumentBytes+form)
-	parts, err := r.MultipartReader()
-	if err != nil {
-		p.Kit.Show(w, r, p.Log, http.StatusBadRequest, Verify{Failure: "verify.none"})
-		return nil
-	}
-	part, err := parts.NextPart()
-	if err != nil || part.FormName() != "document" || part.FileName() == "" {
-		p.Kit.Show(w, r, p.Log, http.StatusBadRequest, Verify{Failure: "verify.none"})
-		return nil
-	}
-	return p.showVerdict(w, r, part.FileName(), part)
+	return p.showCheck(w, r, c, func() (int, Verify, error) {
+		const form = 4 << 10 // what surrounds the file
+		r.Body = http.MaxBytesReader(w, r.Body, api.MaxDocumentBytes+form)
+		parts, err := r.MultipartReader()
+		if err != nil {
+			return http.StatusBadRequest, Verify{Failure: "verify.none"}, nil
+		}
+		part, err := parts.NextPart()
+		if err != nil || part.FormName() != "document" || part.FileName() == "" {
+			return http.StatusBadRequest, Verify{Failure: "verify.none"}, nil
+		}
+		return p.verdict(r.Context(), part.FileName(), part)
+	})
 }
 
 // check is GET /sign/{request_id}/check: the verdict on the signed document, for its signer.
@@ -83,17 +79,38 @@ func (p *Portal) check(w http.ResponseWriter, r *http.Request, c *checks) error 
 	if !ok {
 		return api.ErrLoginRequired
 	}
+	return p.showCheck(w, r, c, func() (int, Verify, error) {
+		req, doc, err := p.Requests.SignedDocument(r.Context(), r.PathValue("request_id"), person)
+		if err != nil {
+			return 0, Verify{}, err
+		}
+		defer doc.Close()
+		content := io.NewSectionReader(doc, 0, doc.Size())
+		return p.verdict(r.Context(), req.SignedName(), content)
+	})
+}
+
+// showCheck answers with the status and page of a check, or that there are too many. What the check
+// holds is free before the page is written: the next one of a client that has the page is not
+// refused for it.
+func (p *Portal) showCheck(
+	w http.ResponseWriter, r *http.Request, c *checks, check func() (int, Verify, error),
+) error {
 	done, ok := c.begin(r)
 	if !ok {
-		return p.checksBusy(w, r)
+		w.Header().Set("Retry-After", "5")
+		p.Kit.Show(w, r, p.Log, http.StatusTooManyRequests, Verify{Failure: "verify.busy"})
+		return nil
 	}
-	defer done()
-	req, doc, err := p.Requests.SignedDocument(r.Context(), r.PathValue("request_id"), person)
+	status, page, err := func() (int, Verify, error) {
+		defer done()
+		return check()
+	}()
 	if err != nil {
 		return err
 	}
-	defer doc.Close()
-	return p.showVerdict(w, r, req.SignedName(), io.NewSectionReader(doc, 0, doc.Size()))
+	p.Kit.Show(w, r, p.Log, status, page)
+	return nil
 }
 
 // begin reports whether a client's document may be checked now; done ends the check.
@@ -105,27 +122,19 @@ func (c *checks) begin(r *http.Request) (done func(), ok bool) {
 	return c.held.Begin(address)
 }
 
-func (p *Portal) checksBusy(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Retry-After", "5")
-	p.Kit.Show(w, r, p.Log, http.StatusTooManyRequests, Verify{Failure: "verify.busy"})
-	return nil
-}
-
-// showVerdict checks a document and shows the verdict.
-func (p *Portal) showVerdict(
-	w http.ResponseWriter, r *http.Request, name string, document io.Reader,
-) error {
-	report, err := p.Requests.Check(r.Context(), document)
+// verdict checks a document, and returns the status and the page that say what it found.
+func (p *Portal) verdict(
+	ctx context.Context, name string, document io.Reader,
+) (int, Verify, error) {
+	report, err := p.Requests.Check(ctx, document)
 	var refusal *api.Error
 	if errors.As(err, &refusal) {
 		page := Verify{File: name, Failure: "verify.unreadable", Reason: refusal.Description}
-		p.Kit.Show(w, r, p.Log, http.StatusUnprocessableEntity, page)
-		return nil
+		return http.StatusUnprocessableEntity, page, nil
 	} else if err != nil {
-		return err
+		return 0, Verify{}, err
 	}
-	p.Kit.Show(w, r, p.Log, http.StatusOK, Verify{File: name, Verdict: ui.NewVerdict(report)})
-	return nil
+	return http.StatusOK, Verify{File: name, Verdict: ui.NewVerdict(report)}, nil
 }
 
 // Verify is the page on which anyone can check a signed document.

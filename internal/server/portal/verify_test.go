@@ -135,13 +135,16 @@ func TestVerifyIsBounded(t *testing.T) {
 
 	h, _ = verifier(t)
 	reading := make(chan bool)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = r.Header.Get("X-From") + ":1"
 		if r.ContentLength < 0 { // the pipe
 			r.Body = &notified{r.Body, reading}
 		}
 		h.ServeHTTP(w, r)
 	}))
+	// A pipe that is refused has no end: the server waits for it, and the test fails, after this.
+	server.Config.ReadTimeout = time.Minute
+	server.Start()
 	defer server.Close()
 	const start = "--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"x.pdf\"\r\n\r\n"
 	post := func(from string, body io.Reader) (status int) {
@@ -164,9 +167,14 @@ func TestVerifyIsBounded(t *testing.T) {
 	defer held.Wait()
 	for _, from := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"} {
 		r, w := io.Pipe()
-		held.Go(func() { post(from, r) })
-		<-reading // the document is counted
-		defer func() { _ = w.Close() }()
+		defer w.Close()
+		refused := make(chan int, 1)
+		held.Go(func() { refused <- post(from, r) })
+		select {
+		case <-reading: // the document is counted
+		case status := <-refused:
+			t.Fatalf("the document of %s: %d", from, status)
+		}
 		again := post(from, strings.NewReader(start+"x\r\n--b--\r\n"))
 		if again != http.StatusTooManyRequests {
 			t.Errorf("a second document of %s: %d", from, again)
@@ -182,6 +190,33 @@ func TestVerifyIsBounded(t *testing.T) {
 	if fifth != http.StatusTooManyRequests {
 		t.Errorf("a fifth document: %d", fifth)
 	}
+}
+
+// TestNextDocument checks the next document of an address while the page of the one before is
+// written.
+func TestNextDocument(t *testing.T) {
+	h, _ := verifier(t)
+	r := httptest.NewRequest(http.MethodPost, "/verify", strings.NewReader(
+		"--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"x.pdf\"\r\n\r\nx\r\n--b--\r\n"))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	var next *httptest.ResponseRecorder
+	h.ServeHTTP(&onHeader{httptest.NewRecorder(), func() {
+		next = upload(t, h, "document", "x.pdf", []byte("x"))
+	}}, r)
+	if next == nil || next.Code != http.StatusUnprocessableEntity {
+		t.Errorf("the next document: %v", next)
+	}
+}
+
+// onHeader calls a function before it writes the header.
+type onHeader struct {
+	http.ResponseWriter
+	before func()
+}
+
+func (w *onHeader) WriteHeader(status int) {
+	w.before()
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // notified is a body that sends before it is read for the first time.
