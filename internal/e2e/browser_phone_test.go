@@ -81,6 +81,45 @@ func TestCodeCannotBeRelayed(t *testing.T) {
 	other.sees("Scan the code to continue")
 }
 
+// TestAnswerBeforeDocument rejects while the phone still fetches the document, and has the request
+// cancelled then: the document is refused afterwards, and the page stays with what it said.
+func TestAnswerBeforeDocument(t *testing.T) {
+	s := start(t)
+	desk := newBrowser(t, 1280, 900)
+	phone := newBrowser(t, 390, 844)
+	phone.enrol(s)
+	phone.onPages(`{
+		const go = fetch;
+		window.fetch = async (url, options) => {
+			if (!String(url).endsWith("/prepared")) return go(url, options);
+			await new Promise((done) => (window.fetchDocument = done));
+			const answer = await go(url, options);
+			setTimeout(() => (window.refused = answer.status === 409), 100); // when the page has read it
+			return answer;
+		};
+	}`)
+	late := func(said string) {
+		t.Helper()
+		phone.sees(said)
+		phone.read(`window.fetchDocument() ?? ""`)
+		phone.until("refusing the document", `window.refused`)
+		phone.sees(said)
+	}
+
+	id := desk.atCode(s)
+	phone.scan(desk)
+	phone.until("fetching the document", `window.fetchDocument`)
+	phone.press("Reject")
+	late("Rejected")
+
+	desk.press("Get a new code")
+	desk.sees("match")
+	phone.scan(desk)
+	phone.until("fetching the document", `window.fetchDocument`)
+	s.must(t, id, alice, "proceed")
+	late("A newer code replaced this one")
+}
+
 // TestReload checks that reload, a second tab and the back button show the present state on both
 // screens.
 func TestReload(t *testing.T) {
@@ -143,7 +182,7 @@ func TestReload(t *testing.T) {
 	second.scan(desk)
 	second.sees("Checked on this phone")
 	phone.press("Approve")
-	phone.sees("Approved")
+	phone.sees("Your signature is")
 	second.sees("Approved with another phone")
 	second.shot("other-phone")
 	s.settled(t, id, "signed")
@@ -172,10 +211,15 @@ func TestOpenOnThisDevice(t *testing.T) {
 	b.press("View document")
 	b.until("drawing the document", `document.querySelector("#prepared .sheet.drawn canvas")`)
 	b.shot("document")
+	b.read(
+		`addEventListener("pagehide", () => sessionStorage.setItem("last", document.body.innerText)) ?? ""`,
+	)
 	b.press("Approve")
-	b.sees("We take you back")
 	b.sees("Signature details")
 	b.shot("signed")
+	if last := b.read(`sessionStorage.getItem("last")`); !strings.Contains(last, "We take you back") {
+		t.Errorf("the phone did not say that it goes back: %s", last)
+	}
 	if at := b.location().Path; at != "/sign/"+id {
 		t.Errorf("it came back to %s", at)
 	}

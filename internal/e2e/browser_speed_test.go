@@ -9,7 +9,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -74,7 +73,7 @@ func TestSpeed(t *testing.T) {
 			url := b.location().String()
 			b.open("about:blank")
 			slow(b)
-			call(b, noteFirstPage)
+			b.onPages(noteFirstPage)
 			if !cached {
 				call(b, clearCache)
 			}
@@ -103,18 +102,12 @@ func TestSpeed(t *testing.T) {
 
 // noteFirstPage makes every page of a browser mark the time at which the first page of its document
 // is drawn.
-func noteFirstPage(ctx context.Context, target *chromedp.Target) error {
-	_, err := cdp.Call(
-		ctx, target, page.AddScriptToEvaluateOnNewDocument,
-		page.AddScriptToEvaluateOnNewDocumentParams{Source: `
-			new MutationObserver((_, observer) => {
-				if (!document.querySelector(".sheet.drawn")) return;
-				performance.mark("first page");
-				observer.disconnect();
-			}).observe(document, { subtree: true, childList: true, attributeFilter: ["class"] });`},
-	)
-	return err
-}
+const noteFirstPage = `
+	new MutationObserver((_, observer) => {
+		if (!document.querySelector(".sheet.drawn")) return;
+		performance.mark("first page");
+		observer.disconnect();
+	}).observe(document, { subtree: true, childList: true, attributeFilter: ["class"] });`
 
 func clearCache(ctx context.Context, target *chromedp.Target) error {
 	_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})

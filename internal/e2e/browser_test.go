@@ -97,6 +97,21 @@ func (b *browser) until(what, script string) {
 	b.fail(what, fmt.Errorf("it does not happen (%v)", err))
 }
 
+// onPages runs a script on every page that is opened from now on, before the page's own.
+func (b *browser) onPages(script string) {
+	b.t.Helper()
+	note := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(
+			ctx, target, page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{Source: script},
+		)
+		return err
+	})
+	if err := chromedp.Do(b.ctx, note); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // open goes to a page.
 func (b *browser) open(url string) {
 	b.t.Helper()

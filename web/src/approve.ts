@@ -77,7 +77,8 @@ class Approval {
     try {
       await this.fetch(keys);
     } catch (e) {
-      this.fail(e);
+      // If the session has ended since it was asked, the page says how already, and the document is refused for that.
+      if (this.shows("loading") ?? this.shows("ask")) this.fail(e);
     }
   }
 

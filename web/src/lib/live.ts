@@ -104,7 +104,7 @@ export class Live {
     } catch {
       return;
     }
-    // Answers may overtake each other; a restarted server may count anew, which
+    // Answers may overtake each other; a restarted server may count from one again, which
     // shows as a fall of more than a race can explain.
     if (state.seq < this.last && this.last - state.seq < 5) return;
     this.last = state.seq;
