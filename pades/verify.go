@@ -130,7 +130,7 @@ func (v *verifier) verify() error {
 }
 
 // verifyWork is the work budget for a document and all its revisions. It is twice that of
-// [Inspect], which does not read revisions, and so enough for documents that Inspect has accepted.
+// [Inspect], which does not read revisions; see reserve.
 const verifyWork = 1 << 30
 
 // maxSignatures bounds the time for hashing, which package pdf does not count.
