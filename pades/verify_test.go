@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -257,4 +258,56 @@ func (c *counted) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.Reader.ReadAt(p, off)
 	c.n += int64(n)
 	return n, err
+}
+
+// TestNamesakes adds a signature in a field that has the name of the first one, in two spellings.
+// Those whose names only look alike pass.
+func TestNamesakes(t *testing.T) {
+	w, stranger := newWorld(t), newWorld(t)
+	for _, tc := range []struct {
+		first string
+		group string // with the new field below it
+		name  string
+		want  Indication
+	}{
+		{"signer", "", "(signer)", Indeterminate},
+		{"signer", "", "<feff007300690067006e00650072>", Indeterminate},
+		{"signer", "", "(Signer)", TotalPassed},
+		{"signer", "(signer2)", "(signer)", TotalPassed},
+	} {
+		o := w.options(Location{1, 0.1, 0.1})
+		o.FieldName = tc.first
+		doc, _ := w.signed(t, pdftest.Minimal(), o)
+		doc = newVictim(t, w, doc).cosign(stranger, func(u *pdf.Update, sig pdf.Ref) {
+			field := u.Alloc()
+			entries := " /T " + tc.name
+			if tc.group != "" {
+				group := u.Alloc()
+				_, err := u.Put(group, []byte("<< /FT /Sig /T "+tc.group+" /Kids ["+field.String()+"] >>"))
+				must(t, err)
+				entries += " /Parent " + group.String()
+				must(t, u.AddFields(group))
+			} else {
+				must(t, u.AddFields(field))
+			}
+			_, err := u.Put(field, fmt.Appendf(
+				nil,
+				"<< /Type /Annot /Subtype /Widget /FT /Sig /V %s /Rect [0 0 0 0] /F 132 /P %d 0 R%s >>",
+				sig, pdftest.PageNum(1), entries,
+			))
+			must(t, err)
+			must(t, u.AddAnnotations(1, field))
+		})
+		r := w.verify(t, doc)
+		if len(r.Signatures) != 2 {
+			t.Fatalf("%v: %d signatures", tc, len(r.Signatures))
+		}
+		got, sub := r.Signatures[0].Indication()
+		if got != tc.want || got == Indeterminate && sub != SigConstraintsFailure {
+			t.Errorf("%v: %s, %v", tc, got, r.Err())
+		}
+		if !r.Signatures[0].Intact() {
+			t.Errorf("%v: not intact: %v", tc, r.Err())
+		}
+	}
 }
