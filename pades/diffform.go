@@ -248,7 +248,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		}
 		for _, key := range keysOf(old, now) {
 			x, y := old.Get(key), now.Get(key)
-			if key == "Kids" {
+			if key == "Kids" && !x.IsNull() { // without them it is its own widget
 				if _, ok, err := c.added(x, y, ref.Num); err != nil {
 					return err
 				} else if ok {
