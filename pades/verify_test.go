@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +302,14 @@ func TestNamesakes(t *testing.T) {
 		r := w.verify(t, doc)
 		if len(r.Signatures) != 2 {
 			t.Fatalf("%v: %d signatures", tc, len(r.Signatures))
+		}
+		for i, signature := range r.Signatures { // the second one's root is not given
+			named := slices.ContainsFunc(signature.Problems, func(p *Problem) bool {
+				return strings.Contains(p.Error(), "the same name")
+			})
+			if named != (tc.want == Indeterminate) {
+				t.Errorf("%v, signature %d: %v", tc, i+1, signature.Err())
+			}
 		}
 		got, sub := r.Signatures[0].Indication()
 		if got != tc.want || got == Indeterminate && sub != SigConstraintsFailure {

@@ -38,7 +38,7 @@ func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
 
 // Revision opens the document as it was when the file ended at the given size. It uses the work
 // budget of d, so that all revisions together cost no more than the limit, and does not read again
-// what they have in common.
+// what they have in common. None of them must be used while another one is.
 func (d *Document) Revision(size int64) (*Document, error) {
 	return open(io.NewSectionReader(d.src.r, 0, size), size, d.lim, d.src.shared, d.xref)
 }
@@ -232,7 +232,7 @@ func (d *Document) References(ref Ref, visit func(Ref)) error {
 	for _, r := range l.links {
 		visit(Ref{int(r.num), int(r.gen)})
 	}
-	return d.src.charge(int64(len(l.links)))
+	return d.src.charge(int64(8 * len(l.links)))
 }
 
 // indirect is an indirect object of the file.

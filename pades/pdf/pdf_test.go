@@ -356,3 +356,23 @@ func TestRevisionsShareOnlyWhatIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestRevisionIsChecked opens an earlier revision in which an entry is wrong that the newest one has
+// replaced.
+func TestRevisionIsChecked(t *testing.T) {
+	const num = 50
+	first := pdftest.New(pdftest.Object(num, "(x)"))
+	entry := func(off int) []byte { return fmt.Appendf(nil, "%010d 00000 n", off) }
+	at := bytes.Index(first, fmt.Appendf(nil, "%d 0 obj", num))
+	wrong := bytes.Replace(first, entry(at), entry(at+1), 1)
+	if bytes.Equal(first, wrong) {
+		t.Fatal("no such entry")
+	}
+	for name, file := range map[string][]byte{"right": first, "wrong": wrong} {
+		d := open(t, pdftest.Update(file, pdftest.Revision{Objects: map[int]string{num: "(y)"}}))
+		_, err := d.Revision(int64(len(file)))
+		if refused := pdf.ReasonOf(err) == pdf.WrongOffset; refused != (name == "wrong") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
