@@ -95,9 +95,9 @@ func headroom(lim pdf.Limits) pdf.Limits {
 
 // reserve returns the part of the work budget that a document with signatures must leave, so that
 // one that was accepted can be verified. Verify has twice the budget of Inspect, and for each
-// signature, and the two to come, it takes up to half of the work of Inspect.
+// signature, and the two to come, it takes about a quarter of the work of Inspect.
 func reserve(work int64, signatures int) int64 {
-	return max(0, work-4*work/int64(signatures+2))
+	return max(0, work-8*work/int64(signatures+2))
 }
 
 // rehearse writes both updates, as one, with placeholders for everything that is not known yet. It

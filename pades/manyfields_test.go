@@ -63,7 +63,7 @@ func TestManyFields(t *testing.T) {
 	inspect := func(doc []byte) error {
 		_, err := Inspect(
 			t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.05, 0.7}},
-			pdf.Limits{Work: 6 << 20},
+			pdf.Limits{Work: 7200 << 10},
 		)
 		return err
 	}
