@@ -320,3 +320,40 @@ func TestNamesakes(t *testing.T) {
 		}
 	}
 }
+
+// TestMeetsCounts adds a document timestamp to a document of each level. It is not what was to be
+// released.
+func TestMeetsCounts(t *testing.T) {
+	w := newWorld(t)
+	for _, level := range []Level{LevelT, LevelLT, LevelLTA} {
+		doc, p := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
+		if level > LevelT {
+			doc = w.extend(t, doc, level == LevelLTA)
+		}
+		expect := Expectation{Prepared: p, Certificate: w.cert, Level: level}
+		must(t, w.verify(t, doc).Meets(expect))
+		stamped := stamps(t, w, doc)
+		must(t, w.verify(t, stamped).Err())
+		if err := w.verify(t, stamped).Meets(expect); err == nil {
+			t.Errorf("%s: passes with another timestamp", level)
+		}
+	}
+}
+
+// stamps adds a document timestamp.
+func stamps(t *testing.T, w *world, doc []byte) []byte {
+	t.Helper()
+	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+	must(t, err)
+	u := pdf.NewUpdate(d)
+	h, err := addStampField(u, d, "Further", w.tsa.TokenSize())
+	must(t, err)
+	must(t, u.Finish(rand.Reader))
+	p, err := h.close(u, d.Reader(), d.Size(), nil)
+	must(t, err)
+	token, err := w.tsa.Timestamp(t.Context(), p.Digest[:])
+	must(t, err)
+	update, err := p.fill(token)
+	must(t, err)
+	return slices.Concat(doc, update)
+}
