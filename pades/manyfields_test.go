@@ -60,6 +60,21 @@ func TestManyFields(t *testing.T) {
 	if !oldest.Unjudged || oldest.Intact() || newest.Unjudged || !newest.Intact() {
 		t.Errorf("with a small budget: %v", r.Err())
 	}
+	// What was found before it was used up counts.
+	later := newVictim(t, w, signed)
+	attacked := later.update(map[int]string{
+		later.root(): later.set(later.root(), pdf.Pair{Key: "AA", Value: "<< /WP << /S /JavaScript /JS (1) >> >>"}),
+	})
+	found := false
+	for budget := int64(6 << 20); budget < 20<<20 && !found; budget += 256 << 10 {
+		for _, s := range verify(attacked, budget).Signatures {
+			indication, _ := s.Indication()
+			found = found || s.Unjudged && indication == TotalFailed
+		}
+	}
+	if !found {
+		t.Error("no change was found before the budget was used up")
+	}
 	inspect := func(doc []byte) error {
 		_, err := Inspect(
 			t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.05, 0.7}},
