@@ -48,17 +48,110 @@ type differ struct {
 	permissions *pdf.Permissions
 	// later returns the verdict on the later signature with a dictionary.
 	later     func(pdf.Ref) (*Signature, bool)
+	latest    *latest      // of now
 	changed   map[int]bool // objects that are new or different
 	explained map[int]bool
 	unused    map[int]bool // those that only add resources to pages, which these do not use
 	// changed object -> objects of the signed revision that refer to it
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
-	located   map[*pdf.Document]map[pdf.Ref]pdf.Widget
 	paintings *paintings
 	laid      map[int][]*patch // what lies over pages, by number
 	marks     map[int]*canvas  // what annotations of the signed revision show, by page
 	changes   []Change
+}
+
+// latest is what all comparisons read of the current document, once.
+type latest struct {
+	doc    *pdf.Document
+	places map[pdf.Ref]pdf.Widget
+	fields map[pdf.Ref][]pdf.FormField // below boxes
+	looks  [][]annotated               // of annotations, by page
+}
+
+// annotated is the /AP of an annotation, which may be an object.
+type annotated struct {
+	annotation int
+	value      pdf.Object
+}
+
+// widgets returns where the widgets of all fields are.
+func (l *latest) widgets() (map[pdf.Ref]pdf.Widget, error) {
+	if l.places != nil {
+		return l.places, nil
+	}
+	fields, err := l.doc.FormFields()
+	if err != nil {
+		return nil, err
+	}
+	var refs []pdf.Ref
+	for _, f := range fields {
+		refs = append(refs, f.Widgets...)
+	}
+	widgets, err := l.doc.Locate(refs)
+	if err != nil {
+		return nil, err
+	}
+	l.places = make(map[pdf.Ref]pdf.Widget, len(widgets))
+	for _, w := range widgets {
+		l.places[w.Ref] = w
+	}
+	return l.places, nil
+}
+
+// below returns the fields that a box lies over, but for signatures.
+func (l *latest) below(box pdf.SignatureField) (below []pdf.FormField, err error) {
+	if below, ok := l.fields[box.Ref]; ok {
+		return below, nil
+	}
+	fields, err := l.doc.FormFields()
+	if err != nil {
+		return nil, err
+	}
+	places, err := l.widgets()
+	if err != nil {
+		return nil, err
+	}
+	covered := func(ref pdf.Ref) bool {
+		w := places[ref]
+		return shownWidget(w) && slices.ContainsFunc(box.Widgets, func(b pdf.Widget) bool {
+			return shownWidget(b) && w.Page == b.Page && overlap(w.Display, b.Display)
+		})
+	}
+	for _, f := range fields {
+		if f.Type != "Sig" && slices.ContainsFunc(f.Widgets, covered) {
+			below = append(below, f)
+		}
+	}
+	l.fields[box.Ref] = below
+	return below, nil
+}
+
+// looksOn returns the looks of the annotations of a page that have one.
+func (l *latest) looksOn(page pdf.Page) ([]annotated, error) {
+	if l.looks == nil {
+		l.looks = make([][]annotated, 1+l.doc.NumPages())
+	}
+	if looks := l.looks[page.Number]; looks != nil {
+		return looks, nil
+	}
+	annots, err := l.doc.Annotations(page)
+	if err != nil {
+		return nil, err
+	}
+	looks := make([]annotated, 0, len(annots))
+	for _, a := range annots {
+		o, err := l.doc.Get(a, "AP")
+		if err != nil {
+			return nil, err
+		}
+		if !o.IsNull() {
+			ref, _ := a.Ref()
+			looks = append(looks, annotated{ref.Num, o})
+		}
+	}
+	l.looks[page.Number] = slices.Clip(looks)
+	return looks, nil
 }
 
 // resolveBoth resolves a in the older revision and b in the newer one.
@@ -77,17 +170,17 @@ func (c *differ) loadBoth(ref pdf.Ref) (old, now pdf.Object, err error) {
 	return old, now, err
 }
 
-// compare returns the differences between a revision and a later one.
+// compare returns the differences between a revision and a later one; with an error, some of them.
 func compare(
 	old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool),
-	paintings *paintings,
+	paintings *paintings, latest *latest,
 ) ([]Change, error) {
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
 		changed: make(map[int]bool), explained: make(map[int]bool), unused: make(map[int]bool),
 		referrers: make(map[int][]int),
 		widgets:   make(map[pdf.Ref]bool), paintings: paintings, laid: make(map[int][]*patch),
-		marks: make(map[int]*canvas), located: make(map[*pdf.Document]map[pdf.Ref]pdf.Widget),
+		marks: make(map[int]*canvas), latest: latest,
 	}
 	if err := c.collect(); err != nil {
 		return nil, err
@@ -114,7 +207,7 @@ func compare(
 		c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.shown, c.ambiguous, c.rest,
 	} {
 		if err := step(); err != nil {
-			return nil, err
+			return c.changes, err
 		}
 	}
 	return c.changes, nil

@@ -266,12 +266,22 @@ func TestLockedLooksAreRepeated(t *testing.T) {
 		"/Type /XObject /Subtype /Form /BBox [0 0 200 20]",
 		"/Tx BMC EMC"+strings.Repeat(" ", maxLooks),
 	))
+	// The appearance while a mouse is over the field, or pressed.
+	rollover := func(key string) []byte {
+		return fillable(pdftest.Object(sum, fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /F 4 /P %d 0 R /FT /Tx /T (sum) /V (100) /DA (/Helv 12 Tf 0 g) "+
+				"/Rect [50 700 250 720] /AP << /N %d 0 R /%s %d 0 R >> >>",
+			pdftest.PageNum(1), needle, key, sumLook,
+		)), pdftest.Object(needle, pdftest.Stream(
+			"/Type /XObject /Subtype /Form /BBox [0 0 200 20]", "/Tx BMC EMC",
+		)))
+	}
 	for name, tc := range map[string]struct {
 		doc      []byte
 		repeated bool
 	}{
 		"table": {fillable(), true}, "objects": {fillable(pdftest.ObjectStreams()), true},
-		"large": {fillable(large), false},
+		"large": {fillable(large), false}, "rollover": {rollover("R"), true}, "down": {rollover("D"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := func(doc []byte, size, num int) bool {

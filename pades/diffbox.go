@@ -213,29 +213,13 @@ func (c *differ) below(box pdf.SignatureField) (name string, err error) {
 	if !c.isNew(box.Ref) {
 		return "", nil
 	}
-	fields, err := c.old.FormFields()
-	if err != nil {
-		return "", err
-	}
-	places, err := c.widgetsOf(c.old)
-	if err != nil {
-		return "", err
-	}
+	fields, err := c.latest.below(box)
 	for _, f := range fields {
-		if f.Type == "Sig" {
-			continue
-		}
-		for _, ref := range f.Widgets {
-			w := places[ref]
-			for _, b := range box.Widgets {
-				if shownWidget(w) && shownWidget(b) && w.Page == b.Page &&
-					overlap(w.Display, b.Display) {
-					return f.Name, nil
-				}
-			}
+		if !c.isNew(f.Ref) {
+			return f.Name, nil
 		}
 	}
-	return "", nil
+	return "", err
 }
 
 // elsewhere says why viewers may show a widget at another place than its /Rect.

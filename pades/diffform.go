@@ -29,10 +29,6 @@ func (c *differ) form(a, b pdf.Object) error {
 		}
 		c.explained[ref.Num] = true
 	}
-	undrawn, err := c.undrawn(old)
-	if err != nil {
-		return err
-	}
 	for _, key := range keysOf(old, now) {
 		x, y := old.Get(key), now.Get(key)
 		switch key {
@@ -56,11 +52,17 @@ func (c *differ) form(a, b pdf.Object) error {
 				continue
 			}
 		case "DA":
-			if x.IsNull() && y.Kind() == pdf.String && !undrawn {
-				continue
+			if x.IsNull() && y.Kind() == pdf.String {
+				if undrawn, err := c.undrawn(old); err != nil {
+					return err
+				} else if !undrawn {
+					continue
+				}
 			}
 		case "DR":
-			if undrawn {
+			if undrawn, err := c.undrawn(old); err != nil {
+				return err
+			} else if undrawn {
 				break
 			}
 			ok, err := c.resources(x, y, owner)
@@ -246,7 +248,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		}
 		for _, key := range keysOf(old, now) {
 			x, y := old.Get(key), now.Get(key)
-			if key == "Kids" {
+			if key == "Kids" && !x.IsNull() { // without them it is its own widget
 				if _, ok, err := c.added(x, y, ref.Num); err != nil {
 					return err
 				} else if ok {
@@ -363,36 +365,11 @@ func (c *differ) explainOwn(owner int, v pdf.Object) error {
 
 // pageOf returns the page of a field's first widget, 0 if it has none.
 func (c *differ) pageOf(f pdf.FormField) int {
-	places, err := c.widgetsOf(c.now)
+	places, err := c.latest.widgets()
 	if err != nil || len(f.Widgets) == 0 {
 		return 0
 	}
 	return places[f.Widgets[0]].Page
-}
-
-// widgetsOf returns where the widgets of all fields of a revision are, which it finds once.
-func (c *differ) widgetsOf(d *pdf.Document) (map[pdf.Ref]pdf.Widget, error) {
-	if places := c.located[d]; places != nil {
-		return places, nil
-	}
-	fields, err := d.FormFields()
-	if err != nil {
-		return nil, err
-	}
-	var refs []pdf.Ref
-	for _, f := range fields {
-		refs = append(refs, f.Widgets...)
-	}
-	widgets, err := d.Locate(refs)
-	if err != nil {
-		return nil, err
-	}
-	places := make(map[pdf.Ref]pdf.Widget, len(widgets))
-	for _, w := range widgets {
-		places[w.Ref] = w
-	}
-	c.located[d] = places
-	return places, nil
 }
 
 // addedGroup explains a new node of the field tree that only groups others, which are judged by

@@ -15,31 +15,26 @@ func (c *differ) refer() error {
 	}
 	queue := []pdf.Ref{}
 	seen := make(map[int]bool)
-	visit := func(from int, o pdf.Object) error {
-		return walk(c.old, o, make(map[int]bool), func(r pdf.Ref) bool {
-			if c.changed[r.Num] && from > 0 {
-				c.referrers[r.Num] = append(c.referrers[r.Num], from)
-			}
-			if !seen[r.Num] {
-				seen[r.Num] = true
-				queue = append(queue, r)
-			}
-			return false
-		})
+	visit := func(r pdf.Ref) bool {
+		if !seen[r.Num] {
+			seen[r.Num] = true
+			queue = append(queue, r)
+		}
+		return false
 	}
-	if err := visit(0, c.old.Trailer()); err != nil {
+	if err := walk(c.old, c.old.Trailer(), make(map[int]bool), visit); err != nil {
 		return err
 	}
 	for len(queue) > 0 {
 		ref := queue[len(queue)-1]
 		queue = queue[:len(queue)-1]
-		o, err := c.old.Load(ref)
-		if skip, err := unreadable(err); err != nil {
-			return err
-		} else if skip {
-			continue
-		}
-		if err := visit(ref.Num, o); err != nil {
+		err := c.old.References(ref, func(r pdf.Ref) {
+			if c.changed[r.Num] {
+				c.referrers[r.Num] = append(c.referrers[r.Num], ref.Num)
+			}
+			visit(r)
+		})
+		if _, err := unreadable(err); err != nil {
 			return err
 		}
 	}
@@ -145,19 +140,14 @@ func (c *differ) shown() error {
 			return err
 		}
 		drawn := []pdf.Object{o.Get("Contents"), o.Get("Group"), page.Resources}
-		annots, err := c.now.Annotations(page)
+		looks, err := c.latest.looksOn(page)
 		if err != nil {
 			return err
 		}
-		for _, a := range annots {
-			if ref, _ := a.Ref(); c.changed[ref.Num] {
-				continue
+		for _, l := range looks {
+			if !c.changed[l.annotation] {
+				drawn = append(drawn, l.value)
 			}
-			look, err := c.now.Get(a, "AP")
-			if err != nil {
-				return err
-			}
-			drawn = append(drawn, look)
 		}
 		for _, o := range drawn {
 			if err := c.reach(o, reached, func(r pdf.Ref) bool {
@@ -250,26 +240,32 @@ func parentOf(page pdf.Object) pdf.Ref {
 
 // reach is walk for a file in which some objects may be unreadable.
 func (c *differ) reach(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
-	return walkObjects(o, seen, into, func(ref pdf.Ref) (pdf.Object, error) {
-		o, err := c.now.Load(ref)
-		if skip, err := unreadable(err); skip || err != nil {
-			return pdf.Object{}, err
+	var stack []pdf.Ref
+	push := func(r pdf.Ref) bool {
+		stack = append(stack, r)
+		return false
+	}
+	if err := walk(c.now, o, nil, push); err != nil {
+		return err
+	}
+	for len(stack) > 0 {
+		ref := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[ref.Num] || into != nil && !into(ref) {
+			continue
 		}
-		return o, nil
-	})
+		seen[ref.Num] = true
+		err := c.now.References(ref, func(r pdf.Ref) { push(r) })
+		if _, err := unreadable(err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // walk finds the objects that o refers to, directly or through others for which into is nil or
-// returns true.
+// returns true. It uses an explicit stack, because a hostile file can chain half a million objects.
 func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
-	return walkObjects(o, seen, into, d.Load)
-}
-
-// walkObjects uses an explicit stack, because a hostile file can chain half a million objects.
-func walkObjects(
-	o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool,
-	load func(pdf.Ref) (pdf.Object, error),
-) error {
 	stack := []pdf.Object{o}
 	for len(stack) > 0 {
 		o := stack[len(stack)-1]
@@ -281,7 +277,7 @@ func walkObjects(
 				continue
 			}
 			seen[ref.Num] = true
-			target, err := load(ref)
+			target, err := d.Load(ref)
 			if err != nil {
 				return err
 			}

@@ -121,7 +121,7 @@ func (c *differ) view(
 // behind returns the colour of the page in the middle of a widget; known is false if it has no
 // single colour there that can be told.
 func (c *differ) behind(ref pdf.Ref) (below colour, known bool, err error) {
-	places, err := c.widgetsOf(c.now)
+	places, err := c.latest.widgets()
 	if err != nil || places[ref].Page == 0 {
 		return gray(1), false, err
 	}

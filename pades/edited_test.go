@@ -424,7 +424,7 @@ func resigned(t *testing.T, doc []byte, w *world) []byte {
 	br := s.byteRange
 	p := &Prepared{Before: doc[:br[1]], After: doc[br[2]:], Hole: br[2] - br[1]}
 	p.Digest = sha256.Sum256(slices.Concat(p.Before, p.After))
-	out, err := p.complete(t.Context(), w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa)
+	out, _, err := p.complete(t.Context(), w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, false)
 	must(t, err)
 	return out
 }

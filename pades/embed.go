@@ -15,6 +15,7 @@ import (
 
 	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/tsa"
 )
 
 // Timestamper returns verified RFC 3161 tokens over SHA-256 imprints: imprint is the hash, 32
@@ -69,7 +70,8 @@ func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) 
 // the message in its placeholder. chain is the signer's certificate, then its issuers; the message
 // contains all of them. signature is that of [Prepared.SignedAttributes] for chain[0], in DER or as
 // r||s. Embed verifies it before it requests the timestamp over it, and fails with ErrSignature. It
-// fails with ErrTooLarge if the message needs more than Options.Room, and with the error of ts.
+// fails with ErrTooLarge if the message needs more than Options.Room, without the root and the
+// lists in the timestamp, and with the error of ts.
 //
 // Embed hashes the original while it copies it. If that is not the document that was prepared, it
 // fails with ErrOriginal, and the output is not usable. With the same token the output is the same,
@@ -78,7 +80,7 @@ func Embed(
 	ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate,
 	signature []byte, ts Timestamper, w io.Writer,
 ) error {
-	update, err := p.complete(ctx, chain, signature, ts)
+	update, _, err := p.complete(ctx, chain, signature, ts, false)
 	if err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ type SealOptions struct {
 func Seal(
 	ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions,
 ) ([]byte, Level, error) {
-	signed, err := p.complete(ctx, o.Chain, signature, o.Timestamper)
+	signed, moved, err := p.complete(ctx, o.Chain, signature, o.Timestamper, o.Evidence != nil)
 	if err != nil {
 		return nil, LevelNone, err
 	}
@@ -129,7 +131,7 @@ func Seal(
 	}
 	level := LevelLTA
 	e := ExtendOptions{
-		Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper,
+		Evidence: o.Evidence, Known: slices.Concat(o.Known, moved), Timestamper: o.Timestamper,
 		FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits, Memo: o.Memo,
 	}
 	if o.NoDocumentTimestamp {
@@ -145,30 +147,60 @@ func Seal(
 	return append(signed, evidence...), level, nil
 }
 
-// complete returns the update with the signature in its placeholder.
+// complete returns the update with the signature in its placeholder. If the timestamp is larger
+// than its room, it takes out what the timestamp does not sign: lists and roots, and if a security
+// store will follow, the other certificates of issuers, which it returns for that.
 func (p *Prepared) complete(
-	ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper,
-) ([]byte, error) {
+	ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper, store bool,
+) (update []byte, moved []*x509.Certificate, err error) {
 	if len(chain) == 0 || ts == nil {
-		return nil, errors.New("pades: a certificate and a time-stamping authority are required")
+		return nil, nil, errors.New(
+			"pades: a certificate and a time-stamping authority are required",
+		)
 	}
 	der, err := p.verified(chain[0], signature)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	imprint := sha256.Sum256(der)
 	token, err := ts.Timestamp(ctx, imprint[:])
 	if err != nil {
-		return nil, fmt.Errorf("pades: timestamp: %w", err)
+		return nil, nil, fmt.Errorf("pades: timestamp: %w", err)
 	}
-	message, err := cms.Build(cms.Message{
-		ContentType: cms.OIDData, Certificates: chain,
-		SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
-	})
-	if err != nil {
-		return nil, err
+	embed := func() ([]byte, error) {
+		message, err := cms.Build(cms.Message{
+			ContentType: cms.OIDData, Certificates: chain,
+			SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return p.fill(message)
 	}
-	return p.fill(message)
+	if update, err = embed(); !errors.Is(err, ErrTooLarge) {
+		return update, nil, err
+	}
+	stamp, parseErr := tsa.Parse(token)
+	if parseErr != nil {
+		return nil, nil, parseErr
+	}
+	drops := []func(*x509.Certificate) bool{
+		func(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.RawSubject) },
+	}
+	if unit, err := stamp.Unit(); err == nil && store {
+		drops = append(drops, func(c *x509.Certificate) bool { return !c.Equal(unit) })
+	}
+	for _, drop := range drops {
+		var dropped []*x509.Certificate
+		if token, dropped, err = cms.Without(token, drop); err != nil {
+			return nil, nil, err
+		}
+		moved = append(moved, dropped...)
+		if update, err = embed(); !errors.Is(err, ErrTooLarge) {
+			return update, moved, err
+		}
+	}
+	return nil, nil, err
 }
 
 // fill returns the update with a message in its placeholder.

@@ -35,7 +35,8 @@ type PageSize struct {
 func Inspect(
 	ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits,
 ) (*Inspection, error) {
-	d, err := pdf.Open(r, size, headroom(lim))
+	lim = headroom(lim)
+	d, err := pdf.Open(r, size, lim)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +45,9 @@ func Inspect(
 		return nil, err
 	}
 	if out.Signatures, err = checkSignatures(d); err != nil {
+		return nil, err
+	}
+	if err := d.Charge(reserve(lim.Work, out.Signatures)); err != nil {
 		return nil, err
 	}
 	if err := rehearse(d, locs); err != nil {
@@ -73,7 +77,7 @@ func Inspect(
 const spareObjects = 500 + pdf.MaxSeparated
 
 // headroom returns limits that leave room for what signing adds, so that a document that was
-// accepted does not exceed a limit when it is sealed.
+// accepted does not exceed a limit when it is sealed, and sets the other limits that Inspect uses.
 func headroom(lim pdf.Limits) pdf.Limits {
 	if lim.Revisions == 0 {
 		lim.Revisions = 1000
@@ -81,9 +85,19 @@ func headroom(lim pdf.Limits) pdf.Limits {
 	if lim.Objects == 0 {
 		lim.Objects = 500_000
 	}
+	if lim.Work == 0 {
+		lim.Work = verifyWork / 2
+	}
 	lim.Revisions -= min(4, lim.Revisions-1)
 	lim.Objects -= min(spareObjects, lim.Objects-1)
 	return lim
+}
+
+// reserve returns the part of the work budget that a document with signatures must leave, so that
+// one that was accepted can be verified. Verify has twice the budget of Inspect, and for each
+// signature, and the two to come, it takes about a quarter of the work of Inspect.
+func reserve(work int64, signatures int) int64 {
+	return max(0, work-8*work/int64(signatures+2))
 }
 
 // rehearse writes both updates, as one, with placeholders for everything that is not known yet. It

@@ -129,13 +129,22 @@ func (s *Signature) untrusted(err error) SubIndication {
 	return sub
 }
 
+// stamp parses a timestamp. Those who issued its certificate may be in the document's store only.
+func (v *verifier) stamp(der []byte) (*tsa.Token, error) {
+	t, err := tsa.Parse(der)
+	if err == nil {
+		t.Issuers = v.dss.certs
+	}
+	return t, err
+}
+
 // stamped finds the earliest valid timestamp over a signature. One that is not valid proves
 // nothing, and anyone can add one, so it is a problem only if there is no valid one (EN 319 102-1,
 // 5.5.4).
 func (v *verifier) stamped(sd *cms.SignedData, out *Signature) {
 	var first error
 	for _, token := range sd.Signer.Timestamps() {
-		stamp, err := tsa.Parse(token)
+		stamp, err := v.stamp(token)
 		var chain []*x509.Certificate
 		if err == nil {
 			chain, err = stamp.Check(
@@ -172,7 +181,7 @@ func (v *verifier) contentStamped(
 ) error {
 	sums := make(map[crypto.Hash][]byte) // a file is hashed once for any number of stamps
 	for _, der := range sd.Signer.ContentTimestamps() {
-		stamp, err := tsa.Parse(der)
+		stamp, err := v.stamp(der)
 		if err == nil && sums[stamp.Hash] == nil {
 			h := stamp.Hash.New()
 			if err := content(h); err != nil {
@@ -221,7 +230,7 @@ func (v *verifier) checkDocumentTimestamp(
 	if kind := s.dict.Get("Type").Name(); kind != typeDocStamp {
 		out.fail(FormatFailure, "/Type is %q instead of DocTimeStamp", kind)
 	}
-	token, err := tsa.Parse(s.message)
+	token, err := v.stamp(s.message)
 	if err != nil {
 		return out.fault(err)
 	}

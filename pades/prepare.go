@@ -32,7 +32,7 @@ func Room(chain []*x509.Certificate, ts Timestamper) int {
 	if !ok || sizer.TokenSize() == 0 || len(chain) == 0 {
 		return Reserved
 	}
-	const rest = 1024 // headers, attributes except the issuer's name, identifiers, signature
+	const rest = 928 // headers, attributes except the issuer's name, identifiers, signature
 	n := rest + 2*len(chain[0].RawIssuer) + sizer.TokenSize()
 	for _, c := range chain {
 		n += len(c.Raw)

@@ -10,12 +10,13 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestKeysAreProtected sets one key of the catalog, of the page, and of a form field in a document
-// that is certified for form filling.
+// TestKeysAreProtected sets one key of the catalog, of the page, of a form field, and of the field
+// of the signature in a document that is certified for form filling.
 func TestKeysAreProtected(t *testing.T) {
 	w := newWorld(t)
 	signed := w.signedWith(t, former(), "first", certify(2), "")
 	v := newVictim(t, w, signed)
+	_, _, signature := v.sig()
 	for where, entries := range map[int]string{
 		v.root(): `
 			Names << /EmbeddedFiles << /Names [(a) 900 0 R] >> >>
@@ -73,6 +74,23 @@ func TestKeysAreProtected(t *testing.T) {
 			T (other)
 			BS << /W 99 >>
 			Contents (x)
+			Kids []
+			Subtype /Link`,
+		signature: `
+			AP << /N 900 0 R >>
+			Rect [0 0 595 842]
+			F 2
+			Ff 1
+			A << /S /URI /URI (http://x) >>
+			AA << /E << /S /JavaScript /JS (1) >> >>
+			OC 900 0 R
+			MK << /CA (x) >>
+			FT /Tx
+			T (other)
+			TU (x)
+			Contents (x)
+			Lock << /Action /All >>
+			Kids []
 			Subtype /Link`,
 	} {
 		for _, line := range strings.Split(strings.TrimSpace(entries), "\n") {

@@ -83,6 +83,9 @@ type Signature struct {
 	// Changes are the changes by later revisions; docs/signatures.md has the rules. One that is not
 	// allowed is a problem too.
 	Changes []Change
+	// Unjudged says that the work budget did not suffice to compare all of what the signature
+	// covers with the document. It is one of the Problems.
+	Unjudged bool
 	// Problems are the reasons why the signature is not [TotalPassed].
 	Problems []*Problem
 
@@ -102,9 +105,9 @@ func (s *Signature) Indication() (Indication, SubIndication) { return indicate(s
 func (s *Signature) Err() error { return joinProblems(s.Problems) }
 
 // Intact reports whether the signed bytes are unchanged, and the signature allows everything that
-// follows them. It does not depend on the signer.
+// follows them. It does not depend on the signer. It is false if that is not known (Unjudged).
 func (s *Signature) Intact() bool {
-	return s.verified && !slices.ContainsFunc(s.Problems, func(p *Problem) bool {
+	return s.verified && !s.Unjudged && !slices.ContainsFunc(s.Problems, func(p *Problem) bool {
 		return p.SubIndication.Failed() && !p.SubIndication.aboutCertificate()
 	})
 }
@@ -115,8 +118,11 @@ func (s *Signature) Trusted() bool { return s.Chain != nil }
 
 // Later returns the most serious kind of change in later revisions: "" for none, or one of
 // [ChangeArchive], [ChangeFormFilling], [ChangeAnnotation] and [ChangeOther]. ChangeArchive also
-// stands for signatures and metadata.
+// stands for signatures and metadata, and ChangeOther for changes that were not judged.
 func (s *Signature) Later() ChangeKind {
+	if s.Unjudged {
+		return ChangeOther
+	}
 	kinds := [...]ChangeKind{"", ChangeArchive, ChangeFormFilling, ChangeAnnotation, ChangeOther}
 	worst := 0
 	for _, c := range s.Changes {

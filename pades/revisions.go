@@ -14,64 +14,89 @@ import (
 // an earlier revision and are no longer listed. It starts with the newest signature, so that older
 // ones do not use up the work budget, and are judged with its problems known.
 func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Signature) error {
+	now := &latest{doc: v.doc, fields: make(map[pdf.Ref][]pdf.FormField)}
 	for _, s := range slices.Backward(sigs) {
-		out := verdicts[s]
-		if s.message == nil {
-			continue // unreadable, which is a problem already
-		}
-		signed, err := v.revision(s.end())
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "the signed range is not a complete revision: %w", err)
-			continue
-		}
-		if err := v.listed(signed, sigs, s); err != nil {
-			if pdf.ReasonOf(err) == "" && !errors.Is(err, errUnlisted) {
-				return err
-			}
-			out.fail(FormatFailure, "%w", err)
-		}
-		if out.Permissions, err = signed.Permissions(); err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "the permissions cannot be read: %w", err)
-			continue
-		}
-		if out.WholeFile {
-			continue
-		}
-		later := func(ref pdf.Ref) (*Signature, bool) {
-			for _, l := range sigs {
-				if l.ref == ref && l.end() > s.end() {
-					return verdicts[l], true
-				}
-			}
-			return nil, false
-		}
-		changes, err := compare(signed, v.doc, out.Permissions, later, v.paintings)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "later revisions cannot be judged: %w", err)
-			continue
-		}
-		out.Changes = changes
-		for _, c := range changes {
-			if !c.Allowed {
-				out.fail(FormatFailure, "changed after signing: %s", c)
-			} else if c.Hides != "" && !out.DocumentTimestamp {
-				out.fail(SigConstraintsFailure, "hidden after signing: %s", c)
-			}
-		}
-		if len(out.Problems) > 0 {
-			out.Level = LevelNone
+		if err := v.checkRevision(s, sigs, verdicts, now); err != nil {
+			return err
 		}
 	}
 	return v.lost(sigs)
+}
+
+// checkRevision applies the rules to one signature.
+func (v *verifier) checkRevision(
+	s *signature, sigs []*signature, verdicts map[*signature]*Signature,
+	now *latest,
+) error {
+	out := verdicts[s]
+	if s.message == nil {
+		return nil // unreadable, which is a problem already
+	}
+	signed, err := v.revision(s.end())
+	if err != nil {
+		if pdf.ReasonOf(err) == "" {
+			return err
+		}
+		out.unread("the signed range is not a complete revision: %w", err)
+		return nil
+	}
+	if signed != v.doc {
+		defer signed.Forget()
+	}
+	if err := v.listed(signed, sigs, s); err != nil {
+		if pdf.ReasonOf(err) == "" && !errors.Is(err, errUnlisted) {
+			return err
+		}
+		out.unread("%w", err)
+	}
+	if out.Permissions, err = signed.Permissions(); err != nil {
+		if pdf.ReasonOf(err) == "" {
+			return err
+		}
+		out.unread("the permissions cannot be read: %w", err)
+		return nil
+	}
+	if out.WholeFile {
+		return nil
+	}
+	later := func(ref pdf.Ref) (*Signature, bool) {
+		for _, l := range sigs {
+			if l.ref == ref && l.end() > s.end() {
+				return verdicts[l], true
+			}
+		}
+		return nil, false
+	}
+	changes, err := compare(signed, v.doc, out.Permissions, later, v.paintings, now)
+	if err != nil {
+		if pdf.ReasonOf(err) == "" {
+			return err
+		}
+		out.unread("later revisions cannot be judged: %w", err)
+	}
+	out.Changes = changes
+	for _, c := range changes {
+		if !c.Allowed {
+			out.fail(FormatFailure, "changed after signing: %s", c)
+		} else if c.Hides != "" && !out.DocumentTimestamp {
+			out.fail(SigConstraintsFailure, "hidden after signing: %s", c)
+		}
+	}
+	if len(out.Problems) > 0 {
+		out.Level = LevelNone
+	}
+	return nil
+}
+
+// unread records that a revision cannot be read. If it may only be too large for the budget,
+// nothing is known about it: EN 319 102-1, 5.1.3, has INDETERMINATE for that.
+func (s *Signature) unread(format string, err error) {
+	sub := FormatFailure
+	switch pdf.ReasonOf(err) {
+	case pdf.TooMuchWork, pdf.InflatesTooLarge:
+		sub, s.Unjudged = SigConstraintsFailure, true
+	}
+	s.fail(sub, format, err)
 }
 
 var errUnlisted = errors.New("the signature is not part of the revision that it signs")
@@ -124,7 +149,7 @@ func (v *verifier) lost(sigs []*signature) error {
 		then, err := v.signaturesAt(end)
 		switch pdf.ReasonOf(err) {
 		case pdf.TooMuchWork:
-			v.history(&historyError{end: end})
+			v.history(SigConstraintsFailure, &historyError{end: end})
 			return nil
 		case "":
 			if err != nil {
@@ -135,15 +160,15 @@ func (v *verifier) lost(sigs []*signature) error {
 		}
 		for _, t := range then {
 			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
-				v.history(&historyError{end: end, field: t.fields[0].Name})
+				v.history(FormatFailure, &historyError{end: end, field: t.fields[0].Name})
 			}
 		}
 	}
 	return nil
 }
 
-func (v *verifier) history(err *historyError) {
-	v.report.Problems = append(v.report.Problems, &Problem{FormatFailure, err})
+func (v *verifier) history(reason SubIndication, err *historyError) {
+	v.report.Problems = append(v.report.Problems, &Problem{reason, err})
 }
 
 // signaturesAt returns the signatures of an earlier revision.

@@ -35,6 +35,8 @@ type SignatureSummary struct {
 	Intact  bool       `json:"intact"`
 	Trusted bool       `json:"trusted"`
 	Later   ChangeKind `json:"later,omitempty"` // archive, form-fill, annotation or other
+	// Unjudged says that not all was compared; Intact is then false and Later is other.
+	Unjudged bool `json:"unjudged,omitempty"`
 
 	Signer *CertificateSummary `json:"signer,omitempty"`
 	Issuer *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
@@ -95,6 +97,7 @@ func (r *Report) Summary() Summary {
 	for _, s := range r.Signatures {
 		sum := SignatureSummary{
 			Kind: "signature", Intact: s.Intact(), Trusted: s.Trusted(), Later: s.Later(),
+			Unjudged:  s.Unjudged,
 			Level:     s.Level.String(),
 			ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt), Fields: s.Fields,
 			ContentStampedAt: moment(s.ContentStampedAt), Places: s.Appearances,

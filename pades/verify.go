@@ -115,6 +115,7 @@ func (v *verifier) verify() error {
 			return err
 		}
 	}
+	namesakes(sigs, verdicts)
 	slices.SortStableFunc(
 		sigs, func(a, b *signature) int { return int(min(max(a.end()-b.end(), -1), 1)) },
 	)
@@ -129,8 +130,34 @@ func (v *verifier) verify() error {
 	return v.raiseLevels(sigs, verdicts)
 }
 
+// namesakes records signatures in fields with one full name. Such fields are one field and have one
+// value (ISO 32000-2, 12.7.4.2), so readers that find a field by its name show one signature, with
+// its verdict, for both.
+func namesakes(sigs []*signature, verdicts map[*signature]*Signature) {
+	named := make(map[string][]*signature)
+	for _, s := range sigs {
+		for _, f := range s.fields {
+			if all := named[f.Name]; !slices.Contains(all, s) {
+				named[f.Name] = append(all, s)
+			}
+		}
+	}
+	for _, s := range sigs {
+		for _, f := range s.fields {
+			if len(named[f.Name]) > 1 {
+				verdicts[s].fail(
+					SigConstraintsFailure,
+					"another signature is in a field with the same name, %q, and readers take both for one",
+					f.Name,
+				)
+				break
+			}
+		}
+	}
+}
+
 // verifyWork is the work budget for a document and all its revisions. It is twice that of
-// [Inspect], which does not read revisions, and so enough for documents that Inspect has accepted.
+// [Inspect], which does not read revisions; see reserve.
 const verifyWork = 1 << 30
 
 // maxSignatures bounds the time for hashing, which package pdf does not count.

@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -257,4 +259,101 @@ func (c *counted) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.Reader.ReadAt(p, off)
 	c.n += int64(n)
 	return n, err
+}
+
+// TestNamesakes adds a signature in a field that has the name of the first one, in two spellings.
+// Those whose names only look alike pass.
+func TestNamesakes(t *testing.T) {
+	w, stranger := newWorld(t), newWorld(t)
+	for _, tc := range []struct {
+		first string
+		group string // with the new field below it
+		name  string
+		want  Indication
+	}{
+		{"signer", "", "(signer)", Indeterminate},
+		{"signer", "", "<feff007300690067006e00650072>", Indeterminate},
+		{"signer", "", "(Signer)", TotalPassed},
+		{"signer", "(signer2)", "(signer)", TotalPassed},
+	} {
+		o := w.options(Location{1, 0.1, 0.1})
+		o.FieldName = tc.first
+		doc, _ := w.signed(t, pdftest.Minimal(), o)
+		doc = newVictim(t, w, doc).cosign(stranger, func(u *pdf.Update, sig pdf.Ref) {
+			field := u.Alloc()
+			entries := " /T " + tc.name
+			if tc.group != "" {
+				group := u.Alloc()
+				_, err := u.Put(group, []byte("<< /FT /Sig /T "+tc.group+" /Kids ["+field.String()+"] >>"))
+				must(t, err)
+				entries += " /Parent " + group.String()
+				must(t, u.AddFields(group))
+			} else {
+				must(t, u.AddFields(field))
+			}
+			_, err := u.Put(field, fmt.Appendf(
+				nil,
+				"<< /Type /Annot /Subtype /Widget /FT /Sig /V %s /Rect [0 0 0 0] /F 132 /P %d 0 R%s >>",
+				sig, pdftest.PageNum(1), entries,
+			))
+			must(t, err)
+			must(t, u.AddAnnotations(1, field))
+		})
+		r := w.verify(t, doc)
+		if len(r.Signatures) != 2 {
+			t.Fatalf("%v: %d signatures", tc, len(r.Signatures))
+		}
+		for i, signature := range r.Signatures { // the second one's root is not given
+			named := slices.ContainsFunc(signature.Problems, func(p *Problem) bool {
+				return strings.Contains(p.Error(), "the same name")
+			})
+			if named != (tc.want == Indeterminate) {
+				t.Errorf("%v, signature %d: %v", tc, i+1, signature.Err())
+			}
+		}
+		got, sub := r.Signatures[0].Indication()
+		if got != tc.want || got == Indeterminate && sub != SigConstraintsFailure {
+			t.Errorf("%v: %s, %v", tc, got, r.Err())
+		}
+		if !r.Signatures[0].Intact() {
+			t.Errorf("%v: not intact: %v", tc, r.Err())
+		}
+	}
+}
+
+// TestMeetsCounts adds a document timestamp to a document of each level. It is not what was to be
+// released.
+func TestMeetsCounts(t *testing.T) {
+	w := newWorld(t)
+	for _, level := range []Level{LevelT, LevelLT, LevelLTA} {
+		doc, p := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
+		if level > LevelT {
+			doc = w.extend(t, doc, level == LevelLTA)
+		}
+		expect := Expectation{Prepared: p, Certificate: w.cert, Level: level}
+		must(t, w.verify(t, doc).Meets(expect))
+		stamped := stamps(t, w, doc)
+		must(t, w.verify(t, stamped).Err())
+		if err := w.verify(t, stamped).Meets(expect); err == nil {
+			t.Errorf("%s: passes with another timestamp", level)
+		}
+	}
+}
+
+// stamps adds a document timestamp.
+func stamps(t *testing.T, w *world, doc []byte) []byte {
+	t.Helper()
+	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+	must(t, err)
+	u := pdf.NewUpdate(d)
+	h, err := addStampField(u, d, "Further", w.tsa.TokenSize())
+	must(t, err)
+	must(t, u.Finish(rand.Reader))
+	p, err := h.close(u, d.Reader(), d.Size(), nil)
+	must(t, err)
+	token, err := w.tsa.Timestamp(t.Context(), p.Digest[:])
+	must(t, err)
+	update, err := p.fill(token)
+	must(t, err)
+	return slices.Concat(doc, update)
 }

@@ -285,7 +285,11 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 		w, "  %d. %s by %s%s: %s\n", n, kind, name, issuer,
 		indication(s.Indication, s.SubIndication),
 	)
-	fmt.Fprintf(w, "     intact:  %s\n", map[bool]string{true: "yes", false: "NO"}[s.Intact])
+	intact, after := map[bool]string{true: "yes", false: "NO"}[s.Intact], later[s.Later]
+	if s.Unjudged && s.Indication == pades.Indeterminate {
+		intact, after = "not known", "too much to compare"
+	}
+	fmt.Fprintf(w, "     intact:  %s\n", intact)
 	trusted := "yes"
 	switch {
 	case hasProblem(s, pades.Revoked, pades.RevokedNoPOE, pades.RevokedCANoPOE):
@@ -298,7 +302,7 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 		trusted = "NO"
 	}
 	fmt.Fprintf(w, "     trusted: %s\n", trusted)
-	fmt.Fprintf(w, "     later:   %s\n", later[s.Later])
+	fmt.Fprintf(w, "     later:   %s\n", after)
 	switch {
 	case s.StampedAt != nil:
 		fmt.Fprintf(

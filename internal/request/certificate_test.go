@@ -22,7 +22,9 @@ func TestEndedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range []time.Duration{time.Minute, -time.Hour} {
+	// The second is within the session, and the first in the five minutes after its end, in which the
+	// document is stamped.
+	for _, left := range []time.Duration{w.SessionLifetime + 4*time.Minute, time.Minute, -time.Hour} {
 		w.clock.advance(cert.NotAfter.Add(-left).Sub(w.clock.Now()))
 		r := w.in(t, request.StateSession)
 		if got := code(w.approve(t.Context(), r.RequestID, alice)); got != api.CodePhoneNotEnrolled {

@@ -113,3 +113,34 @@ func TestHourOfAccess(t *testing.T) {
 		t.Errorf("later: %v", err)
 	}
 }
+
+// TestGateRefusesForGood seals a document that the release gate does not accept, because the
+// service does not trust who signs. The request is stalled at once, and what was written is gone.
+func TestGateRefusesForGood(t *testing.T) {
+	w := newWorld(t)
+	stalled := 0
+	w.Stalled = func() { stalled++ }
+	in := w.in(t, request.StateSealing)
+	before, err := w.docs.Keys(t.Context(), in.RequestID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := w.Roots
+	w.Roots = x509.NewCertPool()
+	w.drain(t)
+	if got := w.state(t, in.RequestID); got != request.StateStalled || stalled != 1 {
+		t.Errorf("the request is %s, %d alarms", got, stalled)
+	}
+	after, err := w.docs.Keys(t.Context(), in.RequestID)
+	if err != nil || !slices.Equal(before, after) {
+		t.Errorf("stored before: %q, afterwards: %q, %v", before, after, err)
+	}
+	w.Roots = roots
+	if err := w.SealAgain(t.Context(), in.RequestID, "mei"); err != nil {
+		t.Fatal(err)
+	}
+	w.drain(t)
+	if got := w.state(t, in.RequestID); got != request.StateSigned {
+		t.Errorf("sealed again, the request is %s", got)
+	}
+}

@@ -184,3 +184,60 @@ func setOf(tag cbasn1.Tag, elements [][]byte) []byte {
 	})
 	return b.BytesOrPanic()
 }
+
+// Without returns a message without its CRLs and without the certificates that drop names, which it
+// returns too. None of them is signed. The message stays valid, but a verifier has to find them
+// elsewhere.
+func Without(
+	der []byte, drop func(*x509.Certificate) bool,
+) (shorter []byte, dropped []*x509.Certificate, err error) {
+	if _, err := Parse(der); err != nil {
+		return nil, nil, err
+	}
+	ctx0 := cbasn1.Tag(0).Constructed().ContextSpecific()
+	ctx1 := cbasn1.Tag(1).Constructed().ContextSpecific()
+	in := cryptobyte.String(der)
+	var info, kind, wrapped, sd, head, certs, signers cryptobyte.String
+	ok := in.ReadASN1(&info, cbasn1.SEQUENCE) &&
+		info.ReadASN1Element(&kind, cbasn1.OBJECT_IDENTIFIER) &&
+		info.ReadASN1(&wrapped, ctx0) && wrapped.ReadASN1(&sd, cbasn1.SEQUENCE)
+	start := sd
+	for _, tag := range []cbasn1.Tag{cbasn1.INTEGER, cbasn1.SET, cbasn1.SEQUENCE} {
+		ok = ok && sd.ReadASN1Element(&head, tag)
+	}
+	head = start[:len(start)-len(sd)]
+	ok = ok && sd.ReadOptionalASN1(&certs, nil, ctx0) && sd.SkipOptionalASN1(ctx1) &&
+		sd.ReadASN1Element(&signers, cbasn1.SET)
+	var kept [][]byte
+	for ok && !certs.Empty() {
+		var raw cryptobyte.String
+		var tag cbasn1.Tag
+		if ok = certs.ReadAnyASN1Element(&raw, &tag); !ok {
+			break
+		}
+		c, err := ParseCertificate(raw)
+		if err == nil && drop(c) {
+			dropped = append(dropped, c)
+		} else {
+			kept = append(kept, raw)
+		}
+	}
+	if !ok {
+		return nil, nil, errMalformed
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(kind)
+		b.AddASN1(ctx0, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddBytes(head)
+				if len(kept) > 0 {
+					b.AddBytes(setOf(ctx0, kept))
+				}
+				b.AddBytes(signers)
+			})
+		})
+	})
+	shorter, err = b.Bytes()
+	return shorter, dropped, err
+}

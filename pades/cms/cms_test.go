@@ -364,3 +364,73 @@ func TestSeveralValues(t *testing.T) {
 		}
 	}
 }
+
+// TestWithout takes lists and a certificate out of a message, which is as valid as before.
+func TestWithout(t *testing.T) {
+	key, other := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
+	cert, issuer := testCert(t, key, 1), testCert(t, other, 2)
+	content := []byte("content")
+	sum := sha256.Sum256(content)
+	attrs := SignedAttributes(OIDData, sum[:], cert)
+	sig, err := ECDSAToDER(&key.PublicKey, rawSign(t, key, attrs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := func(certs ...*x509.Certificate) []byte {
+		der, err := Build(Message{
+			ContentType: OIDData, Certificates: certs, SignedAttributes: attrs, Signature: sig,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	whole, want := message(cert, issuer), message(cert)
+
+	// The lists stand between the certificates and the signer.
+	in := cryptobyte.String(whole)
+	var info, kind, wrapped, sd, element cryptobyte.String
+	ctx0, ctx1 := cbasn1.Tag(0).Constructed().ContextSpecific(), cbasn1.Tag(1).Constructed().ContextSpecific()
+	var b cryptobyte.Builder
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Element(&kind, cbasn1.OBJECT_IDENTIFIER) ||
+		!info.ReadASN1(&wrapped, ctx0) || !wrapped.ReadASN1(&sd, cbasn1.SEQUENCE) {
+		t.Fatal("no message")
+	}
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(kind)
+		b.AddASN1(ctx0, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				for i := 0; !sd.Empty(); i++ {
+					var tag cbasn1.Tag
+					if i == 4 {
+						b.AddASN1(ctx1, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, func(*cryptobyte.Builder) {}) })
+					}
+					if !sd.ReadAnyASN1Element(&element, &tag) {
+						t.Fatal("no element")
+					}
+					b.AddBytes(element)
+				}
+			})
+		})
+	})
+	listed, err := b.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, der := range map[string][]byte{"without lists": whole, "with lists": listed} {
+		got, dropped, err := Without(der, func(c *x509.Certificate) bool { return !c.Equal(cert) })
+		if err != nil || !bytes.Equal(got, want) || len(dropped) != 1 || !dropped[0].Equal(issuer) {
+			t.Fatalf("%s: %x, %d dropped, %v; want %x", name, got, len(dropped), err, want)
+		}
+		d, err := Parse(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Verify(detached(content)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := Without([]byte{0x30, 0}, nil); err == nil {
+		t.Error("an empty message is accepted")
+	}
+}

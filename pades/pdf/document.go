@@ -20,11 +20,12 @@ type Document struct {
 	catalog  Object
 	pages    []Page
 
-	objects cache[Object]
-	streams cache[*objectStream]
 	loading map[int]bool // objects that are being read, to stop loops
 
-	sigFields []SignatureField // nil until they are asked for, and if there are none or many
+	// nil until they are asked for, and if there are none or many
+	fields    []FormField
+	sigFields []SignatureField
+	checked   xrefTable // entries of a later revision, which point at the objects that they name
 }
 
 // Open reads the structure of a PDF of the given size: header, cross-reference sections, catalog
@@ -32,21 +33,23 @@ type Document struct {
 // to be signed, and other errors only if r fails.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
 	lim = lim.withDefaults()
-	return open(r, size, lim, &lim.Work)
+	return open(r, size, lim, newShared(lim.Work), xrefTable{})
 }
 
 // Revision opens the document as it was when the file ended at the given size. It uses the work
-// budget of d, so that all revisions together cost no more than the limit.
+// budget of d, so that all revisions together cost no more than the limit, and does not read again
+// what they have in common. None of them must be used while another one is.
 func (d *Document) Revision(size int64) (*Document, error) {
-	return open(io.NewSectionReader(d.src.r, 0, size), size, d.lim, d.src.work)
+	return open(io.NewSectionReader(d.src.r, 0, size), size, d.lim, d.src.shared, d.xref)
 }
 
-func open(r io.ReaderAt, size int64, lim Limits, work *int64) (*Document, error) {
+func open(
+	r io.ReaderAt, size int64, lim Limits, shared *shared, checked xrefTable,
+) (*Document, error) {
 	d := &Document{
-		src:     source{r: r, size: size, work: work, inflated: lim.Inflated},
+		src:     source{r: r, size: size, shared: shared, inflated: lim.Inflated},
 		lim:     lim,
-		objects: cache[Object]{limit: 4 << 20},
-		streams: cache[*objectStream]{limit: 16 << 20},
+		checked: checked,
 		loading: make(map[int]bool),
 	}
 	for _, step := range []func() error{
@@ -156,21 +159,27 @@ func (d *Document) Load(ref Ref) (Object, error) {
 	if err := d.src.charge(workPerValue); err != nil {
 		return Object{}, err
 	}
+	l, err := d.load(ref)
+	return l.object, err
+}
+
+func (d *Document) load(ref Ref) (loaded, error) {
 	e := d.Lookup(ref.Num)
 	if e.Kind == Free {
-		return Object{}, nil
+		return loaded{}, nil
 	}
 	if e.Ref.Gen != ref.Gen {
-		return Object{}, refuse(
+		return loaded{}, refuse(
 			WrongGeneration, "a reference to %d %d R, but the object has generation %d", ref.Num,
 			ref.Gen, e.Ref.Gen,
 		)
 	}
-	if o, ok := d.objects.get(ref.Num); ok {
-		return o, nil
+	objects := &d.src.shared.objects
+	if l, ok := find(d, objects, e); ok {
+		return l, nil
 	}
 	if d.loading[ref.Num] {
-		return Object{}, refuse(
+		return loaded{}, refuse(
 			ReferenceLoop, "reading object %d needs object %d", ref.Num, ref.Num,
 		)
 	}
@@ -178,27 +187,60 @@ func (d *Document) Load(ref Ref) (Object, error) {
 	defer delete(d.loading, ref.Num)
 
 	if e.Kind == Compressed {
-		return d.loadCompressed(e)
+		l, cost, err := d.loadCompressed(e)
+		if err == nil {
+			// The text belongs to the stream, which this object keeps in memory at worst.
+			keep(d, objects, e, l, cost)
+		}
+		return l, err
 	}
 	in, err := d.indirectAt(e.Offset)
 	if err != nil {
-		return Object{}, err
+		return loaded{}, err
 	}
 	if in.ref != ref {
-		return Object{}, refuse(
+		return loaded{}, refuse(
 			WrongOffset, "object %d is not at %d, where the cross-reference says it is", ref.Num,
 			e.Offset,
 		)
 	}
-	d.objects.put(ref.Num, in.object, in.cost)
-	return in.object, nil
+	l := loaded{origin{ref: ref, end: in.end}, in.object}
+	keep(d, objects, e, l, in.cost)
+	return l, nil
+}
+
+// References calls visit for each reference in an object, as often as it stands there. It calls it
+// for none if the object does not exist or is free.
+func (d *Document) References(ref Ref, visit func(Ref)) error {
+	if err := d.src.charge(workPerValue / 2); err != nil {
+		return err
+	}
+	e := d.Lookup(ref.Num)
+	if e.Kind == Free {
+		return nil
+	}
+	known := &d.src.shared.linked
+	l, ok := find(d, known, e)
+	if !ok || e.Ref != ref {
+		o, err := d.load(ref)
+		if err != nil {
+			return err
+		}
+		l = linked{o.origin, o.object.appendLinks(nil)}
+		keep(d, known, e, l, placeBytes+8*len(l.links))
+	}
+	for _, r := range l.links {
+		visit(Ref{int(r.num), int(r.gen)})
+	}
+	return d.src.charge(int64(8 * len(l.links)))
 }
 
 // indirect is an indirect object of the file.
 type indirect struct {
 	ref    Ref
 	object Object
-	cost   int // bytes of memory that it uses
+	cost   int   // bytes of memory that it uses
+	end    int64 // of what was looked at
 }
 
 // objectBytes is the size of an Object in memory, without what it refers to.
@@ -209,6 +251,7 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 	var ref Ref
 	var o Object
 	var cost int
+	var end int64
 	err := d.src.parse(off, d.lim.ObjectSize, d.lim.Nesting, func(p *parser) error {
 		num, err := p.unsigned()
 		if err != nil {
@@ -238,6 +281,8 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 		cost = len(p.src) + p.count*objectBytes
 		p.space()
 		word, err := p.token()
+		const most = 2 // bytes that are looked at behind a token
+		end = off + int64(p.pos) + most
 		switch {
 		case err != nil:
 			return err
@@ -263,20 +308,17 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 	if errors.Is(err, errSyntax) {
 		err = refuse(BadObject, "no valid object at %d", off)
 	}
-	return indirect{ref, o, cost}, err
+	return indirect{ref, o, cost, end}, err
 }
 
-func (d *Document) loadCompressed(e Entry) (Object, error) {
-	s, ok := d.streams.get(e.Container)
-	if !ok {
-		var err error
-		if s, err = d.readObjectStream(e.Container); err != nil {
-			return Object{}, err
-		}
-		d.streams.put(e.Container, s, len(s.data)+16*len(s.objects))
+// loadCompressed reads an object in an object stream. It returns the memory that it takes.
+func (d *Document) loadCompressed(e Entry) (l loaded, cost int, err error) {
+	s, err := d.objectStream(e.Container)
+	if err != nil {
+		return loaded{}, 0, err
 	}
 	if e.Index >= len(s.objects) || s.objects[e.Index].num != e.Ref.Num {
-		return Object{}, refuse(
+		return loaded{}, 0, refuse(
 			BadObjectStream, "object %d is not object %d of stream %d", e.Ref.Num, e.Index,
 			e.Container,
 		)
@@ -289,24 +331,20 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 	p.final = len(p.src) == len(text)
 	o, err := p.value()
 	if err := d.src.charge(int64(p.pos + p.count*workPerValue)); err != nil {
-		return Object{}, err
+		return loaded{}, 0, err
 	}
 	switch {
 	case errors.Is(err, errMore):
-		return Object{}, refuse(
+		err = refuse(
 			ObjectTooLarge, "object %d in stream %d is larger than %d bytes", e.Ref.Num,
 			e.Container, d.lim.ObjectSize,
 		)
 	case errors.Is(err, errSyntax):
-		return Object{}, refuse(
+		err = refuse(
 			BadObjectStream, "object %d in stream %d cannot be parsed", e.Ref.Num, e.Container,
 		)
-	case err != nil:
-		return Object{}, err
 	}
-	// The text belongs to the stream, which this object keeps in memory at worst.
-	d.objects.put(e.Ref.Num, o, len(o.raw)+p.count*objectBytes)
-	return o, nil
+	return loaded{origin{e.Ref, s.of, s.end}, o}, len(o.raw) + p.count*objectBytes, err
 }
 
 // elements resolves an array and returns its elements. It charges for going through them, because

@@ -25,15 +25,25 @@ type FormField struct {
 	Widgets  []Ref  // Ref itself when the field and its only widget are merged
 }
 
-// FormFields returns all nodes of the field tree, each after the group it is in.
+// FormFields returns all nodes of the field tree, each after the group it is in. The caller must
+// not change them.
 func (d *Document) FormFields() ([]FormField, error) {
+	if d.fields != nil {
+		return d.fields, nil
+	}
 	var out []FormField
 	err := d.walkFields(func(f field) error {
 		out = append(out, FormField{f.name, f.ref, f.kind, f.value, f.terminal, f.widgets})
 		return nil
 	})
+	if err == nil && len(out) <= maxKeptFields {
+		d.fields = slices.Clip(out)
+	}
 	return out, err
 }
+
+// Forget frees the form fields that the document keeps.
+func (d *Document) Forget() { d.fields, d.sigFields = nil, nil }
 
 // Signed reports whether the field has a value.
 func (f SignatureField) Signed() bool { return !f.Value.IsNull() }
@@ -47,9 +57,9 @@ type Widget struct {
 	Flags   int  // /F, annotation flags
 }
 
-// maxKeptFields bounds the signature fields that a document keeps. Verifying a document with a
-// hundred signatures asks for those of its newest revision about 5,000 times.
-const maxKeptFields = 1000
+// maxKeptFields bounds the fields that a document keeps. Verifying a document with a hundred
+// signatures asks for those of its newest revision about 5,000 times.
+const maxKeptFields = 100_000
 
 // SignatureFields returns all signature fields of the document in the order of
 // the field tree. The caller must not change them.
@@ -67,17 +77,17 @@ func (d *Document) SignatureFields() ([]SignatureField, error) {
 func (d *Document) readSignatureFields() ([]SignatureField, error) {
 	var out []SignatureField
 	var refs []Ref
-	err := d.walkFields(func(f field) error {
-		if f.terminal && f.kind == "Sig" {
-			refs = append(refs, f.widgets...)
-			out = append(out, SignatureField{
-				Name: f.name, Ref: f.ref, Value: f.value, Widgets: make([]Widget, len(f.widgets)),
-			})
-		}
-		return nil
-	})
+	fields, err := d.FormFields()
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range fields {
+		if f.Terminal && f.Type == "Sig" {
+			refs = append(refs, f.Widgets...)
+			out = append(out, SignatureField{
+				Name: f.Name, Ref: f.Ref, Value: f.Value, Widgets: make([]Widget, len(f.Widgets)),
+			})
+		}
 	}
 	widgets, err := d.Locate(refs)
 	if err != nil {
@@ -92,11 +102,11 @@ func (d *Document) readSignatureFields() ([]SignatureField, error) {
 // FieldNames returns the full names of all fields, also of those that only
 // group others.
 func (d *Document) FieldNames() (map[string]bool, error) {
-	names := make(map[string]bool)
-	err := d.walkFields(func(f field) error {
-		names[f.name] = true
-		return nil
-	})
+	fields, err := d.FormFields()
+	names := make(map[string]bool, len(fields))
+	for _, f := range fields {
+		names[f.Name] = true
+	}
 	return names, err
 }
 

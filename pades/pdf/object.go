@@ -157,6 +157,17 @@ func (o Object) Entries() iter.Seq2[string, Object] {
 	}
 }
 
+// appendLinks appends the references in an object.
+func (o Object) appendLinks(links []link) []link {
+	if r, ok := o.Ref(); ok {
+		return append(links, link{int32(r.Num), uint32(r.Gen)})
+	}
+	for _, e := range o.elems {
+		links = e.appendLinks(links)
+	}
+	return links
+}
+
 // DuplicateKey returns a key that a Dictionary or a Stream has twice with different values. Some
 // readers use the first, others the last. Equal values are not ambiguous.
 func (o Object) DuplicateKey() (key string, found bool) {

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -274,4 +277,102 @@ func TestRevision(t *testing.T) {
 		}
 	}
 	t.Error("10,000 revisions were opened on a budget of 1 MiB")
+}
+
+// TestRevisionsShareOnlyWhatIsTheSame reads objects in the newest revision first that an earlier one
+// has at the same place and cannot read: one that ends after that revision, and one in an object
+// stream with a length that changes.
+func TestRevisionsShareOnlyWhatIsTheSame(t *testing.T) {
+	const cut, container, length, inside, plain = 20, 21, 22, 23, 24
+	var file bytes.Buffer
+	places := make(map[int]int)
+	put := func(num int, body string) {
+		places[num] = file.Len()
+		fmt.Fprintf(&file, "%d 0 obj\n%s\nendobj\n", num, body)
+	}
+	// finish ends a revision, with what stands behind its cross-reference stream.
+	prev := ""
+	finish := func(section int, behind string) {
+		var index, rows []byte
+		for _, num := range slices.Sorted(maps.Keys(places)) {
+			kind, at, of := byte(1), places[num], byte(0)
+			if num == inside {
+				kind, at = 2, container
+			}
+			rows = append(rows, kind, byte(at>>8), byte(at), of)
+			index = fmt.Appendf(index, "%d 1 ", num)
+		}
+		start := file.Len()
+		fmt.Fprintf(
+			&file, "%d 0 obj\n<< /Type /XRef /Size 99 /Root 1 0 R %s /W [1 2 1] /Index [%s] "+
+				"/Length %d >>\nstream\n%s\nendstream\nendobj\n%sstartxref\n%d\n%%%%EOF\n",
+			section, prev, index, len(rows), rows, behind, start,
+		)
+		prev = fmt.Sprintf("/Prev %d", start)
+		clear(places)
+	}
+
+	const data = "23 0 (is\nendstream\nendobj\nlonger) "
+	file.WriteString("%PDF-1.7\n")
+	put(1, "<< /Type /Catalog /Pages 2 0 R >>")
+	put(2, "<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+	put(3, "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>")
+	put(container, fmt.Sprintf(
+		"<< /Type /ObjStm /N 1 /First 5 /Length %d 0 R >>\nstream\n%s\nendstream", length, data,
+	))
+	put(length, fmt.Sprint(strings.Index(data, "\nendstream")))
+	put(plain, "(same"+strings.Repeat(" ", 1000)+")")
+	places[inside] = 0
+	before := file.Len()
+	for range 2 { // again when the place of the last object is known
+		file.Truncate(before)
+		saved := maps.Clone(places)
+		places[cut] = max(places[cut], before)
+		saved[cut] = places[cut]
+		prev = ""
+		finish(90, "20 0 obj (opened ")
+		saved[cut] = bytes.Index(file.Bytes(), []byte("20 0 obj (opened "))
+		places = saved
+	}
+	clear(places)
+	first := int64(file.Len())
+	file.WriteString(") endobj\n")
+	put(length, fmt.Sprint(len(data)))
+	finish(91, "")
+
+	d := open(t, file.Bytes())
+	earlier, err := d.Revision(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for num, shared := range map[int]bool{cut: false, inside: false, plain: true} {
+		now, err := d.Load(pdf.Ref{Num: num})
+		if err != nil || now.Kind() != pdf.String {
+			t.Errorf("object %d: %s, %v", num, now.Raw(), err)
+		}
+		then, err := earlier.Load(pdf.Ref{Num: num})
+		if (err == nil) != shared || shared && !pdf.Equal(now, then) {
+			t.Errorf("object %d of the earlier revision: %s, %v", num, then.Raw(), err)
+		}
+	}
+}
+
+// TestRevisionIsChecked opens an earlier revision in which an entry is wrong that the newest one has
+// replaced.
+func TestRevisionIsChecked(t *testing.T) {
+	const num = 50
+	first := pdftest.New(pdftest.Object(num, "(x)"))
+	entry := func(off int) []byte { return fmt.Appendf(nil, "%010d 00000 n", off) }
+	at := bytes.Index(first, fmt.Appendf(nil, "%d 0 obj", num))
+	wrong := bytes.Replace(first, entry(at), entry(at+1), 1)
+	if bytes.Equal(first, wrong) {
+		t.Fatal("no such entry")
+	}
+	for name, file := range map[string][]byte{"right": first, "wrong": wrong} {
+		d := open(t, pdftest.Update(file, pdftest.Revision{Objects: map[int]string{num: "(y)"}}))
+		_, err := d.Revision(int64(len(file)))
+		if refused := pdf.ReasonOf(err) == pdf.WrongOffset; refused != (name == "wrong") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -11,8 +11,8 @@ import (
 type source struct {
 	r        io.ReaderAt
 	size     int64
-	work     *int64 // bytes of work still allowed; its revisions share it
-	inflated int64  // bytes of decoded streams still allowed
+	shared   *shared // with its revisions
+	inflated int64   // bytes of decoded streams still allowed
 	scratch  []byte
 	stack    []Object // of the parsers, one after the other
 }
@@ -25,7 +25,7 @@ func (d *Document) Charge(n int64) error { return d.src.charge(n) }
 
 // charge takes n units from the work budget.
 func (s *source) charge(n int64) error {
-	if *s.work -= n; *s.work < 0 {
+	if s.shared.work -= n; s.shared.work < 0 {
 		return refuse(TooMuchWork, "the budget of work is used up")
 	}
 	return nil

@@ -110,7 +110,7 @@ func (d *Document) readAll(r io.Reader, hint int64) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(min(hint, 64<<10)))
 	n, err := buf.ReadFrom(
-		io.LimitReader(r, max(0, min(d.src.inflated, *d.src.work, d.lim.Stream))+1),
+		io.LimitReader(r, max(0, min(d.src.inflated, d.src.shared.work, d.lim.Stream))+1),
 	)
 	if n > d.lim.Stream {
 		return nil, refuse(
@@ -312,15 +312,17 @@ func (p predictor) undoTIFF(data []byte, row int) ([]byte, error) {
 
 // objectStream is a decoded object stream (ISO 32000-2, 7.5.7).
 type objectStream struct {
+	origin
 	data    string
 	objects []struct{ num, off int }
 }
 
 func (d *Document) readObjectStream(num int) (*objectStream, error) {
-	o, err := d.Load(Ref{Num: num})
+	l, err := d.load(Ref{Num: num})
 	if err != nil {
 		return nil, err
 	}
+	o := l.object
 	if o.kind != Stream || o.Get("Type").Name() != "ObjStm" {
 		return nil, refuse(BadObjectStream, "object %d is not an object stream", num)
 	}
@@ -342,7 +344,10 @@ func (d *Document) readObjectStream(num int) (*objectStream, error) {
 	if !ok1 || !ok2 || count < 0 || first < 0 || first > int64(len(data)) || count > first/4+1 {
 		return nil, refuse(BadObjectStream, "object stream %d has no valid /N and /First", num)
 	}
-	s := &objectStream{data: string(data)}
+	s := &objectStream{origin: l.origin, data: string(data)}
+	if s.of, s.end, err = d.extent(o); err != nil {
+		return nil, err
+	}
 	p := &parser{src: s.data[:first], final: true}
 	for range count {
 		n, err1 := p.unsigned()
@@ -353,4 +358,36 @@ func (d *Document) readObjectStream(num int) (*objectStream, error) {
 		s.objects = append(s.objects, struct{ num, off int }{int(n), int(first + off)})
 	}
 	return s, nil
+}
+
+// extent returns the document if the data of a stream depends on other objects, which another
+// revision may not have, and the end of what reading it looks at.
+func (d *Document) extent(o Object) (of *Document, end int64, err error) {
+	raw, err := d.RawStream(o)
+	if err != nil {
+		return nil, 0, err
+	}
+	for key, v := range o.Entries() {
+		if key != "Extends" && len(v.appendLinks(nil)) > 0 {
+			of = d
+		}
+	}
+	return of, o.n + raw.Size() + firstWindow, nil
+}
+
+// objectStream returns the object stream with a number.
+func (d *Document) objectStream(num int) (*objectStream, error) {
+	streams := &d.src.shared.streams
+	e := d.Lookup(num)
+	for _, of := range []*Document{nil, d} {
+		s, ok := streams.get(place{of: of, off: e.Offset})
+		if ok && s.ref == e.Ref && s.end <= d.src.size {
+			return s, nil
+		}
+	}
+	s, err := d.readObjectStream(num)
+	if err == nil {
+		streams.put(place{of: s.of, off: e.Offset}, s, len(s.data)+16*len(s.objects))
+	}
+	return s, err
 }

@@ -149,7 +149,7 @@ func (u *Update) PutStream(ref Ref, entries []Pair, data []byte) (off int64, err
 	return off, nil
 }
 
-// Repeat writes a stream of the document again, with the same dictionary and data.
+// Repeat writes a stream of the document again, with an equal dictionary and the same data.
 func (u *Update) Repeat(ref Ref) error {
 	o, err := u.doc.Load(ref)
 	if err != nil {
@@ -168,12 +168,39 @@ func (u *Update) Repeat(ref Ref) error {
 	if err := u.begin(ref); err != nil {
 		return err
 	}
-	u.buf.WriteString(o.Raw() + "\nstream\n")
+	u.buf.WriteString(o.brief() + "\nstream\n")
 	if _, err := io.Copy(&u.buf, raw); err != nil {
 		return err
 	}
 	u.buf.WriteString("\nendstream\nendobj\n")
 	return nil
+}
+
+// brief returns the object as Raw does, without zeros at the end of reals. Some programs write
+// twelve for each number.
+func (o Object) brief() string {
+	open, end := "[", "]"
+	switch o.kind {
+	case Real:
+		short := strings.TrimRight(o.raw, "0")
+		switch {
+		case !strings.Contains(short, "."): // an integer that does not fit
+			return o.raw
+		case strings.HasSuffix(short, "."):
+			short += "0"
+		}
+		return short
+	case Array:
+	case Dictionary, Stream:
+		open, end = "<<", ">>"
+	default:
+		return o.Raw()
+	}
+	parts := make([]string, len(o.elems))
+	for i, e := range o.elems {
+		parts[i] = e.brief()
+	}
+	return open + strings.Join(parts, " ") + end
 }
 
 // checkBody checks that the body is exactly one object.

@@ -357,3 +357,38 @@ func TestReadError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestRepeat writes a stream again: its numbers become shorter, and no value changes.
+func TestRepeat(t *testing.T) {
+	const num = 50
+	file := pdftest.New(pdftest.Object(num, pdftest.Stream(
+		"/BBox [0.000000 -.500 100. 99999999999999999999000 10 1.0230] /N (1.000) /D << /K 2.00 >>",
+		"data 1.000",
+	)))
+	d := open(t, file)
+	u := pdf.NewUpdate(d)
+	if err := u.Repeat(pdf.Ref{Num: num}); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Finish(rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	now := open(t, append(bytes.Clone(file), u.Bytes()...))
+	was, err := d.Load(pdf.Ref{Num: num})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := now.Load(pdf.Ref{Num: num})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[0.0 -.5 100.0 99999999999999999999000 10 1.023]"; is.Get("BBox").Raw() != want {
+		t.Errorf("/BBox %s, want %s", is.Get("BBox").Raw(), want)
+	}
+	if !pdf.Equal(was, is) {
+		t.Errorf("%s became %s", was.Raw(), is.Raw())
+	}
+	if data, err := now.Decode(is); string(data) != "data 1.000" {
+		t.Errorf("%q, %v", data, err)
+	}
+}

@@ -110,6 +110,10 @@ func (s slot) entry(num int) Entry {
 // that repair files and readers that do not would see different documents. It visits entries in the
 // order of the file, so that one small window covers several.
 func (d *Document) checkXref() error {
+	const (
+		window = 4096
+		header = 64 // "8388607 65535 obj" and some white space
+	)
 	type place struct {
 		off int64
 		num int32
@@ -123,7 +127,10 @@ func (d *Document) checkXref() error {
 		}
 		switch s.kind {
 		case InFile:
-			places = append(places, place{s.pos, int32(num), s.aux})
+			c := d.checked.get(num)
+			if c.kind != InFile || c.pos != s.pos || c.aux != s.aux || s.pos >= d.src.size-header {
+				places = append(places, place{s.pos, int32(num), s.aux})
+			}
 		case Compressed:
 			if c := d.xref.get(int(s.pos)); c.kind != InFile || c.aux != 0 {
 				return refuse(
@@ -140,10 +147,6 @@ func (d *Document) checkXref() error {
 	}
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.off, b.off) })
 
-	const (
-		window = 4096
-		header = 64 // "8388607 65535 obj" and some white space
-	)
 	var text string
 	var start int64
 	var final bool

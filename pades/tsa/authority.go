@@ -78,7 +78,7 @@ func (a *Authority) Timestamp(ctx context.Context, imprint []byte) ([]byte, erro
 
 // TokenSize returns the largest number of bytes that a token can have.
 func (a *Authority) TokenSize() int {
-	n := 1024 // headers, TSTInfo, attributes but for the issuer's name, signature
+	n := 640 // headers, TSTInfo, attributes but for the issuer's name, signature
 	for _, c := range a.cfg.Chain {
 		n += len(c.Raw)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ type Token struct {
 	Nonce    *big.Int    // nil if absent
 	Hash     crypto.Hash // of the imprint
 	Imprint  []byte
+	// Issuers are certificates from elsewhere through which Check looks for a chain, beside those
+	// in the token.
+	Issuers []*x509.Certificate
 
 	message *cms.SignedData
 }
@@ -236,7 +240,8 @@ func (t *Token) CheckImprint(
 		return nil, fmt.Errorf("%w: no roots given", ErrUntrusted)
 	}
 	chain, err := memo.Chain(
-		unit, t.message.Certificates, roots, t.Time, x509.ExtKeyUsageTimeStamping,
+		unit, slices.Concat(t.Issuers, t.message.Certificates), roots, t.Time,
+		x509.ExtKeyUsageTimeStamping,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)

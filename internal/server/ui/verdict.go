@@ -91,7 +91,8 @@ func (v *Verdict) onlyCovered() bool {
 	covered := false
 	for _, s := range v.Signatures {
 		covered = covered || s.LaterTone == "warn"
-		if s.Tone != "good" && s.LaterTone != "warn" || s.TrustedTone != "good" {
+		if s.Tone != "good" && s.LaterTone != "warn" || s.TrustedTone != "good" ||
+			s.Facts.Unjudged {
 			return false
 		}
 	}
@@ -131,16 +132,22 @@ func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict 
 			pades.SigCryptoFailure: "verify.broken.signature",
 			pades.FormatFailure:    "verify.broken.later",
 		}[sub]
-		if v.Intact == "" || !hasForbidden(s) && sub == pades.FormatFailure {
+		switch {
+		case s.Unjudged && indication == pades.Indeterminate:
+			v.Intact = "verify.unjudged"
+		case v.Intact == "" || !hasForbidden(s) && sub == pades.FormatFailure:
 			v.Intact = "verify.broken.form"
 		}
 	}
 	v.Trusted, v.TrustedTone = trusted(s)
 	v.Later = "verify.later." + string(s.Later())
-	if s.Later() == "" {
+	v.LaterTone = "good"
+	switch {
+	case s.Unjudged:
+		v.Later, v.LaterTone = "verify.later.unjudged", "warn"
+	case s.Later() == "":
 		v.Later = "verify.later.nothing"
 	}
-	v.LaterTone = "good"
 	for _, c := range s.Changes {
 		switch {
 		case !c.Allowed:

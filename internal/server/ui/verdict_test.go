@@ -55,14 +55,22 @@ func TestVerdictOnCoveredText(t *testing.T) {
 	stranger := &pades.Signature{Fields: []string{"two"}, Problems: []*pades.Problem{
 		{SubIndication: pades.NoCertificateChainFound, Err: errors.New("no root")},
 	}}
-	for want, list := range map[string][]*pades.Signature{
-		"verify.covered": {covered(), good},
-		"verify.unknown": {covered(), stranger},
-		"verify.passed":  {good},
+	large := covered()
+	large.Unjudged = true
+	for want, lists := range map[string][][]*pades.Signature{
+		"verify.covered": {{covered(), good}},
+		"verify.unknown": {{covered(), stranger}, {large, good}},
+		"verify.passed":  {{good}},
 	} {
-		if v := ui.NewVerdict(&pades.Report{Signatures: list}); v.Heading != want {
-			t.Errorf("%q, want %q", v.Heading, want)
+		for _, list := range lists {
+			if v := ui.NewVerdict(&pades.Report{Signatures: list}); v.Heading != want {
+				t.Errorf("%q, want %q", v.Heading, want)
+			}
 		}
+	}
+	v := ui.NewVerdict(&pades.Report{Signatures: []*pades.Signature{large}}).Signatures[0]
+	if v.Intact != "verify.unjudged" || v.Later != "verify.later.unjudged" {
+		t.Errorf("%q, %q", v.Intact, v.Later)
 	}
 }
 
