@@ -88,9 +88,9 @@ func forwardedFor(element string) string {
 	return ""
 }
 
-// splitUnquoted splits a text at a separator outside of quoted strings. A proxy may quote what its client
-// has chosen, such as the host. It reads from the end, so that a quote which a client has not closed spoils
-// no element of the proxies behind it.
+// splitUnquoted splits a text at a separator outside of quoted strings. A proxy may quote what its
+// client has chosen, such as the host. It reads from the end, so that a quote which a client has
+// not closed spoils no element of the proxies behind it.
 func splitUnquoted(text string, separator byte) []string {
 	var parts []string
 	quoted, end := false, len(text)
