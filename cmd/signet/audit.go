@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/maintenance"
@@ -126,7 +125,21 @@ func (v auditVerdict) text(withKey bool) string {
 // verifyAudit checks a file. The error is an *audit.Problem if the file is not what the log has
 // signed.
 func verifyAudit(name string, trust audit.Trust) (*audit.Report, error) {
-	log, trail, err := openAuditFile(name)
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, len(zipHead))
+	_, _ = file.ReadAt(head, 0) // a pipe cannot be read at a place, and is no bundle
+	if string(head) != zipHead {
+		report, err := audit.Verify(file, trust) // a log can be larger than the memory
+		if err == nil && report.Problem != nil {
+			err = report.Problem
+		}
+		return report, err
+	}
+	log, trail, err := readBundle(file)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +149,6 @@ func verifyAudit(name string, trust audit.Trust) (*audit.Report, error) {
 	}
 	if report.Problem != nil {
 		return nil, report.Problem
-	}
-	if trail == nil {
-		return report, nil
 	}
 	problem, err := audit.SameEvents(bytes.NewReader(log), trail)
 	if err != nil {
@@ -151,13 +161,16 @@ func verifyAudit(name string, trust audit.Trust) (*audit.Report, error) {
 	return report, nil
 }
 
-// openAuditFile reads an exported log, or the log and the trail of an evidence bundle.
-func openAuditFile(name string) (log, trail []byte, err error) {
-	text, err := os.ReadFile(name)
-	if err != nil || !strings.HasPrefix(string(text[:min(4, len(text))]), "PK\x03\x04") {
-		return text, nil, err
+// zipHead is what a ZIP begins with.
+const zipHead = "PK\x03\x04"
+
+// readBundle reads the log and the trail of an evidence bundle.
+func readBundle(file *os.File) (log, trail []byte, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
 	}
-	bundle, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	bundle, err := zip.NewReader(file, info.Size())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,6 +62,10 @@ func TestAuditVerify(t *testing.T) {
 		"changed.jsonl",
 		strings.Replace(whole, `"request_id":"b"`, `"request_id":"x"`, 1),
 	)
+	long := write("long.jsonl", strings.SplitAfter(whole, "\n")[0])
+	if err := os.Truncate(long, 1<<30); err != nil { // sparse: a line of a GiB without an end
+		t.Fatal(err)
+	}
 	cut := write("cut.jsonl", strings.Join(strings.SplitAfter(whole, "\n")[:5], ""))
 	for _, test := range []struct {
 		args   []string
@@ -75,6 +79,7 @@ func TestAuditVerify(t *testing.T) {
 		{[]string{"--checkpoint", seen, cut}, 1, "NOT VALID: line 6: the log ends after 2 events"},
 		{[]string{good, changed}, 1, "NOT VALID"},
 		{[]string{seen}, 1, "NOT VALID: line 1"},
+		{[]string{long}, 1, "NOT VALID: line 2: it has more than 16777216 bytes"},
 		{[]string{filepath.Join(dir, "missing")}, exitUsage, ""},
 	} {
 		var out, errs bytes.Buffer

@@ -21,8 +21,8 @@ func Read(file io.ReadSeeker, trust Trust, each func(Entry) error) (*Report, err
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}
 	lines := bufio.NewReader(file)
-	for {
-		text, err := lines.ReadBytes('\n')
+	for n := 1; ; n++ {
+		text, err := readLine(lines, n)
 		if errors.Is(err, io.EOF) && len(bytes.TrimSpace(text)) == 0 {
 			return report, nil
 		}

@@ -63,10 +63,14 @@ func Verify(file io.Reader, trust Trust) (*Report, error) {
 		}
 		v.key = key
 	}
-	scan := bufio.NewReader(file)
+	lines := bufio.NewReader(file)
 	for err := error(nil); err == nil && v.report.Problem == nil; {
 		var text []byte
-		text, err = scan.ReadBytes('\n')
+		text, err = readLine(lines, v.n+1)
+		if tooLong, ok := errors.AsType[*Problem](err); ok {
+			v.report.Problem = tooLong
+			break
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("reading the log: %w", err)
 		}
@@ -378,6 +382,25 @@ func (v *verification) end() *Problem {
 	return nil
 }
 
+// maxLine bounds a line of a file in bytes. Texts of events have some KiB, so that a line which has
+// more is not the log's.
+const maxLine = 16 << 20
+
+// readLine reads a line, whose number is n. The error is a *Problem if the line is longer than
+// maxLine, and io.EOF with the last line if that does not end.
+func readLine(lines *bufio.Reader, n int) ([]byte, error) {
+	var text []byte
+	for {
+		part, err := lines.ReadSlice('\n')
+		if len(text)+len(part) > maxLine {
+			return nil, problem(n, "it has more than %d bytes", maxLine)
+		}
+		if text = append(text, part...); !errors.Is(err, bufio.ErrBufferFull) {
+			return text, err
+		}
+	}
+}
+
 // SameEvents compares the trail of an evidence bundle (events.json) with its audit log. It returns
 // the first event that differs, with its number as Line, or nil.
 func SameEvents(log io.Reader, trail []byte) (*Problem, error) {
@@ -386,7 +409,7 @@ func SameEvents(log io.Reader, trail []byte) (*Problem, error) {
 		return nil, fmt.Errorf("the trail: %w", err)
 	}
 	scan := bufio.NewScanner(log)
-	scan.Buffer(nil, 16<<20)
+	scan.Buffer(nil, maxLine+1)
 	i := 0
 	for scan.Scan() {
 		var l line

@@ -237,6 +237,9 @@ func (j *judge) do(ctx context.Context, c *call) *answer {
 	return j.roundTrip(c.name, r)
 }
 
+// maxAnswer bounds an answer in bytes. Signed documents have less.
+const maxAnswer = 64 << 20
+
 func (j *judge) roundTrip(name string, r *http.Request) *answer {
 	if j.failed() {
 		return new(answer)
@@ -247,9 +250,12 @@ func (j *judge) roundTrip(name string, r *http.Request) *answer {
 		return new(answer)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
 		j.failf("%s: no answer: %w", name, err)
+	case len(text) > maxAnswer:
+		j.failf("%s: the answer has more than %d bytes", name, maxAnswer)
 	}
 	return &answer{name, resp.StatusCode, resp.Header, text}
 }

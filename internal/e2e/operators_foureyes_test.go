@@ -96,6 +96,25 @@ func testFourEyes(t *testing.T, database string) {
 	) {
 		t.Error("the approved change is not in force")
 	}
+	// A removal needs both too, and the client id is not given again.
+	must := func(got answer, text string) answer {
+		t.Helper()
+		if !strings.Contains(got.body, text) {
+			t.Fatalf("%d without %q: %s", got.status, text, got.body)
+		}
+		return got
+	}
+	must(ann.do("POST", "/console/party/pair/disable", url.Values{"version": {"2"}}), "isabled")
+	got = must(
+		ann.do("POST", "/console/party/pair/remove", url.Values{"version": {"3"}}), "Proposed removal",
+	)
+	id = regexp.MustCompile(`name="proposal" value="(\d+)"`).FindStringSubmatch(got.body)
+	removal := url.Values{"proposal": {id[1]}}
+	must(ann.do("POST", "/console/party/pair/approve", removal), own)
+	must(bob.do("POST", "/console/party/pair/approve", removal), "The relying party is removed")
+	form.Set("jwks_url", "http://127.0.0.1:1/again")
+	must(ann.do("POST", "/console/parties", form), "The client id was a relying party")
+
 	// So does what an admin does for a person.
 	person := url.Values{"uin": {"S8979373D"}, "reason": {"ticket 12"}}
 	const path = "/console/people"

@@ -188,6 +188,14 @@ func (f *front) oneProtocol() *http.Transport {
 	}
 }
 
+// slowReader is a body that comes with 1 MB a second.
+type slowReader struct{ body io.Reader }
+
+func (s *slowReader) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.body.Read(p[:min(len(p), 10_000)])
+}
+
 // TestProxies makes the journey of a relying party and of a signer through haproxy and nginx, with
 // the samples of their configurations. Of three nodes one refuses connections; one accepts them and
 // is not ready, which only haproxy notices.
@@ -237,6 +245,16 @@ func TestProxies(t *testing.T) {
 			}
 			if signed := s.signedPDF(t, in); !bytes.HasPrefix(signed, big) {
 				t.Errorf("the signed document has %d bytes", len(signed))
+			}
+			slow := pdftest.New(
+				pdftest.Object(900, pdftest.Stream("", strings.Repeat("x", 9_900_000))),
+			)
+			a = do(
+				t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(token.Initiate),
+				"application/octet-stream", &slowReader{bytes.NewReader(slow)},
+			)
+			if a.status != http.StatusOK {
+				t.Errorf("an upload of %d bytes, 1 MB a second: %d %s", len(slow), a.status, a.body)
 			}
 			for range 6 { // each node is in turn
 				seesCancel(t, s)

@@ -2,6 +2,7 @@ package party_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"net/http"
 	"strings"
@@ -69,6 +70,38 @@ func TestFetchRefused(t *testing.T) {
 				_, _ = w.Write(bytes.Repeat([]byte(" "), 64<<10))
 			})
 		}, "too large", 1},
+		{"10 MB", func(p *partytest.Party) http.Handler {
+			return serve(200, append(good(p), bytes.Repeat([]byte(" "), 10<<20)...))
+		}, "too large", 1},
+		{"without an end", func(p *partytest.Party) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, err := w.Write(good(p))
+				for err == nil {
+					_, err = w.Write(bytes.Repeat([]byte(" "), 64<<10))
+				}
+			})
+		}, "too large", 1},
+		{"compressed, 100 MB in 100 kB", func(*partytest.Party) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Accept-Encoding") != "" {
+					t.Error("the fetch asks for a compressed answer")
+				}
+				w.Header().Set("Content-Encoding", "gzip")
+				zip := gzip.NewWriter(w)
+				for range 100 {
+					_, _ = zip.Write(bytes.Repeat([]byte(" "), 1<<20))
+				}
+				_ = zip.Close()
+			})
+		}, "too large", 1},
+		{"compressed, small", func(p *partytest.Party) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				zip := gzip.NewWriter(w)
+				_, _ = zip.Write(good(p))
+				_ = zip.Close()
+			})
+		}, "not valid JSON", 1},
 		{
 			"page of a log-in",
 			func(*partytest.Party) http.Handler { return serve(200, []byte("<html>")) },
@@ -121,12 +154,11 @@ func TestSlowServer(t *testing.T) {
 			case <-release:
 			case <-r.Context().Done():
 			}
-		case 2: // answers, but not to the end
-			_, _ = w.Write([]byte(`{"keys":[`))
-			w.(http.Flusher).Flush()
-			select {
-			case <-release:
-			case <-r.Context().Done():
+		case 2: // answers a byte now and then, without an end
+			for err := error(nil); err == nil && r.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
+				if _, err = w.Write([]byte(" ")); err == nil {
+					err = http.NewResponseController(w).Flush()
+				}
 			}
 		default:
 			_, _ = w.Write(partytest.JWKS(b.party.Key("ES256").JWK()))

@@ -8,12 +8,15 @@ import (
 
 // Proposal is a change of a party that waits for a second operator. A party has one at most.
 type Proposal struct {
-	Party             // as it is to be, but for logo and Disabled
+	Party             // as it is to be, but for logo and Disabled; a client id alone: removed
 	Version int64     // of the party that the operator saw
 	By      string    // the operator's user name
 	Subject string    // the operator's subject at the identity provider
 	At      time.Time // names the proposal among those of the party
 }
+
+// Removal reports whether the proposed change is that the party is removed.
+func (p *Proposal) Removal() bool { return p.Party == Party{ClientID: p.ClientID} }
 
 // Errors of refused proposals and approvals.
 var (
@@ -39,12 +42,34 @@ func (r *Registrar) Propose(ctx context.Context, by, subject string, version int
 	if err != nil {
 		return err
 	}
+	return r.propose(ctx, by, subject, old, p)
+}
+
+// ProposeRemoval stores that a party is to be removed, as Propose does. Errors are those of
+// [Registrar.Remove].
+func (r *Registrar) ProposeRemoval(
+	ctx context.Context, by, subject, clientID string, version int64,
+) error {
+	old, err := r.managed(ctx, clientID, version)
+	if err != nil {
+		return err
+	}
+	if !old.Disabled {
+		return ErrEnabled
+	}
+	return r.propose(ctx, by, subject, old, Party{ClientID: clientID})
+}
+
+func (r *Registrar) propose(
+	ctx context.Context, by, subject string, old Registration, p Party,
+) error {
 	c := r.change(p.ClientID, by, ChangeProposed)
 	c.Edits = Edits(old.Party, p)
 	// The time is stored in microseconds.
-	return r.Store.ProposeParty(ctx, Proposal{
-		Party: p, Version: version, By: by, Subject: subject, At: c.At.Truncate(time.Microsecond),
-	}, c)
+	at := c.At.Truncate(time.Microsecond)
+	return r.Store.ProposeParty(
+		ctx, Proposal{Party: p, Version: old.Version, By: by, Subject: subject, At: at}, c,
+	)
 }
 
 // Proposal returns the proposed change of a party, and the edits that it makes, as operators may
@@ -60,28 +85,34 @@ func (r *Registrar) Proposal(ctx context.Context, clientID string) (Proposal, []
 
 // Approve makes the change that another operator proposed at a time. The error is ErrOwnProposal if
 // subject proposed it, ErrNoProposal if it is not the party's proposal any more, or one of those of
-// [Registrar.Edit].
-func (r *Registrar) Approve(ctx context.Context, by, subject, clientID string, at time.Time) error {
+// [Registrar.Edit] and [Registrar.Remove]. The kind of the change that was made is ChangeApproved,
+// or ChangeRemoved.
+func (r *Registrar) Approve(
+	ctx context.Context, by, subject, clientID string, at time.Time,
+) (ChangeKind, error) {
 	p, shown, err := r.Proposal(ctx, clientID)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case !p.At.Equal(at):
-		return ErrNoProposal
+		return "", ErrNoProposal
 	case p.Subject == subject || subject == "":
-		return ErrOwnProposal
-	}
-	if found := p.Problems(r.Policy); len(found) > 0 {
-		return Invalid(found)
+		return "", ErrOwnProposal
 	}
 	old, err := r.managed(ctx, clientID, p.Version)
 	if err != nil {
-		return err
+		return "", err
 	}
-	p.Disabled = old.Disabled
 	c := r.change(clientID, by, ChangeApproved)
-	c.Edits = shown
-	return r.then(ctx, r.Store.ApproveParty(ctx, p, c))
+	if p.Removal() {
+		c.Kind = ChangeRemoved // whose version is that of a disabled party
+	} else {
+		if found := p.Problems(r.Policy); len(found) > 0 {
+			return "", Invalid(found)
+		}
+		p.Disabled, c.Edits = old.Disabled, shown
+	}
+	return c.Kind, r.then(ctx, r.Store.ApproveParty(ctx, p, c))
 }
 
 // Reject removes the change that an operator proposed at a time, who may be the one that rejects

@@ -55,8 +55,9 @@ type Store interface {
 	// Proposal returns the proposed change of a party, or ErrNoProposal.
 	Proposal(ctx context.Context, clientID string) (Proposal, error)
 
-	// ApproveParty is ChangeParty for a proposed change, and RejectParty deletes the one that was
-	// proposed at a time. The error is ErrNoProposal if it is not the party's proposal any more.
+	// ApproveParty is ChangeParty for a proposed change, or RemoveParty if it is a removal, and
+	// RejectParty deletes the one that was proposed at a time. The error is ErrNoProposal if it is
+	// not the party's proposal any more.
 	ApproveParty(ctx context.Context, p Proposal, c Change) error
 	RejectParty(ctx context.Context, clientID string, at time.Time, c Change) error
 
@@ -115,6 +116,7 @@ var (
 	ErrChanged    = errors.New("another operator has changed the relying party")
 	ErrInUse      = errors.New("the relying party has sign requests")
 	ErrEnabled    = errors.New("the relying party is not disabled")
+	ErrFormer     = errors.New("the client id was a relying party's before: choose another one")
 )
 
 // Registrar makes the changes that operators ask for. A change is in force on this node when the
@@ -126,8 +128,9 @@ type Registrar struct {
 	Now      func() time.Time
 	Rand     io.Reader
 
-	// FourEyes makes a change of a party's URLs, AllowPrivate or CA wait for a second operator
-	// ([Registrar.Propose]).
+	// FourEyes makes a removal, and a change of a party's URLs, AllowPrivate or CA, wait for a
+	// second operator ([Registrar.Propose]). A client id is then registered once, so that no
+	// operator alone can give it other URLs.
 	FourEyes bool
 }
 
@@ -148,14 +151,25 @@ func (r *Registrar) NewClientID() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(id), nil
 }
 
-// Register adds a party. The error is an [Invalid], ErrExists or ErrConfigured, or a failure of the
-// store.
+// Register adds a party. The error is an [Invalid], ErrExists, ErrConfigured or ErrFormer, or a
+// failure of the store.
 func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
 	}
 	if r.Registry.Configured(p.ClientID) {
 		return ErrConfigured
+	}
+	if r.FourEyes {
+		// Who has a line of the trail but no registration was removed.
+		trail, err := r.Store.PartyChanges(ctx, p.ClientID, 1)
+		if err != nil {
+			return err
+		}
+		_, err = r.Store.Registration(ctx, p.ClientID)
+		if len(trail) > 0 && errors.Is(err, ErrUnknown) {
+			return ErrFormer
+		}
 	}
 	c := r.change(p.ClientID, by, ChangeRegistered)
 	c.Edits = Edits(Party{}, p)
@@ -210,14 +224,18 @@ func (r *Registrar) SetLogo(ctx context.Context, by, clientID string, version in
 }
 
 // Remove removes a party that is disabled and has no request. It has to be disabled, because a call
-// that is running could otherwise create a request without a party.
+// that is running could otherwise create a request without a party. With FourEyes the error is
+// ErrFourEyes.
 func (r *Registrar) Remove(ctx context.Context, by, clientID string, version int64) error {
 	old, err := r.managed(ctx, clientID, version)
 	if err != nil {
 		return err
 	}
-	if !old.Disabled {
+	switch {
+	case !old.Disabled:
 		return ErrEnabled
+	case r.FourEyes:
+		return ErrFourEyes
 	}
 	return r.then(
 		ctx, r.Store.RemoveParty(ctx, clientID, version, r.change(clientID, by, ChangeRemoved)),

@@ -65,6 +65,10 @@ func TestFourEyes(t *testing.T) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
+	approve := func(ctx context.Context, by, subject, id string, at time.Time) error {
+		_, err := o.Approve(ctx, by, subject, id, at)
+		return err
+	}
 	refused(o.Register(ctx, "mei", shop("a")), nil)
 	p := shop("a")
 	p.Name = "Shop & Sons"
@@ -93,26 +97,72 @@ func TestFourEyes(t *testing.T) {
 	p.JWKSURL = "https://shop.example/jwks3"
 	refused(o.Propose(ctx, "mei", "1", 2, p), nil)
 	// replaced since it was shown
-	refused(o.Approve(ctx, "lin", "2", "a", first), party.ErrNoProposal)
-	refused(o.Approve(ctx, "mei", "1", "a", o.now), party.ErrOwnProposal)
-	refused(o.Approve(ctx, "another name", "1", "a", o.now), party.ErrOwnProposal)
-	refused(o.Approve(ctx, "no login", "", "a", o.now), party.ErrOwnProposal)
+	refused(approve(ctx, "lin", "2", "a", first), party.ErrNoProposal)
+	refused(approve(ctx, "mei", "1", "a", o.now), party.ErrOwnProposal)
+	refused(approve(ctx, "another name", "1", "a", o.now), party.ErrOwnProposal)
+	refused(approve(ctx, "no login", "", "a", o.now), party.ErrOwnProposal)
 	if got := o.found(t, "a").JWKSURL; got != shop("a").JWKSURL {
 		t.Errorf("before the approval the JWKS URL is %s", got)
 	}
-	refused(o.Approve(ctx, "lin", "2", "a", o.now), nil)
+	refused(approve(ctx, "lin", "2", "a", o.now), nil)
 	if got := o.found(t, "a"); got.JWKSURL != p.JWKSURL || got.Name != p.Name {
 		t.Errorf("after the approval: %+v", got)
 	}
-	refused(o.Approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
+	refused(approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
 	p.RedirectURL = "https://shop.example/other"
 	refused(o.Propose(ctx, "mei", "1", 3, p), nil)
 	refused(o.Reject(ctx, "lin", "a", o.now), nil)
-	refused(o.Approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
+	refused(approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
 	changes, err := o.store.PartyChanges(ctx, "a", 3)
 	if err != nil || changes[2].Kind != party.ChangeApproved || changes[2].By != "lin" ||
 		len(changes[2].Edits) != 1 || changes[1].By != "mei" ||
 		changes[0].Kind != party.ChangeRejected {
+		t.Errorf("the trail is %+v, %v", changes, err)
+	}
+}
+
+// TestRemovalByTwo checks that with FourEyes a removal needs two operators, and that no operator gives a
+// client id again with other URLs.
+func TestRemovalByTwo(t *testing.T) {
+	ctx := t.Context()
+	o := newOperated(t)
+	o.FourEyes = true
+	refused := func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	refused(o.Register(ctx, "mei", shop("a")), nil)
+	refused(o.ProposeRemoval(ctx, "mei", "1", "a", 1), party.ErrEnabled)
+	refused(o.SetDisabled(ctx, "mei", "a", 1, true), nil)
+	refused(o.Remove(ctx, "mei", "a", 2), party.ErrFourEyes)
+	refused(o.ProposeRemoval(ctx, "mei", "1", "a", 1), party.ErrChanged)
+	refused(o.ProposeRemoval(ctx, "mei", "1", "a", 2), nil)
+	_, err := o.Approve(ctx, "mei", "1", "a", o.now)
+	refused(err, party.ErrOwnProposal)
+	refused(o.SetDisabled(ctx, "mei", "a", 2, false), nil) // makes the proposal void
+	_, err = o.Approve(ctx, "lin", "2", "a", o.now)
+	refused(err, party.ErrNoProposal)
+	refused(o.SetDisabled(ctx, "mei", "a", 3, true), nil)
+	refused(o.ProposeRemoval(ctx, "mei", "1", "a", 4), nil)
+	kind, err := o.Approve(ctx, "lin", "2", "a", o.now)
+	if refused(err, nil); kind != party.ChangeRemoved {
+		t.Errorf("the change is %s", kind)
+	}
+	if _, err := o.Registry.Party(ctx, "a"); !errors.Is(err, party.ErrUnknown) {
+		t.Errorf("removed: %v", err)
+	}
+	other := shop("a")
+	other.JWKSURL = "https://other.example/jwks"
+	refused(o.Register(ctx, "mei", other), party.ErrFormer)
+	refused(o.Register(ctx, "mei", shop("b")), nil)
+	refused(o.Register(ctx, "mei", shop("b")), party.ErrExists)
+	o.FourEyes = false
+	refused(o.Register(ctx, "mei", other), nil)
+	changes, err := o.store.PartyChanges(ctx, "a", 3)
+	if err != nil || changes[1].Kind != party.ChangeRemoved || changes[1].By != "lin" ||
+		changes[2].Kind != party.ChangeProposed || changes[2].By != "mei" {
 		t.Errorf("the trail is %+v, %v", changes, err)
 	}
 }
@@ -136,7 +186,7 @@ func TestRejectedWhileApproved(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	if err := o.Approve(ctx, "kim", "3", "a", o.now); !errors.Is(err, party.ErrNoProposal) {
+	if _, err := o.Approve(ctx, "kim", "3", "a", o.now); !errors.Is(err, party.ErrNoProposal) {
 		t.Errorf("Approve: %v", err)
 	}
 	if got := o.found(t, "a").JWKSURL; got != shop("a").JWKSURL {

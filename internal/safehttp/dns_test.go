@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,5 +78,59 @@ func TestNames(t *testing.T) {
 	var dns *net.DNSError
 	if err := call(t.Context(), "call.test"); !errors.As(err, &dns) {
 		t.Errorf("without a name server: %v", err)
+	}
+}
+
+// TestRebinding checks that the address of a name is judged at each connection: another answer of the
+// name server than before, and a forbidden address beside an allowed one, reach nothing forbidden.
+func TestRebinding(t *testing.T) {
+	names := dnstest.Start(t)
+	var calls atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		calls.Add(1)
+	}))
+	defer server.Close()
+	server.Config.SetKeepAlivesEnabled(false)
+	at, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := Policy{AllowPrivate: true, Resolver: names.Resolver(), Timeout: 5 * time.Second}
+	client := NewClient(private)
+	call := func(host string) error {
+		resp, err := client.Get("http://" + net.JoinHostPort(host, at.Port()))
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	here := netip.MustParseAddr("127.0.0.1")
+	metadata := netip.MustParseAddr("169.254.169.254")
+	names.Rebind("turns.test", []netip.Addr{here}, []netip.Addr{metadata}, []netip.Addr{here})
+	for i, want := range []error{nil, ErrAddress, nil} {
+		if err := call("turns.test"); !errors.Is(err, want) {
+			t.Errorf("lookup %d: %v, want %v", i+1, err, want)
+		}
+	}
+	names.Rebind("both.test", []netip.Addr{metadata, here})
+	if err := call("both.test"); err != nil {
+		t.Errorf("with an allowed address beside a forbidden one: %v", err)
+	}
+	names.Rebind("reach.test", []netip.Addr{here}, []netip.Addr{metadata})
+	for i, want := range []error{nil, ErrAddress} {
+		_, err := private.Reach(t.Context(), "http://"+net.JoinHostPort("reach.test", at.Port()))
+		if !errors.Is(err, want) {
+			t.Errorf("try %d of a connection: %v, want %v", i+1, err, want)
+		}
+	}
+	if n := calls.Load(); n != 3 {
+		t.Errorf("the server has %d calls, want 3", n)
+	}
+
+	// The policy of a relying party in production: a public name that is now an address of this machine.
+	names.Rebind("public.test", []netip.Addr{here})
+	_, err = NewClient(Policy{Resolver: names.Resolver()}).Get("https://public.test/jwks")
+	if !errors.Is(err, ErrAddress) {
+		t.Errorf("production: %v, want %v", err, ErrAddress)
 	}
 }

@@ -58,7 +58,10 @@ func client(r *http.Request, trusted []netip.Prefix) (found netip.Addr, ok bool)
 	if len(xff) > 0 && len(forwarded) > 0 {
 		return netip.Addr{}, false
 	}
-	hops := strings.Split(strings.Join(append(xff, forwarded...), ","), ",")
+	hops := strings.Split(strings.Join(xff, ","), ",")
+	if len(forwarded) > 0 {
+		hops = splitUnquoted(strings.Join(forwarded, ","), ',')
+	}
 	for _, hop := range slices.Backward(hops) {
 		if len(forwarded) > 0 {
 			hop = forwardedFor(hop)
@@ -76,13 +79,31 @@ func client(r *http.Request, trusted []netip.Prefix) (found netip.Addr, ok bool)
 
 // forwardedFor returns the value of the parameter for in an element of a Forwarded header, or "".
 func forwardedFor(element string) string {
-	for pair := range strings.SplitSeq(element, ";") {
+	for _, pair := range splitUnquoted(element, ';') {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		if strings.EqualFold(name, "for") {
 			return strings.Trim(value, `"`)
 		}
 	}
 	return ""
+}
+
+// splitUnquoted splits a text at a separator outside of quoted strings. A proxy may quote what its
+// client has chosen, such as the host. It reads from the end, so that a quote which a client has
+// not closed spoils no element of the proxies behind it.
+func splitUnquoted(text string, separator byte) []string {
+	var parts []string
+	quoted, end := false, len(text)
+	for i := len(text) - 1; i >= 0; i-- {
+		switch before := strings.TrimRight(text[:i], `\`); {
+		case text[i] == '"' && (i-len(before))%2 == 0: // no quoted-pair
+			quoted = !quoted
+		case text[i] == separator && !quoted:
+			parts, end = append(parts, text[i+1:end]), i
+		}
+	}
+	slices.Reverse(parts)
+	return slices.Insert(parts, 0, text[:end])
 }
 
 // parseAddr reads an IP address with or without brackets and port.

@@ -148,18 +148,23 @@ func (s *Store) RemoveParty(
 		if err := tx.dropProposal(ctx, clientID); err != nil {
 			return err
 		}
-		tx.deferAny(`DELETE FROM receivers WHERE client_id = $1`, clientID)
-		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
-			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
-		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
-			const query = `SELECT version FROM parties WHERE client_id = $1`
-			var now int64
-			if tx.row(ctx, query, []any{clientID}, &now) == nil && now == version {
-				return party.ErrInUse
-			}
-		}
-		return err
+		return tx.removeParty(ctx, clientID, version)
 	})
+}
+
+// removeParty deletes a party of a version that has no request.
+func (t *tx) removeParty(ctx context.Context, clientID string, version int64) error {
+	t.deferAny(`DELETE FROM receivers WHERE client_id = $1`, clientID)
+	n, err := t.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
+		AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
+	if err = t.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
+		const query = `SELECT version FROM parties WHERE client_id = $1`
+		var now int64
+		if t.row(ctx, query, []any{clientID}, &now) == nil && now == version {
+			return party.ErrInUse
+		}
+	}
+	return err
 }
 
 // RenewKeys implements party.Store.

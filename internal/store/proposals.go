@@ -66,6 +66,9 @@ func (s *Store) ApproveParty(ctx context.Context, p party.Proposal, c party.Chan
 		if err := tx.takeProposal(ctx, p.ClientID, p.At); err != nil {
 			return err
 		}
+		if p.Removal() {
+			return tx.removeParty(ctx, p.ClientID, p.Version)
+		}
 		return tx.changeParty(ctx, p.Party, p.Version, c.At)
 	})
 }

@@ -4,6 +4,7 @@ package dnstest
 import (
 	"context"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -19,6 +20,7 @@ type Server struct {
 }
 
 type name struct {
+	turns   [][]netip.Addr // of answers; none: 127.0.0.1
 	silent  bool
 	asked   chan struct{} // closed by the first question while it is silent
 	waiting []question    // while it is silent
@@ -63,6 +65,13 @@ func (s *Server) Answer(host string) {
 	for _, q := range before.waiting {
 		s.answer(q, s.names[host])
 	}
+}
+
+// Rebind lets the addresses of a host be another turn's at each lookup; the last turn stays.
+func (s *Server) Rebind(host string, turns ...[]netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[host] = &name{turns: turns}
 }
 
 // Silence leaves questions for a host without an answer. The channel is closed when there is one.
@@ -124,10 +133,19 @@ func (s *Server) answer(q question, n *name) {
 	case n == nil:
 		a.RCode = dnsmessage.RCodeNameError
 	case one.Type == dnsmessage.TypeA:
-		a.Answers = []dnsmessage.Resource{{
-			Header: dnsmessage.ResourceHeader{Name: one.Name, Type: one.Type, Class: one.Class},
-			Body:   &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}},
-		}}
+		addrs := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+		if len(n.turns) > 0 {
+			addrs = n.turns[0]
+		}
+		if len(n.turns) > 1 {
+			n.turns = n.turns[1:]
+		}
+		for _, addr := range addrs {
+			a.Answers = append(a.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: one.Name, Type: one.Type, Class: one.Class},
+				Body:   &dnsmessage.AResource{A: addr.As4()},
+			})
+		}
 	}
 	packet, err := a.Pack()
 	if err == nil {

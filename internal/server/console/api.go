@@ -435,7 +435,7 @@ func (c *Console) apiDone(w http.ResponseWriter, r *http.Request, status int, do
 func apiError(err error) error {
 	for cause, code := range map[error]string{
 		party.ErrExists: codeExists, party.ErrConfigured: codeConfigured,
-		party.ErrChanged: codeChanged,
+		party.ErrChanged: codeChanged, party.ErrFormer: codeExists,
 	} {
 		if errors.Is(err, cause) {
 			return &api.Error{Code: code, Description: sentence(cause.Error())}

@@ -50,7 +50,7 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 			return c.Registrar.SetDisabled(ctx, by, id, version, false)
 		}),
 	)
-	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
+	mux.HandleFunc("POST /console/party/{client_id}/remove", c.handle(c.removeParty))
 }
 
 // parties lists the relying parties.
@@ -137,8 +137,9 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party
 	case err == nil:
 		page.Proposal = &Proposal{
 			ID: proposed.At.UnixMicro(), By: proposed.By, At: proposed.At, Edits: shownEdits(edits),
-			Own:   proposed.Subject == operatorOf(ctx).subject,
-			Stale: proposed.Version != page.Version,
+			Own:     proposed.Subject == operatorOf(ctx).subject,
+			Stale:   proposed.Version != page.Version,
+			Removal: proposed.Removal(),
 		}
 	case !errors.Is(err, party.ErrNoProposal):
 		return nil, nil, err
@@ -158,8 +159,9 @@ func shownEdits(edits []party.Edit) (list []Edit) {
 func (c *Console) decide(w http.ResponseWriter, r *http.Request) (err error) {
 	id, decision, me := r.PathValue("client_id"), path.Base(r.URL.Path), operatorOf(r.Context())
 	seen, _ := strconv.ParseInt(r.PostFormValue("proposal"), 10, 64) // 0 is no proposal
+	var made party.ChangeKind
 	if decision == "approve" {
-		err = c.Registrar.Approve(r.Context(), me.name, me.subject, id, time.UnixMicro(seen))
+		made, err = c.Registrar.Approve(r.Context(), me.name, me.subject, id, time.UnixMicro(seen))
 	} else {
 		err = c.Registrar.Reject(r.Context(), me.name, id, time.UnixMicro(seen))
 	}
@@ -170,6 +172,9 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) (err error) {
 		r.Context(), "proposed change of a relying party decided in the console", "client_id", id,
 		"decision", decision, "by", me.name,
 	)
+	if made == party.ChangeRemoved {
+		decision = "remove"
+	}
 	c.partyDone(w, r, id, decision)
 	return nil
 }
@@ -263,20 +268,34 @@ func (c *Console) change(
 ) http.HandlerFunc {
 	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
 		id := r.PathValue("client_id")
-		if err := do(r.Context(), c.operator(r), id, formVersion(r)); err != nil {
-			return c.partyRefused(w, r, id, err)
-		}
-		c.Log.InfoContext(
-			r.Context(), "relying party changed from the console", "client_id", id, "change", done,
-			"by", c.operator(r),
-		)
-		c.partyDone(w, r, id, done)
-		return nil
+		err := do(r.Context(), c.operator(r), id, formVersion(r))
+		return c.changed(w, r, id, done, err)
 	})
 }
 
-func (c *Console) removeParty(ctx context.Context, by, id string, version int64) error {
-	return c.Registrar.Remove(ctx, by, id, version)
+// changed answers a form that made a change, or failed with err.
+func (c *Console) changed(
+	w http.ResponseWriter, r *http.Request, id, done string, err error,
+) error {
+	if err != nil {
+		return c.partyRefused(w, r, id, err)
+	}
+	c.Log.InfoContext(
+		r.Context(), "relying party changed from the console", "client_id", id, "change", done,
+		"by", c.operator(r),
+	)
+	c.partyDone(w, r, id, done)
+	return nil
+}
+
+// removeParty removes a party, or proposes it to a second operator.
+func (c *Console) removeParty(w http.ResponseWriter, r *http.Request) error {
+	id, version, me := r.PathValue("client_id"), formVersion(r), operatorOf(r.Context())
+	if c.Registrar.FourEyes {
+		err := c.Registrar.ProposeRemoval(r.Context(), me.name, me.subject, id, version)
+		return c.changed(w, r, id, "proposed", err)
+	}
+	return c.changed(w, r, id, "remove", c.Registrar.Remove(r.Context(), me.name, id, version))
 }
 
 // formVersion returns the version that the operator saw. For a value that is not a number it

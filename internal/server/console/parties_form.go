@@ -82,7 +82,8 @@ func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
 			)
 			c.partyDone(w, r, p.ClientID, "registered")
 			return nil
-		case !errors.Is(err, party.ErrExists) && !errors.Is(err, party.ErrConfigured):
+		case !errors.Is(err, party.ErrExists) && !errors.Is(err, party.ErrConfigured) &&
+			!errors.Is(err, party.ErrFormer):
 			return err
 		}
 		f.errors[party.FieldClientID] = sentence(err.Error())

@@ -117,6 +117,16 @@ type Proposal struct {
 	Edits []Edit
 	Own   bool // the operator who looks has proposed it
 	Stale bool // it is for an older version of the party
+
+	Removal bool // of the party
+}
+
+// Title returns the key of the title of the proposal.
+func (p Proposal) Title() string {
+	if p.Removal {
+		return "console.proposal.removal"
+	}
+	return "console.proposal"
 }
 
 // Edit is the old and the new value of one field.

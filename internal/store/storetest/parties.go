@@ -434,6 +434,22 @@ func proposals(t *testing.T, s *suite, _ Harness) {
 		t.Fatal(err)
 	}
 	has(none, party.ErrNoProposal) // it was for another version
+	removal := func(id string) party.Proposal {
+		s.register(aParty(id))
+		p := party.Proposal{
+			Party: party.Party{ClientID: id}, Version: 1, By: "Mei Lin", Subject: "1", At: first.At,
+		}
+		propose(p, nil)
+		return p
+	}
+	s.create(sample(1)) // of client
+	approve(removal(client), party.ErrInUse)
+	removed := removal("gone")
+	approve(removed, nil)
+	if _, err := s.Registration(ctx, "gone"); !errors.Is(err, party.ErrUnknown) {
+		t.Errorf("after an approved removal: %v", err)
+	}
+	approve(removed, party.ErrNoProposal)
 	first.Version = 3
 	propose(first, nil)
 	if err := s.RemoveParty(ctx, "a", 3, did(a, party.ChangeRemoved, time.Hour)); err != nil {
