@@ -86,8 +86,10 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     for (const item of items) item.removeAttribute("aria-current");
     items[i]?.setAttribute("aria-current", "true");
     items[i]?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    // Reviewed means seen: only once the page has been drawn.
-    if (await viewer.goTo(i)) return review(i);
+    // Reviewed means seen: only once the page has been drawn, and the place lies whole in the window.
+    const visit = await viewer.goTo(i);
+    if (visit === "seen") review(i);
+    if (visit !== "failed") return;
     undrawn.add(i);
     show();
     announce(text("page.failed", items[i]?.dataset["page"] ?? ""));

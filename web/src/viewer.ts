@@ -29,6 +29,10 @@ const keptPixels = 16_000_000; // of all that are kept
 const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a sharp one
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 const readable = 0.8; // CSS pixels a point: text of 10 pt is 8 px high
+const wholePart = 0.98; // of a place: fractions of pixels at the edge of the window do not count
+
+/** A place was seen, its page cannot be drawn, or the viewer went to another place before it was seen. */
+export type Visit = "seen" | "failed" | "left";
 
 export class Viewer {
   /** Called when a place on the page is clicked. */
@@ -40,6 +44,8 @@ export class Viewer {
   onDrawn: (page: number) => void = () => undefined;
   /** Called when the number of another page is shown. */
   onPage: (number: number) => void = () => undefined;
+  /** Called before the viewer goes to a page, a place or a match: nothing may lie over the pages. */
+  onGo: () => void = () => undefined;
 
   readonly places: Place[];
   /** What mark was told last, and onMark is called for. */
@@ -64,6 +70,8 @@ export class Viewer {
   private working = 0; // what has to end before the viewer is ready
   private observer: IntersectionObserver | null = null;
   private sketches = Promise.resolve();
+  private visits = 0; // of places
+  private leave: () => void = () => undefined; // ends the visit of a place that has not been seen yet
 
   constructor(
     private readonly root: HTMLElement,
@@ -150,24 +158,49 @@ export class Viewer {
     }
   }
 
-  /** Scrolls to a place and resolves to true when its page has been drawn. */
-  async goTo(index: number): Promise<boolean> {
+  /** Scrolls to a place and resolves to what has become of the visit. */
+  async goTo(index: number): Promise<Visit> {
     const place = this.places[index];
     const sheet = place && this.sheets[place.page - 1];
-    if (!sheet) return false;
+    if (!sheet) return "failed";
+    this.leave();
+    const visit = ++this.visits;
     await this.measure(sheet);
     const box = sheet.boxes.get(index);
     const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
     this.scrollTo(sheet, target);
     for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
     box?.classList.add("current");
-    return this.drawn(sheet);
+    if (!(await this.drawn(sheet)) || !box) return "failed";
+    return visit === this.visits ? this.see(sheet, box) : "left";
+  }
+
+  /** Resolves to "seen" when a place lies whole in the browser's window, as large as it can be read, and to "left" at the next visit. */
+  private see(sheet: Sheet, box: HTMLElement): Promise<Visit> {
+    return new Promise((resolve) => {
+      const observer = new IntersectionObserver(
+        (entries) => {
+          const whole = (entries[entries.length - 1]?.intersectionRatio ?? 0) >= wholePart;
+          const least = Math.min(readable, this.scale(sheet) * this.room(box)) - 0.001;
+          if (!whole || this.scale(sheet) < least || sheet.drawnAt === 0) return;
+          observer.disconnect();
+          resolve("seen");
+        },
+        { threshold: wholePart },
+      );
+      observer.observe(box);
+      this.leave = () => {
+        observer.disconnect();
+        resolve("left"); // which changes nothing once it was seen
+      };
+    });
   }
 
   /** Scrolls to a page, or to a height of it, from 0 at its top to 1. */
   async goToPage(number: number, height = 0): Promise<void> {
     const sheet = this.sheets[number - 1];
     if (!sheet) return;
+    this.onGo();
     // A new width that is not applied yet, as when the list of pages has just opened, would move the page afterwards.
     if (this.resizing || this.pages.clientWidth !== this.width) this.resized();
     await this.measure(sheet);
@@ -207,17 +240,31 @@ export class Viewer {
     return sheet.drawnAt > 0;
   }
 
-  /** Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. */
+  /**
+   * Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. A zoom that the
+   * person has chosen is reduced to the largest at which a place lies whole in the window.
+   */
   private scrollTo(sheet: Sheet, target: HTMLElement): void {
-    const wanted = this.readableZoom(sheet);
-    const zoom = this.chosen ? this.scale(sheet) < readable : Math.abs(wanted - this.zoom) > 0.01;
+    this.onGo();
+    let wanted = this.chosen && this.scale(sheet) >= readable ? this.zoom : this.readableZoom(sheet);
+    if (target.matches(".place-box")) wanted = Math.min(wanted, this.zoom * this.room(target));
+    const zoom = Math.abs(wanted - this.zoom) > 0.01;
     if (zoom) this.zoomTo(wanted);
     const still = zoom || matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
     const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
     const left = offsetLeft(target, this.pages) - Math.max(8, (this.pages.clientWidth - target.offsetWidth) / 2);
     this.pages.scrollTo({ top, left, behavior: still ? "auto" : "smooth" });
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
+    // Of a low window of the browser the pages' window may be a part.
+    const most = Math.max(0, this.pages.scrollHeight - this.pages.clientHeight);
+    const y = this.pages.getBoundingClientRect().top + offsetTop(target, this.pages) - Math.min(most, Math.max(0, top));
+    if (y < 0 || y + target.offsetHeight > innerHeight) scrollBy(0, y - (innerHeight - target.offsetHeight) / 2);
     if (zoom) this.redraw();
+  }
+
+  /** By how much a place can be enlarged and still lie whole in the window. */
+  private room(box: HTMLElement): number {
+    return Math.min((this.pages.clientWidth - 16) / box.offsetWidth, (this.pages.clientHeight - 16) / box.offsetHeight);
   }
 
   /**

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
@@ -94,6 +95,75 @@ func TestPlacesFitWidth(t *testing.T) {
 				c.box, c.width, scale, c.least, c.most)
 		}
 	}
+}
+
+// TestReviewedIsSeen shows that a place counts as reviewed only while it lies whole in the browser's
+// window, at a size at which it can be read: a zoom chosen by hand that would cut it is reduced just
+// enough, one with room for it stays, a list of pages that lies over it goes, and in a low window,
+// which shows a part of the document's, the place is brought into that part.
+func TestReviewedIsSeen(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const reviewed = `document.querySelectorAll(".place.done").length`
+	// The pixels a point, the room in the window on four sides, and whether the place is on top.
+	const look = `(() => {
+		const b = document.querySelector(".place-box.current").getBoundingClientRect();
+		const view = document.querySelector("[data-viewer-pages]").getBoundingClientRect();
+		const top = document.elementFromPoint((b.left + b.right) / 2, (b.top + b.bottom) / 2);
+		return [b.width / 220.5, b.left - Math.max(0, view.left), Math.min(innerWidth, view.right) - b.right,
+			b.top - Math.max(0, view.top), Math.min(innerHeight, view.bottom) - b.bottom, top?.closest(".place-box.current") ? 1 : 0];
+	})()`
+	for _, c := range []struct {
+		name          string
+		width, height int64
+		first         []step
+		least, most   float64 // pixels a point, at the first place
+	}{
+		{"too large", 390, 844, []step{
+			click(`[data-zoom="in"]`), click(`[data-zoom="in"]`), click(`[data-zoom="in"]`),
+			click(`[data-zoom="in"]`), click(`[data-zoom="in"]`), click(`[data-zoom="in"]`),
+		}, 1.55, 1.65},
+		{"too small", 390, 844, []step{click(`[data-zoom="out"]`)}, 1.4, 1.6},
+		{"with room", 1280, 800, []step{click(`[data-zoom="in"]`)}, 1.5, 2},
+		{"below the list of pages", 390, 844, []step{click("[data-viewer-side-button]")}, 1.4, 1.6},
+		{"in a low window", 844, 390, []step{script(`scrollTo(0, 1e6)`)}, 0.8, 1.6},
+		{"in a small window", 320, 256, []step{script(`scrollTo(0, 1e6)`)}, 1, 1.6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			do(t, ctx, window(c.width, c.height, false), s.open("document"),
+				eventually(`!document.querySelector("[data-next-place]").disabled`))
+			do(t, ctx, c.first...)
+			for i := range 3 {
+				do(t, ctx, script(`document.querySelector("[data-next-place]").click()`),
+					eventually(fmt.Sprintf(reviewed+` === %d`, i+1)))
+				got := eval[[]float64](t, ctx, look)
+				if got[0] < 0.8 || i == 0 && (got[0] < c.least || got[0] > c.most) {
+					t.Errorf("place %d: %.2f pixels a point, want %.2f to %.2f", i+1, got[0], c.least, c.most)
+				}
+				for n, room := range got[1:5] {
+					if room < -1 {
+						t.Errorf("place %d: reviewed and cut by %.0f px on side %d", i+1, -room, n)
+					}
+				}
+				if got[5] != 1 {
+					t.Errorf("place %d: reviewed below something else", i+1)
+				}
+			}
+		})
+	}
+
+	// A place that leaves the window while its page is drawn has not been seen; once it is back it is.
+	do(t, ctx, window(390, 844, false), s.open("document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		script(`document.querySelector("[data-next-place]").click();
+			requestAnimationFrame(() => document.querySelector("[data-viewer-pages]").scrollTop = 1e6)`),
+		eventually(`document.querySelector('[data-sheet="3"].drawn') !== null`),
+		chromedp.Sleep(200*time.Millisecond))
+	if n := eval[int](t, ctx, reviewed); n != 0 {
+		t.Errorf("out of view: %d places are reviewed", n)
+	}
+	do(t, ctx, script(`document.querySelector(".place-box.current").scrollIntoView({block: "center"})`),
+		eventually(reviewed+` === 1`))
 }
 
 // TestOpensAtTheTop shows that a document opens at the top of its first page, whatever the sizes of
