@@ -115,11 +115,12 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   }
   viewer.onPlace = (i) => void visit(i);
   const opened = viewer;
+  const overText = new Set<number>();
   const describe = (item: HTMLElement, i: number): void => {
     const where = opened.where(i);
     if (!where) return;
     const words = text(where.key, item.dataset["page"] ?? "");
-    const covered = opened.covered.has(i);
+    const covered = overText.has(i);
     item.classList.toggle("covers", covered);
     const page = find(".place-page", item);
     if (page) page.textContent = covered ? text("panel.covers", words) : words;
@@ -139,9 +140,10 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
       if (item.dataset["page"] === String(page) && !find(".place-picture canvas", item)) describe(item, i);
     });
   };
-  viewer.onCovered = (i) => {
+  void viewer.findCovered((i) => {
+    overText.add(i);
     if (items[i]) describe(items[i], i);
-  };
+  });
   viewer.mark(reviewed, all ? seen : null);
   if (all) {
     pages = viewer.watchPages((page, drawn) => {

@@ -6,7 +6,7 @@ import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, savesData, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
-import { covers, rectangles } from "./lib/textlayer";
+import { covers, lines, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
 import { displayed, Sheet } from "./sheet";
 import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position } from "./thumbnails";
@@ -37,9 +37,6 @@ export type Visit = "seen" | "failed" | "left";
 export class Viewer {
   /** Called when a place on the page is clicked. */
   onPlace: (index: number) => void = () => undefined;
-  /** The places that were found to lie over the text of their page; onCovered is called for each further one. */
-  readonly covered = new Set<number>();
-  onCovered: (index: number) => void = () => undefined;
   /** Called when a page has been drawn. */
   onDrawn: (page: number) => void = () => undefined;
   /** Called when the number of another page is shown. */
@@ -111,7 +108,7 @@ export class Viewer {
 
   /**
    * Takes the mark data-viewer-ready from the viewer until the work ends. With the mark, what is in view is drawn or cannot be
-   * drawn, all places are where they stay, and those in view that cover text are known.
+   * drawn, all places are where they stay, and what the page asked of them is known.
    */
   async during<T>(work: Promise<T>): Promise<T> {
     this.working++;
@@ -156,6 +153,26 @@ export class Viewer {
       const sheet = this.sheets[n - 1];
       if (sheet) await this.measure(sheet);
     }
+  }
+
+  /** Reads the text of the pages with places, after what is in view, and calls found with each place that lies over it. */
+  findCovered(found: (index: number) => void): Promise<void> {
+    const read = async (number: number): Promise<void> => {
+      const sheet = this.sheets[number - 1];
+      if (!sheet) return;
+      await Promise.all([...this.near].map((s) => s.drawing));
+      await this.measure(sheet);
+      if (!sheet.page) return;
+      const all = lines(await sheet.page.getTextContent(), sheet.page.getViewport({ scale: 1 / sheet.page.userUnit }));
+      this.places.forEach((place, i) => {
+        if (place.page === number && covers(rectangleOf(place, sheet), all)) found(i);
+      });
+    };
+    const all = async (): Promise<void> => {
+      // A page whose text cannot be read is still shown.
+      for (const number of new Set(this.places.map((p) => p.page))) await read(number).catch(() => undefined);
+    };
+    return this.during(all());
   }
 
   /** Scrolls to a place and resolves to what has become of the visit. */
@@ -717,13 +734,15 @@ export class Viewer {
       layer.remove(); // a page whose text cannot be read is still shown
       return null;
     }
-    for (const [i, box] of sheet.boxes) {
-      if (!covers(box, textLayer.textDivs)) continue;
-      this.covered.add(i);
-      this.onCovered(i);
-    }
     return textLayer;
   }
+}
+
+/** Where a place is on its page, in points from the top left corner. */
+function rectangleOf(place: Place, page: Sheet): DOMRect {
+  const width = place.width ? place.width * page.width : boxWidth;
+  const height = place.height ? place.height * page.height : boxHeight;
+  return new DOMRect(place.x * page.width, (1 - place.y) * page.height - height, width, height);
 }
 
 /** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */
