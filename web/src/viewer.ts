@@ -8,8 +8,8 @@ import { find, findAll, savesData, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
 import { covers, lines, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
-import { displayed, Sheet } from "./sheet";
-import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position } from "./thumbnails";
+import { discard, displayed, Sheet, type Part } from "./sheet";
+import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position, type Size } from "./thumbnails";
 import { addTools } from "./tools";
 
 export interface Place {
@@ -322,11 +322,16 @@ export class Viewer {
     return this.sheets.length;
   }
 
+  /** The size of a page as displayed, in points: of one that has not been read the first page's. */
+  sizeOf(number: number): Size | undefined {
+    return this.sheets[number - 1];
+  }
+
   /** Draws the pages of a document that is not open, those with these places. A click goes to the page. */
   async drawPlaces(list: HTMLElement, places: Place[], go: (page: number) => void): Promise<void> {
     const pdf = await this.load();
     for (const page of new Set(places.map((p) => p.page))) {
-      const item = makeThumbnail(page, go);
+      const item = makeThumbnail(page, undefined, go);
       await drawThumbnail(item, pdf, page, places);
       list.append(item);
     }
@@ -457,7 +462,15 @@ export class Viewer {
       else void this.during(new Promise<void>((applied) => (this.applied = applied)));
       this.resizing = window.setTimeout(() => this.resized(), 120);
     }).observe(this.pages);
-    this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
+    let still = 0;
+    const scrolled = (): void => {
+      this.showPage();
+      clearTimeout(still);
+      still = window.setTimeout(() => {
+        for (const sheet of this.near) void this.during(this.sharpen(sheet));
+      }, 120);
+    };
+    this.pages.addEventListener("scroll", scrolled, { passive: true });
     if (this.pdf) addTools(this.root, this, this.pdf);
     this.showPage();
   }
@@ -555,6 +568,7 @@ export class Viewer {
               void this.draw(sheet);
             } else {
               this.near.delete(sheet);
+              sheet.showDetail(null);
             }
           }
           this.forget();
@@ -579,8 +593,8 @@ export class Viewer {
   }
 
   private free(sheet: Sheet): void {
-    if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
-    sheet.canvas?.remove();
+    sheet.showDetail(null);
+    if (sheet.canvas) discard(sheet.canvas);
     sheet.layer?.remove();
     sheet.canvas = sheet.layer = sheet.text = null;
     sheet.drawnAt = 0;
@@ -591,6 +605,10 @@ export class Viewer {
   /** Draws again what the browser has emptied, and frees it out of view. */
   private restore(): void {
     for (const sheet of this.sheets) {
+      if (sheet.detail && !filled(sheet.detail.canvas)) {
+        sheet.showDetail(null);
+        void this.draw(sheet);
+      }
       if (!sheet.canvas || filled(sheet.canvas)) continue;
       sheet.drawnAt = 0;
       if (this.near.has(sheet)) void this.draw(sheet);
@@ -600,7 +618,47 @@ export class Viewer {
 
   /** Draws a page at the present scale; calls for the same page join. */
   private draw(sheet: Sheet): Promise<void> {
-    return this.during(this.drawNow(sheet));
+    return this.during(this.drawNow(sheet).then(() => this.sharpen(sheet)));
+  }
+
+  /** Draws what is in view of a page as sharp as the window is, if the whole page has too many pixels for that, as plans have. */
+  private async sharpen(sheet: Sheet): Promise<void> {
+    const { page, canvas } = sheet;
+    const seen = this.inView(sheet, 0);
+    const part = this.inView(sheet, 200);
+    if (!page || !canvas || !seen || !part || !this.sharp(sheet)) return;
+    const scale = this.scale(sheet);
+    const most = Math.sqrt(maxPixels / ((part.right - part.left) * (part.bottom - part.top)));
+    const ratio = Math.min(devicePixelRatio || 1, most);
+    if (canvas.width > 0.9 * scale * sheet.width * Math.min(ratio, 2)) return sheet.showDetail(null);
+    const old = sheet.detail;
+    if (old?.scale === scale && old.left <= seen.left && old.top <= seen.top && old.right >= seen.right && old.bottom >= seen.bottom) return;
+    const detail = document.createElement("canvas");
+    detail.width = Math.max(1, Math.floor((part.right - part.left) * ratio));
+    detail.height = Math.max(1, Math.floor((part.bottom - part.top) * ratio));
+    detail.setAttribute("aria-hidden", "true");
+    sheet.detailTask?.cancel();
+    const task = (sheet.detailTask = page.render({
+      canvas: detail,
+      viewport: page.getViewport({ scale: scale / page.userUnit }),
+      transform: [ratio, 0, 0, ratio, -part.left * ratio, -part.top * ratio],
+    }));
+    const drawn = await task.promise.then(() => filled(detail), () => false); // cancelled, or without memory: what is there stays
+    if (drawn && sheet.canvas === canvas && this.near.has(sheet)) sheet.showDetail({ ...part, canvas: detail, scale });
+    else discard(detail);
+  }
+
+  /** The part of a page that is in the window, with so many pixels around it at most, or null. */
+  private inView(sheet: Sheet, around: number): Part | null {
+    const view = this.pages.getBoundingClientRect();
+    const page = sheet.element.getBoundingClientRect();
+    const part = (from: number, to: number, start: number, size: number): [number, number] => {
+      const rim = Math.min(around, (to - from) / 4);
+      return [Math.max(0, Math.floor(from - rim - start)), Math.min(Math.floor(size), Math.ceil(to + rim - start))];
+    };
+    const [left, right] = part(view.left, view.right, page.left, page.width);
+    const [top, bottom] = part(view.top, view.bottom, page.top, page.height);
+    return left < right && top < bottom ? { left, top, right, bottom } : null;
   }
 
   private async drawNow(sheet: Sheet): Promise<void> {
@@ -671,6 +729,7 @@ export class Viewer {
       sheet.drawnAt = this.scale(sheet); // less sharp than it might be, and readable
       return;
     }
+    sheet.showDetail(null);
     sheet.canvas?.remove();
     sheet.layer?.remove();
     sheet.canvas = sheet.layer = sheet.text = null;
@@ -721,7 +780,7 @@ export class Viewer {
   private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<pdfjs.TextLayer | null> {
     const layer = document.createElement("div");
     layer.className = "textLayer";
-    sheet.canvas?.after(layer);
+    (sheet.detail?.canvas ?? sheet.canvas)?.after(layer);
     sheet.layer = layer;
     const textLayer = new pdfjs.TextLayer({
       textContentSource: page.streamTextContent({ disableNormalization: true }), // as the search reads it

@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/signet-sign/signet/internal/server/portal"
 )
 
 // TestReadableOnPhone shows that the document has half of a phone's window, that going to a place
@@ -164,6 +166,67 @@ func TestReviewedIsSeen(t *testing.T) {
 	}
 	do(t, ctx, script(`document.querySelector(".place-box.current").scrollIntoView({block: "center"})`),
 		eventually(reviewed+` === 1`))
+}
+
+// TestLargePageIsSharp shows that what is in view of a page which is too large to be drawn whole is
+// as sharp as the window: on the way to a place, after scrolling and after zooming. Its text can be
+// selected, and the canvases keep within their memory.
+func TestLargePageIsSharp(t *testing.T) {
+	s := newSite(t)
+	const box = "/MediaBox[0 0 14400 14400]"
+	s.pdf = testPages([]string{box, box, box})
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(portal.Document)
+	sample.Places = []portal.Place{{Page: 1, X: 0.012, Y: 0.03}}
+	s.pages["plan"] = Sample{"plan", 200, sample}
+	do(t, ctx, window(390, 844, false), s.open("plan"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`), click("[data-next-place]"),
+		eventually(`document.querySelectorAll(".place.done").length === 1`))
+	// The least pixels of the canvas on top for each pixel of the window, at nine points of it, and
+	// all pixels.
+	const look = `(() => {
+		const view = document.querySelector("[data-viewer-pages]").getBoundingClientRect();
+		const canvases = [...document.querySelectorAll(".sheet canvas")];
+		let least = 9;
+		for (const x of [0.05, 0.5, 0.95]) for (const y of [0.05, 0.5, 0.95]) {
+			const [left, top] = [view.left + x * view.width, view.top + y * view.height];
+			const at = canvases.filter((c) => (r => r.left <= left && r.right >= left && r.top <= top && r.bottom >= top)(c.getBoundingClientRect()));
+			if (at.length) least = Math.min(least, at[at.length - 1].width / at[at.length - 1].getBoundingClientRect().width);
+		}
+		return [least, canvases.reduce((n, c) => n + c.width * c.height, 0)];
+	})()`
+	sharp := func(when string) {
+		t.Helper()
+		do(t, ctx, eventually(look+`[0] > 0.98`))
+		if got := eval[[]float64](t, ctx, look); got[1] > 16e6 {
+			t.Errorf("%s: the canvases have %.0f pixels", when, got[1])
+		}
+	}
+	sharp("at the place")
+	dark := eval[int](t, ctx, `(() => { // of the words around the place
+		const c = [...document.querySelectorAll('[data-sheet="1"] canvas')].pop();
+		const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+		let n = 0;
+		for (let i = 0; i < data.length; i += 4) if (data[i] < 64) n++;
+		return n;
+	})()`)
+	if dark < 1000 {
+		t.Errorf("%d pixels are dark", dark)
+	}
+	do(t, ctx, script(`document.querySelector("[data-viewer-pages]").scrollLeft += 300`))
+	sharp("scrolled")
+	do(t, ctx, click(`[data-zoom="out"]`))
+	sharp("zoomed")
+	if !eval[bool](t, ctx, `(() => { // the text lies over all pictures
+		const line = [...document.querySelectorAll(".textLayer span")].find(s => s.textContent.includes("Clause 7."));
+		line.scrollIntoView({block: "center", inline: "start"});
+		const r = line.getBoundingClientRect();
+		return document.elementFromPoint(r.left + 5, r.top + r.height / 2) === line;
+	})()`) {
+		t.Error("the text cannot be selected")
+	}
+	do(t, ctx, chromedp.Focus(chromedp.CSS("[data-viewer-pages]")), chromedp.KeyEvent("0"),
+		eventually(`document.querySelectorAll('[data-sheet="1"] canvas').length === 1`))
 }
 
 // TestOpensAtTheTop shows that a document opens at the top of its first page, whatever the sizes of
