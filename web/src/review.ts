@@ -86,8 +86,10 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     for (const item of items) item.removeAttribute("aria-current");
     items[i]?.setAttribute("aria-current", "true");
     items[i]?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    // Reviewed means seen: only once the page has been drawn.
-    if (await viewer.goTo(i)) return review(i);
+    // Reviewed means seen: only once the page has been drawn, and the place lies whole in the window.
+    const visit = await viewer.goTo(i);
+    if (visit === "seen") review(i);
+    if (visit !== "failed") return;
     undrawn.add(i);
     show();
     announce(text("page.failed", items[i]?.dataset["page"] ?? ""));
@@ -113,11 +115,12 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   }
   viewer.onPlace = (i) => void visit(i);
   const opened = viewer;
+  const overText = new Set<number>();
   const describe = (item: HTMLElement, i: number): void => {
     const where = opened.where(i);
     if (!where) return;
     const words = text(where.key, item.dataset["page"] ?? "");
-    const covered = opened.covered.has(i);
+    const covered = overText.has(i);
     item.classList.toggle("covers", covered);
     const page = find(".place-page", item);
     if (page) page.textContent = covered ? text("panel.covers", words) : words;
@@ -137,9 +140,10 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
       if (item.dataset["page"] === String(page) && !find(".place-picture canvas", item)) describe(item, i);
     });
   };
-  viewer.onCovered = (i) => {
+  void viewer.findCovered((i) => {
+    overText.add(i);
     if (items[i]) describe(items[i], i);
-  };
+  });
   viewer.mark(reviewed, all ? seen : null);
   if (all) {
     pages = viewer.watchPages((page, drawn) => {

@@ -5,7 +5,9 @@ import { boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import type { Place, Viewer } from "./viewer";
 
-const width = 104; // CSS pixels
+// Of the picture of a page in the list, at most, in CSS pixels; viewer.css has them too.
+const width = 104;
+const height = 147;
 /** Pixels of the larger side of the picture of a place: two for each of CSS. */
 export const pictureSize = 96;
 
@@ -19,23 +21,23 @@ export async function drawSmall(page: PDFPageProxy, scale: number): Promise<HTML
   return canvas;
 }
 
-/** Puts the picture of a page, and its places, into an element. */
+/** Draws the picture of a page, and its places, into its element. */
 export async function drawThumbnail(item: HTMLElement, pdf: PDFDocumentProxy, number: number, places: Place[]): Promise<void> {
   const page = await pdf.getPage(number);
   const whole = page.getViewport({ scale: 1 / page.userUnit }); // in points, as the measures of a place
-  const canvas = await drawSmall(page, (width * Math.min(2, devicePixelRatio || 1)) / whole.width);
-  const picture = document.createElement("span");
-  picture.className = "thumbnail-page";
-  picture.append(canvas);
+  const scale = Math.min(width / whole.width, height / whole.height) * Math.min(2, devicePixelRatio || 1);
+  const canvas = await drawSmall(page, scale);
+  const picture = find(".thumbnail-page", item);
+  picture?.style.setProperty("--ratio", String(whole.width / whole.height));
+  picture?.append(canvas);
   places.forEach((place, i) => {
-    if (place.page === number) picture.append(makeMark(place, i, whole));
+    if (place.page === number) picture?.append(makeMark(place, i, whole));
   });
-  item.prepend(picture);
   item.classList.add("drawn");
 }
 
 /** A page as displayed, in points. */
-interface Size {
+export interface Size {
   width: number;
   height: number;
 }
@@ -82,16 +84,19 @@ export function position(place: Place, page: Size): string {
   return `place.${row}.${column}`;
 }
 
-/** Makes an element for a page that can be drawn and clicked. */
-export function makeThumbnail(number: number, go: (page: number) => void): HTMLButtonElement {
+/** Makes an element for a page that can be drawn and clicked, of its shape if that is known. */
+export function makeThumbnail(number: number, size: Size | undefined, go: (page: number) => void): HTMLButtonElement {
   const item = document.createElement("button");
   item.type = "button";
   item.className = "thumbnail";
   item.dataset["thumbnail"] = String(number);
+  const picture = document.createElement("span");
+  picture.className = "thumbnail-page";
+  if (size) picture.style.setProperty("--ratio", String(size.width / size.height));
   const label = document.createElement("span");
   label.className = "thumbnail-label";
   label.textContent = text("page.name", number);
-  item.append(label);
+  item.append(picture, label);
   item.addEventListener("click", () => go(number));
   return item;
 }
@@ -131,7 +136,7 @@ export function addThumbnails(list: HTMLElement, viewer: Viewer, pdf: PDFDocumen
     { root: list, rootMargin: "50% 0px" },
   );
   for (let n = 1; n <= pdf.numPages; n++) {
-    const item = makeThumbnail(n, go);
+    const item = makeThumbnail(n, viewer.sizeOf(n), go);
     item.tabIndex = -1; // the current page is the way in, and arrows lead on
     show(item);
     list.append(item);

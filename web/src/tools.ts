@@ -72,6 +72,9 @@ function addSide(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): (pag
     void viewer.goToPage(page, height);
   };
   button.addEventListener("click", () => open(side.hidden === true));
+  viewer.onGo = () => {
+    if (narrow.matches && !side.hidden) open(false);
+  };
   side.addEventListener("keydown", (e) => {
     if (e.key !== "Escape") return;
     open(false);

@@ -6,10 +6,10 @@ import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, savesData, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
-import { covers, rectangles } from "./lib/textlayer";
+import { covers, lines, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
-import { displayed, Sheet } from "./sheet";
-import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position } from "./thumbnails";
+import { discard, displayed, Sheet, type Part } from "./sheet";
+import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position, type Size } from "./thumbnails";
 import { addTools } from "./tools";
 
 export interface Place {
@@ -29,17 +29,20 @@ const keptPixels = 16_000_000; // of all that are kept
 const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a sharp one
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 const readable = 0.8; // CSS pixels a point: text of 10 pt is 8 px high
+const wholePart = 0.98; // of a place: fractions of pixels at the edge of the window do not count
+
+/** A place was seen, its page cannot be drawn, or the viewer went to another place before it was seen. */
+export type Visit = "seen" | "failed" | "left";
 
 export class Viewer {
   /** Called when a place on the page is clicked. */
   onPlace: (index: number) => void = () => undefined;
-  /** The places that were found to lie over the text of their page; onCovered is called for each further one. */
-  readonly covered = new Set<number>();
-  onCovered: (index: number) => void = () => undefined;
   /** Called when a page has been drawn. */
   onDrawn: (page: number) => void = () => undefined;
   /** Called when the number of another page is shown. */
   onPage: (number: number) => void = () => undefined;
+  /** Called before the viewer goes to a page, a place or a match: nothing may lie over the pages. */
+  onGo: () => void = () => undefined;
 
   readonly places: Place[];
   /** What mark was told last, and onMark is called for. */
@@ -64,6 +67,8 @@ export class Viewer {
   private working = 0; // what has to end before the viewer is ready
   private observer: IntersectionObserver | null = null;
   private sketches = Promise.resolve();
+  private visits = 0; // of places
+  private leave: () => void = () => undefined; // ends the visit of a place that has not been seen yet
 
   constructor(
     private readonly root: HTMLElement,
@@ -103,7 +108,7 @@ export class Viewer {
 
   /**
    * Takes the mark data-viewer-ready from the viewer until the work ends. With the mark, what is in view is drawn or cannot be
-   * drawn, all places are where they stay, and those in view that cover text are known.
+   * drawn, all places are where they stay, and what the page asked of them is known.
    */
   async during<T>(work: Promise<T>): Promise<T> {
     this.working++;
@@ -150,24 +155,69 @@ export class Viewer {
     }
   }
 
-  /** Scrolls to a place and resolves to true when its page has been drawn. */
-  async goTo(index: number): Promise<boolean> {
+  /** Reads the text of the pages with places, after what is in view, and calls found with each place that lies over it. */
+  findCovered(found: (index: number) => void): Promise<void> {
+    const read = async (number: number): Promise<void> => {
+      const sheet = this.sheets[number - 1];
+      if (!sheet) return;
+      await Promise.all([...this.near].map((s) => s.drawing));
+      await this.measure(sheet);
+      if (!sheet.page) return;
+      const all = lines(await sheet.page.getTextContent(), sheet.page.getViewport({ scale: 1 / sheet.page.userUnit }));
+      this.places.forEach((place, i) => {
+        if (place.page === number && covers(rectangleOf(place, sheet), all)) found(i);
+      });
+    };
+    const all = async (): Promise<void> => {
+      // A page whose text cannot be read is still shown.
+      for (const number of new Set(this.places.map((p) => p.page))) await read(number).catch(() => undefined);
+    };
+    return this.during(all());
+  }
+
+  /** Scrolls to a place and resolves to what has become of the visit. */
+  async goTo(index: number): Promise<Visit> {
     const place = this.places[index];
     const sheet = place && this.sheets[place.page - 1];
-    if (!sheet) return false;
+    if (!sheet) return "failed";
+    this.leave();
+    const visit = ++this.visits;
     await this.measure(sheet);
     const box = sheet.boxes.get(index);
     const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
     this.scrollTo(sheet, target);
     for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
     box?.classList.add("current");
-    return this.drawn(sheet);
+    if (!(await this.drawn(sheet)) || !box) return "failed";
+    return visit === this.visits ? this.see(sheet, box) : "left";
+  }
+
+  /** Resolves to "seen" when a place lies whole in the browser's window, as large as it can be read, and to "left" at the next visit. */
+  private see(sheet: Sheet, box: HTMLElement): Promise<Visit> {
+    return new Promise((resolve) => {
+      const observer = new IntersectionObserver(
+        (entries) => {
+          const whole = (entries[entries.length - 1]?.intersectionRatio ?? 0) >= wholePart;
+          const least = Math.min(readable, this.scale(sheet) * this.room(box)) - 0.001;
+          if (!whole || this.scale(sheet) < least || sheet.drawnAt === 0) return;
+          observer.disconnect();
+          resolve("seen");
+        },
+        { threshold: wholePart },
+      );
+      observer.observe(box);
+      this.leave = () => {
+        observer.disconnect();
+        resolve("left"); // which changes nothing once it was seen
+      };
+    });
   }
 
   /** Scrolls to a page, or to a height of it, from 0 at its top to 1. */
   async goToPage(number: number, height = 0): Promise<void> {
     const sheet = this.sheets[number - 1];
     if (!sheet) return;
+    this.onGo();
     // A new width that is not applied yet, as when the list of pages has just opened, would move the page afterwards.
     if (this.resizing || this.pages.clientWidth !== this.width) this.resized();
     await this.measure(sheet);
@@ -207,17 +257,31 @@ export class Viewer {
     return sheet.drawnAt > 0;
   }
 
-  /** Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. */
+  /**
+   * Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. A zoom that the
+   * person has chosen is reduced to the largest at which a place lies whole in the window.
+   */
   private scrollTo(sheet: Sheet, target: HTMLElement): void {
-    const wanted = this.readableZoom(sheet);
-    const zoom = this.chosen ? this.scale(sheet) < readable : Math.abs(wanted - this.zoom) > 0.01;
+    this.onGo();
+    let wanted = this.chosen && this.scale(sheet) >= readable ? this.zoom : this.readableZoom(sheet);
+    if (target.matches(".place-box")) wanted = Math.min(wanted, this.zoom * this.room(target));
+    const zoom = Math.abs(wanted - this.zoom) > 0.01;
     if (zoom) this.zoomTo(wanted);
     const still = zoom || matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
     const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
     const left = offsetLeft(target, this.pages) - Math.max(8, (this.pages.clientWidth - target.offsetWidth) / 2);
     this.pages.scrollTo({ top, left, behavior: still ? "auto" : "smooth" });
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
+    // Of a low window of the browser the pages' window may be a part.
+    const most = Math.max(0, this.pages.scrollHeight - this.pages.clientHeight);
+    const y = this.pages.getBoundingClientRect().top + offsetTop(target, this.pages) - Math.min(most, Math.max(0, top));
+    if (y < 0 || y + target.offsetHeight > innerHeight) scrollBy(0, y - (innerHeight - target.offsetHeight) / 2);
     if (zoom) this.redraw();
+  }
+
+  /** By how much a place can be enlarged and still lie whole in the window. */
+  private room(box: HTMLElement): number {
+    return Math.min((this.pages.clientWidth - 16) / box.offsetWidth, (this.pages.clientHeight - 16) / box.offsetHeight);
   }
 
   /**
@@ -258,11 +322,16 @@ export class Viewer {
     return this.sheets.length;
   }
 
+  /** The size of a page as displayed, in points: of one that has not been read the first page's. */
+  sizeOf(number: number): Size | undefined {
+    return this.sheets[number - 1];
+  }
+
   /** Draws the pages of a document that is not open, those with these places. A click goes to the page. */
   async drawPlaces(list: HTMLElement, places: Place[], go: (page: number) => void): Promise<void> {
     const pdf = await this.load();
     for (const page of new Set(places.map((p) => p.page))) {
-      const item = makeThumbnail(page, go);
+      const item = makeThumbnail(page, undefined, go);
       await drawThumbnail(item, pdf, page, places);
       list.append(item);
     }
@@ -393,7 +462,15 @@ export class Viewer {
       else void this.during(new Promise<void>((applied) => (this.applied = applied)));
       this.resizing = window.setTimeout(() => this.resized(), 120);
     }).observe(this.pages);
-    this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
+    let still = 0;
+    const scrolled = (): void => {
+      this.showPage();
+      clearTimeout(still);
+      still = window.setTimeout(() => {
+        for (const sheet of this.near) void this.during(this.sharpen(sheet));
+      }, 120);
+    };
+    this.pages.addEventListener("scroll", scrolled, { passive: true });
     if (this.pdf) addTools(this.root, this, this.pdf);
     this.showPage();
   }
@@ -491,6 +568,7 @@ export class Viewer {
               void this.draw(sheet);
             } else {
               this.near.delete(sheet);
+              sheet.showDetail(null);
             }
           }
           this.forget();
@@ -515,8 +593,8 @@ export class Viewer {
   }
 
   private free(sheet: Sheet): void {
-    if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
-    sheet.canvas?.remove();
+    sheet.showDetail(null);
+    if (sheet.canvas) discard(sheet.canvas);
     sheet.layer?.remove();
     sheet.canvas = sheet.layer = sheet.text = null;
     sheet.drawnAt = 0;
@@ -527,6 +605,10 @@ export class Viewer {
   /** Draws again what the browser has emptied, and frees it out of view. */
   private restore(): void {
     for (const sheet of this.sheets) {
+      if (sheet.detail && !filled(sheet.detail.canvas)) {
+        sheet.showDetail(null);
+        void this.draw(sheet);
+      }
       if (!sheet.canvas || filled(sheet.canvas)) continue;
       sheet.drawnAt = 0;
       if (this.near.has(sheet)) void this.draw(sheet);
@@ -536,7 +618,47 @@ export class Viewer {
 
   /** Draws a page at the present scale; calls for the same page join. */
   private draw(sheet: Sheet): Promise<void> {
-    return this.during(this.drawNow(sheet));
+    return this.during(this.drawNow(sheet).then(() => this.sharpen(sheet)));
+  }
+
+  /** Draws what is in view of a page as sharp as the window is, if the whole page has too many pixels for that, as plans have. */
+  private async sharpen(sheet: Sheet): Promise<void> {
+    const { page, canvas } = sheet;
+    const seen = this.inView(sheet, 0);
+    const part = this.inView(sheet, 200);
+    if (!page || !canvas || !seen || !part || !this.sharp(sheet)) return;
+    const scale = this.scale(sheet);
+    const most = Math.sqrt(maxPixels / ((part.right - part.left) * (part.bottom - part.top)));
+    const ratio = Math.min(devicePixelRatio || 1, most);
+    if (canvas.width > 0.9 * scale * sheet.width * Math.min(ratio, 2)) return sheet.showDetail(null);
+    const old = sheet.detail;
+    if (old?.scale === scale && old.left <= seen.left && old.top <= seen.top && old.right >= seen.right && old.bottom >= seen.bottom) return;
+    const detail = document.createElement("canvas");
+    detail.width = Math.max(1, Math.floor((part.right - part.left) * ratio));
+    detail.height = Math.max(1, Math.floor((part.bottom - part.top) * ratio));
+    detail.setAttribute("aria-hidden", "true");
+    sheet.detailTask?.cancel();
+    const task = (sheet.detailTask = page.render({
+      canvas: detail,
+      viewport: page.getViewport({ scale: scale / page.userUnit }),
+      transform: [ratio, 0, 0, ratio, -part.left * ratio, -part.top * ratio],
+    }));
+    const drawn = await task.promise.then(() => filled(detail), () => false); // cancelled, or without memory: what is there stays
+    if (drawn && sheet.canvas === canvas && this.near.has(sheet)) sheet.showDetail({ ...part, canvas: detail, scale });
+    else discard(detail);
+  }
+
+  /** The part of a page that is in the window, with so many pixels around it at most, or null. */
+  private inView(sheet: Sheet, around: number): Part | null {
+    const view = this.pages.getBoundingClientRect();
+    const page = sheet.element.getBoundingClientRect();
+    const part = (from: number, to: number, start: number, size: number): [number, number] => {
+      const rim = Math.min(around, (to - from) / 4);
+      return [Math.max(0, Math.floor(from - rim - start)), Math.min(Math.floor(size), Math.ceil(to + rim - start))];
+    };
+    const [left, right] = part(view.left, view.right, page.left, page.width);
+    const [top, bottom] = part(view.top, view.bottom, page.top, page.height);
+    return left < right && top < bottom ? { left, top, right, bottom } : null;
   }
 
   private async drawNow(sheet: Sheet): Promise<void> {
@@ -607,6 +729,7 @@ export class Viewer {
       sheet.drawnAt = this.scale(sheet); // less sharp than it might be, and readable
       return;
     }
+    sheet.showDetail(null);
     sheet.canvas?.remove();
     sheet.layer?.remove();
     sheet.canvas = sheet.layer = sheet.text = null;
@@ -657,7 +780,7 @@ export class Viewer {
   private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<pdfjs.TextLayer | null> {
     const layer = document.createElement("div");
     layer.className = "textLayer";
-    sheet.canvas?.after(layer);
+    (sheet.detail?.canvas ?? sheet.canvas)?.after(layer);
     sheet.layer = layer;
     const textLayer = new pdfjs.TextLayer({
       textContentSource: page.streamTextContent({ disableNormalization: true }), // as the search reads it
@@ -670,13 +793,15 @@ export class Viewer {
       layer.remove(); // a page whose text cannot be read is still shown
       return null;
     }
-    for (const [i, box] of sheet.boxes) {
-      if (!covers(box, textLayer.textDivs)) continue;
-      this.covered.add(i);
-      this.onCovered(i);
-    }
     return textLayer;
   }
+}
+
+/** Where a place is on its page, in points from the top left corner. */
+function rectangleOf(place: Place, page: Sheet): DOMRect {
+  const width = place.width ? place.width * page.width : boxWidth;
+  const height = place.height ? place.height * page.height : boxHeight;
+  return new DOMRect(place.x * page.width, (1 - place.y) * page.height - height, width, height);
 }
 
 /** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */

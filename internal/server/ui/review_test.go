@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -219,29 +219,51 @@ func TestPlaceWords(t *testing.T) {
 }
 
 // TestPlaceOverText shows that the panel tells the signer which places lie over the text of the
-// page, and only those, and that the page shows through a place.
+// page, and only those, before any of them is visited, and that the page shows through a place.
+// The pages are upright, turned each way, upside down and cropped, with UserUnit.
 func TestPlaceOverText(t *testing.T) {
 	s := newSite(t)
+	s.pdf = testPages([]string{
+		"/MediaBox[0 0 595.28 841.89]", "/MediaBox[0 0 595.28 841.89]/Rotate 90",
+		"/MediaBox[-100 -50 600 900]/CropBox[0 0 500 650]", "/MediaBox[0 0 595.28 841.89]/Rotate 270",
+		"/MediaBox[0 0 595.28 841.89]/Rotate 180/UserUnit 2",
+	})
 	ctx := openBrowser(t)
 	sample := s.pages["document"].Page.(portal.Document)
-	sample.Places = []portal.Place{
-		{Page: 1, X: 0.3, Y: 0.6}, {Page: 1, X: 0.3, Y: 0.1}, {Page: 2, X: 0.5, Y: 0.3},
+	sample.Places = nil
+	for page := range 5 {
+		for _, x := range []float64{0.02, 0.3, 0.6} {
+			for _, y := range []float64{0.05, 0.4, 0.8} {
+				sample.Places = append(sample.Places, portal.Place{Page: page + 1, X: x, Y: y})
+			}
+		}
 	}
 	s.pages["over"] = Sample{"over", 200, sample}
-	do(
-		t,
-		ctx,
-		window(1280, 800, false),
-		s.open("over"),
-		eventually(
-			`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
-		),
-		eventually(`document.querySelectorAll(".place.covers").length > 0`),
-		chromedp.Sleep(200*time.Millisecond),
-	)
-	said := eval[string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent).join("|")`)
-	if said != "Page 1, middle, over text|Page 1, bottom centre|Page 2, middle right, over text" {
-		t.Errorf("the panel says %s", said)
+	do(t, ctx, window(1280, 300, false), s.open("over"), eventually(viewerReady))
+	if n := eval[int](t, ctx, `document.querySelectorAll(".sheet.drawn").length`); n > 3 {
+		t.Errorf("%d of 5 pages are drawn", n)
+	}
+	const words = `[...document.querySelectorAll(".place-page")].map((e) => e.textContent.endsWith(", over text"))`
+	said := eval[[]bool](t, ctx, words)
+
+	// The words are where the browser puts them for selecting.
+	for page := 1; page <= 5; page++ {
+		sheet := fmt.Sprintf(`document.querySelector('[data-sheet="%d"]')`, page)
+		do(t, ctx, script(sheet+`.scrollIntoView()`), eventually(sheet+`.querySelector(".textLayer span") !== null && `+viewerReady))
+		seen := eval[[]bool](t, ctx, `[...`+sheet+`.querySelectorAll(".place-box")].map((box) => {
+			const b = box.getBoundingClientRect();
+			return [...`+sheet+`.querySelectorAll(".textLayer span")].some((line) => {
+				const r = line.getBoundingClientRect(), rim = Math.min(r.width, r.height) / 5;
+				return line.textContent.trim() && r.left + rim < b.right && r.right - rim > b.left && r.top + rim < b.bottom && r.bottom - rim > b.top;
+			});
+		})`)
+		got := said[(page-1)*9 : page*9]
+		if !slices.Equal(got, seen) {
+			t.Errorf("page %d: the panel says %t, and over text are %t", page, got, seen)
+		}
+		if !slices.Contains(got, true) || !slices.Contains(got, false) {
+			t.Errorf("page %d: all the same: %t", page, got)
+		}
 	}
 	if got := eval[string](t, ctx, `getComputedStyle(document.querySelector(".place-box")).backgroundColor`); got != "rgba(0, 0, 0, 0)" {
 		t.Errorf("behind the preview is %s", got)

@@ -2,7 +2,6 @@ package ui_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -55,19 +54,6 @@ func shots() []shot {
 		case "phone-approve", "phone-approve-warned", "signed": // below, when they are complete
 		case "demo-place":
 			all = append(all, shot{s.Name, s.Name, []step{drawn}})
-		case "document-many":
-			// Every page is shown once, so that it is known which of its places cover text.
-			var steps []step
-			for page := 3; page > 0; page-- {
-				sheet := fmt.Sprintf(`document.querySelector('[data-sheet="%d"]')`, page)
-				steps = append(
-					steps, drawn, script(sheet+`.scrollIntoView()`),
-					eventually(sheet+`.querySelector(".textLayer") !== null && `+viewerReady),
-				)
-			}
-			const top = `for (let e = document.querySelector("[data-sheet]"); e; e = e.parentElement)
-				e.scrollTop = 0`
-			all = append(all, shot{s.Name, s.Name, append(steps, script(top), drawn)})
 		default:
 			all = append(all, shot{name: s.Name, page: s.Name})
 		}
@@ -131,8 +117,7 @@ func shots() []shot {
 			click("[data-view]"), drawn,
 		}},
 		shot{"document-failed", "document", []step{
-			// What was drawn ahead is known from then on: the second place covers text.
-			drawn, eventually(`document.querySelector(".place.covers") !== null`), script(broken),
+			drawn, script(broken),
 			eventually(`[...document.querySelectorAll(".sheet")]
 				.every(s => s.matches(".failed") || s.scrollIntoView())`),
 			click("[data-next-place]"),

@@ -55,7 +55,8 @@ func TestThumbnails(t *testing.T) {
 // TestSignedPlaces shows the pages that were signed below the facts of the signature; one of them
 // leads to the page in the document. Without the viewer's worker there is no such list.
 func TestSignedPlaces(t *testing.T) {
-	s := newSite(t)
+	s, without := newSite(t), newSite(t) // closed after the browser, whose streams they would wait for
+	without.missing = without.kit.AssetURL("pdf.worker.js")
 	ctx := openBrowser(t)
 	do(
 		t,
@@ -71,10 +72,8 @@ func TestSignedPlaces(t *testing.T) {
 		),
 	)
 
-	s = newSite(t)
-	s.missing = s.kit.AssetURL("pdf.worker.js")
 	do(
-		t, ctx, s.open("signed"), click("[data-show-document]"),
+		t, ctx, without.open("signed"), click("[data-show-document]"),
 		eventually(`!document.querySelector("[data-viewer-failed]").hidden && document.querySelector(".signed-places").hidden`),
 	)
 }
