@@ -84,7 +84,7 @@ func TestRoomHoldsEveryMessage(t *testing.T) {
 // TestGrowth holds what a signature at B-LTA adds to a document of the corpus, forms of which the
 // appearances are repeated among them.
 func TestGrowth(t *testing.T) {
-	const most = 40_000
+	const most = 40 << 10
 	w := newWorld(t)
 	for _, name := range corpus(t) {
 		doc, err := os.ReadFile(name)

@@ -147,9 +147,11 @@ func TestLeavesAreUnique(t *testing.T) {
 // TestPartitionsInALocale checks that ids fall into the partitions of their months in a database
 // whose texts have the order of a language.
 func TestPartitionsInALocale(t *testing.T) {
-	ask(t, cluster.Database(t), `CREATE DATABASE english
-		TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`)
-	u, err := neturl.Parse(cluster.Database(t))
+	server := cluster.Database(t)
+	ask(t, server, `DROP DATABASE IF EXISTS english`)
+	ask(t, server, `CREATE DATABASE english TEMPLATE template0
+		LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`)
+	u, err := neturl.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
