@@ -58,7 +58,7 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 	if begun {
 		p.working.Go(func() {
 			if p.makes("webhooks de-duplicated after the download") {
-				time.Sleep(300 * time.Millisecond) // the download takes so long, also on a fast machine
+				time.Sleep(300 * time.Millisecond) // for so long it downloads
 			}
 			p.fetch(claims.RequestID, claims.SignedDocURL)
 		})
