@@ -3,6 +3,17 @@
 import type { PDFPageProxy, RenderTask, TextLayer } from "pdfjs-dist";
 import { text } from "./lib/page";
 
+/** A place of a signature: its lower left corner as fractions of the displayed page. */
+export interface Place {
+  page: number;
+  x: number;
+  y: number;
+  /** Of a signature that is there: its size as fractions of the page, and its number. */
+  width?: number;
+  height?: number;
+  signature?: number;
+}
+
 /** A part of a page, in CSS pixels from its top left corner. */
 export interface Part {
   left: number;

@@ -3,7 +3,7 @@
 import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
-import type { Place, Viewer } from "./viewer";
+import type { Place } from "./sheet";
 
 // Of the picture of a page in the list, at most, in CSS pixels; viewer.css has them too.
 const width = 104;
@@ -101,8 +101,18 @@ export function makeThumbnail(number: number, size: Size | undefined, go: (page:
   return item;
 }
 
+/** What the list of pages shows of a document. */
+export interface Document {
+  readonly places: Place[];
+  /** The places that have been reviewed and, unless null, the pages that have been seen. */
+  readonly reviewed: ReadonlySet<number>;
+  readonly seen: ReadonlySet<number> | null;
+  sizeOf(page: number): Size | undefined;
+  during<T>(work: Promise<T>): Promise<T>;
+}
+
 /** Fills a list with all pages, each drawn when it comes into view. The function that it returns shows the present marks of the viewer. */
-export function addThumbnails(list: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, go: (page: number) => void): () => void {
+export function addThumbnails(list: HTMLElement, viewer: Document, pdf: PDFDocumentProxy, go: (page: number) => void): () => void {
   const show = (item: HTMLElement): void => {
     const { reviewed, seen } = viewer;
     for (const mark of findAll("[data-thumbnail-place]", item)) {

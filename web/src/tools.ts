@@ -2,11 +2,19 @@
 
 import type { PDFDocumentProxy } from "pdfjs-dist";
 import { find, findAll, text } from "./lib/page";
-import type { Report, Search } from "./search";
-import { addThumbnails } from "./thumbnails";
-import type { Viewer } from "./viewer";
+import type { Match, Report, Search } from "./search";
+import { addThumbnails, type Document } from "./thumbnails";
 
-export function addTools(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): void {
+/** The viewer, as the tools move it and follow it. */
+export interface Pages extends Document {
+  onPage: (number: number) => void;
+  onGo: () => void;
+  onMark: () => void;
+  goToPage(number: number, height?: number): Promise<void>;
+  showMatches(number: number, matches: Match[], current: number): Promise<void>;
+}
+
+export function addTools(root: HTMLElement, viewer: Pages, pdf: PDFDocumentProxy): void {
   const number = find<HTMLInputElement>("[data-viewer-page]", root);
   const total = find("[data-viewer-total]", root);
   if (number) {
@@ -29,7 +37,7 @@ export function addTools(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProx
 }
 
 /** The thumbnails and the outline, made when they are opened first. The function that it returns marks the current page. */
-function addSide(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): (page: number) => void {
+function addSide(root: HTMLElement, viewer: Pages, pdf: PDFDocumentProxy): (page: number) => void {
   const button = find("[data-viewer-side-button]", root);
   const side = find("[data-viewer-side]", root);
   const list = side && find("[data-viewer-thumbnails]", side);
@@ -120,7 +128,7 @@ async function follow(pdf: PDFDocumentProxy, dest: string | unknown[] | null, go
   go(index + 1, Math.min(1, Math.max(0, height)));
 }
 
-function addSearch(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, page: () => number): void {
+function addSearch(root: HTMLElement, viewer: Pages, pdf: PDFDocumentProxy, page: () => number): void {
   const button = find("[data-viewer-search-button]", root);
   const form = find<HTMLFormElement>("[data-viewer-search]", root);
   const input = form && find<HTMLInputElement>("input", form);

@@ -8,19 +8,9 @@ import { find, findAll, savesData, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
 import { covers, lines, rectangles } from "./lib/textlayer";
 import type { Match } from "./search";
-import { discard, displayed, Sheet, type Part } from "./sheet";
+import { discard, displayed, Sheet, type Part, type Place } from "./sheet";
 import { drawSmall, drawThumbnail, makePicture, makeThumbnail, pictureSize, position, type Size } from "./thumbnails";
-import { addTools } from "./tools";
-
-export interface Place {
-  page: number;
-  x: number;
-  y: number;
-  /** Of a signature that is there: its size as fractions of the page, and its number. */
-  width?: number;
-  height?: number;
-  signature?: number;
-}
+import { addTools, type Pages } from "./tools";
 
 // Phones refuse large canvases in silence, and all canvases together may take some 200 MB of an old one: at 4 bytes a pixel this
 // stays far below, with room for what is being drawn.
@@ -34,7 +24,7 @@ const wholePart = 0.98; // of a place: fractions of pixels at the edge of the wi
 /** A place was seen, its page cannot be drawn, or the viewer went to another place before it was seen. */
 export type Visit = "seen" | "failed" | "left";
 
-export class Viewer {
+export class Viewer implements Pages {
   /** Called when a place on the page is clicked. */
   onPlace: (index: number) => void = () => undefined;
   /** Called when a page has been drawn. */

@@ -1,6 +1,7 @@
 // Shows a PDF with the viewer, a bundle of its own that pages load when they show one.
 
-import type { Place, Viewer } from "../viewer";
+import type { Place } from "../sheet";
+import type { Viewer } from "../viewer";
 import { find } from "./page";
 
 /** The worker that reads documents; broken is rejected if it does not start. */
