@@ -188,5 +188,10 @@ func fetchBody(ctx context.Context, url string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s", url, resp.Status)
 	}
-	return io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	const most = 64 << 20
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if len(body) > most {
+		return nil, fmt.Errorf("%s: the answer has more than %d bytes", url, most)
+	}
+	return body, err
 }

@@ -53,18 +53,23 @@ func shop(id string) party.Party {
 	}
 }
 
+// refuser returns a function that compares the error of a call with the one that it must have.
+func refuser(t *testing.T) func(err, want error) {
+	return func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}
+
 // TestFourEyes checks that a change of URLs, or of what may answer there, needs another operator
 // than the one who proposed it, and applies as it was shown.
 func TestFourEyes(t *testing.T) {
 	ctx := t.Context()
 	o := newOperated(t)
 	o.FourEyes = true
-	refused := func(err, want error) {
-		t.Helper()
-		if !errors.Is(err, want) {
-			t.Errorf("%v, want %v", err, want)
-		}
-	}
+	refused := refuser(t)
 	approve := func(ctx context.Context, by, subject, id string, at time.Time) error {
 		_, err := o.Approve(ctx, by, subject, id, at)
 		return err
@@ -127,12 +132,7 @@ func TestRemovalByTwo(t *testing.T) {
 	ctx := t.Context()
 	o := newOperated(t)
 	o.FourEyes = true
-	refused := func(err, want error) {
-		t.Helper()
-		if !errors.Is(err, want) {
-			t.Errorf("%v, want %v", err, want)
-		}
-	}
+	refused := refuser(t)
 	refused(o.Register(ctx, "mei", shop("a")), nil)
 	refused(o.ProposeRemoval(ctx, "mei", "1", "a", 1), party.ErrEnabled)
 	refused(o.SetDisabled(ctx, "mei", "a", 1, true), nil)
@@ -229,12 +229,7 @@ func TestRegistrar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused := func(err, want error) {
-		t.Helper()
-		if !errors.Is(err, want) {
-			t.Errorf("%v, want %v", err, want)
-		}
-	}
+	refused := refuser(t)
 
 	var invalid party.Invalid
 	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(

@@ -95,11 +95,16 @@ func splitUnquoted(text string, separator byte) []string {
 	var parts []string
 	quoted, end := false, len(text)
 	for i := len(text) - 1; i >= 0; i-- {
-		switch before := strings.TrimRight(text[:i], `\`); {
-		case text[i] == '"' && (i-len(before))%2 == 0: // no quoted-pair
-			quoted = !quoted
-		case text[i] == separator && !quoted:
-			parts, end = append(parts, text[i+1:end]), i
+		switch text[i] {
+		case '"':
+			before := strings.TrimRight(text[:i], `\`)
+			if (i-len(before))%2 == 0 { // no quoted-pair
+				quoted = !quoted
+			}
+		case separator:
+			if !quoted {
+				parts, end = append(parts, text[i+1:end]), i
+			}
 		}
 	}
 	slices.Reverse(parts)

@@ -403,7 +403,9 @@ func TestWithout(t *testing.T) {
 				for i := 0; !sd.Empty(); i++ {
 					var tag cbasn1.Tag
 					if i == 4 {
-						b.AddASN1(ctx1, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, func(*cryptobyte.Builder) {}) })
+						b.AddASN1(ctx1, func(b *cryptobyte.Builder) {
+							b.AddASN1(cbasn1.SEQUENCE, func(*cryptobyte.Builder) {})
+						})
 					}
 					if !sd.ReadAnyASN1Element(&element, &tag) {
 						t.Fatal("no element")

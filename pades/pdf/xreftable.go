@@ -114,12 +114,12 @@ func (d *Document) checkXref() error {
 		window = 4096
 		header = 64 // "8388607 65535 obj" and some white space
 	)
-	type place struct {
+	type target struct {
 		off int64
 		num int32
 		gen int32
 	}
-	places := make([]place, 0, d.xref.count)
+	places := make([]target, 0, d.xref.count)
 	nowhere := make(map[int]bool)
 	for num, s := range d.xref.all() {
 		if s.nowhere {
@@ -129,7 +129,7 @@ func (d *Document) checkXref() error {
 		case InFile:
 			c := d.checked.get(num)
 			if c.kind != InFile || c.pos != s.pos || c.aux != s.aux || s.pos >= d.src.size-header {
-				places = append(places, place{s.pos, int32(num), s.aux})
+				places = append(places, target{s.pos, int32(num), s.aux})
 			}
 		case Compressed:
 			if c := d.xref.get(int(s.pos)); c.kind != InFile || c.aux != 0 {
@@ -145,7 +145,7 @@ func (d *Document) checkXref() error {
 	if err := d.checkNowhere(nowhere); err != nil {
 		return err
 	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.off, b.off) })
+	slices.SortFunc(places, func(a, b target) int { return cmp.Compare(a.off, b.off) })
 
 	var text string
 	var start int64

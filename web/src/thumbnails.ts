@@ -102,7 +102,7 @@ export function makeThumbnail(number: number, size: Size | undefined, go: (page:
 }
 
 /** What the list of pages shows of a document. */
-export interface Document {
+export interface Listed {
   readonly places: Place[];
   /** The places that have been reviewed and, unless null, the pages that have been seen. */
   readonly reviewed: ReadonlySet<number>;
@@ -112,7 +112,7 @@ export interface Document {
 }
 
 /** Fills a list with all pages, each drawn when it comes into view. The function that it returns shows the present marks of the viewer. */
-export function addThumbnails(list: HTMLElement, viewer: Document, pdf: PDFDocumentProxy, go: (page: number) => void): () => void {
+export function addThumbnails(list: HTMLElement, viewer: Listed, pdf: PDFDocumentProxy, go: (page: number) => void): () => void {
   const show = (item: HTMLElement): void => {
     const { reviewed, seen } = viewer;
     for (const mark of findAll("[data-thumbnail-place]", item)) {

@@ -3,10 +3,10 @@
 import type { PDFDocumentProxy } from "pdfjs-dist";
 import { find, findAll, text } from "./lib/page";
 import type { Match, Report, Search } from "./search";
-import { addThumbnails, type Document } from "./thumbnails";
+import { addThumbnails, type Listed } from "./thumbnails";
 
 /** The viewer, as the tools move it and follow it. */
-export interface Pages extends Document {
+export interface Pages extends Listed {
   onPage: (number: number) => void;
   onGo: () => void;
   onMark: () => void;
