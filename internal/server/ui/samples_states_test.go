@@ -92,6 +92,7 @@ func galleryStates(now time.Time) []Sample {
 		}},
 		{"verify-revoked", 200, revoked},
 		{"verify-hidden", 200, hiddenVerdict()},
+		{"verify-unjudged", 200, unjudgedVerdict()},
 	}, statesPhone(now), statesSandbox(now), statesConsole(now, &verdict))
 }
 
@@ -111,6 +112,18 @@ func hiddenVerdict() portal.Verify {
 	verdict.Heading, verdict.Text = "verify.covered", "verify.covered.text"
 	page.Verdict = &verdict
 	return page
+}
+
+// unjudgedVerdict is about a document for which the work budget did not suffice.
+func unjudgedVerdict() portal.Verify {
+	r := sampleReport("intact/product_lta.pdf")
+	first := r.Signatures[0]
+	first.Unjudged = true
+	first.Problems = []*pades.Problem{{
+		SubIndication: pades.SigConstraintsFailure,
+		Err:           errors.New("later revisions cannot be judged: the budget of work is used up"),
+	}}
+	return verdictOf(r)
 }
 
 // manyPlaces returns as many places as a request may have, none of which overlap.
@@ -317,6 +330,9 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		{"console-party-proposal-own", 200, console.PartyPage{
 			Party: only, Proposal: proposal(true, false),
 			Keys: &console.Keys{Keys: []console.Key{{Kid: "2026-03", Curve: "P-256", Twice: true}}},
+		}},
+		{"console-party-proposal-removal", 200, console.PartyPage{
+			Party: party, Proposal: &console.Proposal{ID: 1, By: "mei.lin", At: now, Removal: true},
 		}},
 		{"console-party-proposal-stale", 200, console.PartyPage{
 			Party: pages, Proposal: &console.Proposal{By: "mei.lin", At: now, Stale: true},

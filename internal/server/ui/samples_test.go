@@ -474,7 +474,15 @@ func appendInt(b []byte, n int) []byte {
 const verifyCases = "../../../pades/testdata/verify/"
 
 // sampleVerdict is the page about one of them.
-func sampleVerdict(file string) portal.Verify {
+func sampleVerdict(file string) portal.Verify { return verdictOf(sampleReport(file)) }
+
+// verdictOf shows a report.
+func verdictOf(r *pades.Report) portal.Verify {
+	return portal.Verify{File: "Tenancy agreement, unit 08-12.pdf", Verdict: ui.NewVerdict(r)}
+}
+
+// sampleReport is the report on a document.
+func sampleReport(file string) *pades.Report {
 	must := func(err error) {
 		if err != nil {
 			panic(err)
@@ -490,5 +498,5 @@ func sampleVerdict(file string) portal.Verify {
 		Roots: roots, TSARoots: roots, Now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC),
 	})
 	must(err)
-	return portal.Verify{File: "Tenancy agreement, unit 08-12.pdf", Verdict: ui.NewVerdict(report)}
+	return report
 }

@@ -41,15 +41,15 @@ type SignatureVerdict struct {
 	Issuer    string // "" if the certificate is not trusted
 	Intact    string // message key
 	Trusted   string
-	// TrustedTone is the tone of Trusted.
-	TrustedTone string
-	Later       string
-	LaterTone   string
-	When        time.Time // zero if it says none
-	Stamped     bool      // a timestamp proves When
-	Pages       []int
-	Changes     []ChangeVerdict
-	Facts       pades.SignatureSummary
+	// IntactTone and TrustedTone are the tones of Intact and Trusted.
+	IntactTone, TrustedTone string
+	Later                   string
+	LaterTone               string
+	When                    time.Time // zero if it says none
+	Stamped                 bool      // a timestamp proves When
+	Pages                   []int
+	Changes                 []ChangeVerdict
+	Facts                   pades.SignatureSummary
 }
 
 // ChangeVerdict is a change that a signature does not allow, or that hides what was signed.
@@ -79,6 +79,8 @@ func NewVerdict(r *pades.Report) *Verdict {
 		v.Tone, v.Icon, v.Heading, v.Text = "good", "check", "verify.passed", "verify.passed.text"
 	case indication == pades.TotalFailed:
 		v.Tone, v.Icon, v.Heading, v.Text = "bad", "stop", "verify.failed", "verify.failed.text"
+	case slices.ContainsFunc(facts, func(s pades.SignatureSummary) bool { return s.Unjudged }):
+		v.Heading, v.Text = "verify.unjudged.title", "verify.unjudged"
 	case v.onlyCovered():
 		v.Heading, v.Text = "verify.covered", "verify.covered.text"
 	}
@@ -91,8 +93,7 @@ func (v *Verdict) onlyCovered() bool {
 	covered := false
 	for _, s := range v.Signatures {
 		covered = covered || s.LaterTone == "warn"
-		if s.Tone != "good" && s.LaterTone != "warn" || s.TrustedTone != "good" ||
-			s.Facts.Unjudged {
+		if s.Tone != "good" && s.LaterTone != "warn" || s.TrustedTone != "good" {
 			return false
 		}
 	}
@@ -125,8 +126,9 @@ func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict 
 	case pades.TotalFailed:
 		v.Tone = "bad"
 	}
-	v.Intact = "verify.intact"
+	v.Intact, v.IntactTone = "verify.intact", "good"
 	if !s.Intact() {
+		v.IntactTone = "bad"
 		v.Intact = map[pades.SubIndication]string{
 			pades.HashFailure:      "verify.broken.content",
 			pades.SigCryptoFailure: "verify.broken.signature",
@@ -134,7 +136,7 @@ func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict 
 		}[sub]
 		switch {
 		case s.Unjudged && indication == pades.Indeterminate:
-			v.Intact = "verify.unjudged"
+			v.Intact, v.IntactTone = "verify.unjudged", "warn"
 		case v.Intact == "" || !hasForbidden(s) && sub == pades.FormatFailure:
 			v.Intact = "verify.broken.form"
 		}

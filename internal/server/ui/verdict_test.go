@@ -58,9 +58,10 @@ func TestVerdictOnCoveredText(t *testing.T) {
 	large := covered()
 	large.Unjudged = true
 	for want, lists := range map[string][][]*pades.Signature{
-		"verify.covered": {{covered(), good}},
-		"verify.unknown": {{covered(), stranger}, {large, good}},
-		"verify.passed":  {{good}},
+		"verify.covered":        {{covered(), good}},
+		"verify.unknown":        {{covered(), stranger}},
+		"verify.unjudged.title": {{large, good}},
+		"verify.passed":         {{good}},
 	} {
 		for _, list := range lists {
 			if v := ui.NewVerdict(&pades.Report{Signatures: list}); v.Heading != want {
@@ -69,7 +70,7 @@ func TestVerdictOnCoveredText(t *testing.T) {
 		}
 	}
 	v := ui.NewVerdict(&pades.Report{Signatures: []*pades.Signature{large}}).Signatures[0]
-	if v.Intact != "verify.unjudged" || v.Later != "verify.later.unjudged" {
+	if v.Intact != "verify.unjudged" || v.IntactTone != "warn" || v.Later != "verify.later.unjudged" {
 		t.Errorf("%q, %q", v.Intact, v.Later)
 	}
 }
